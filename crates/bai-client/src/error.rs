@@ -241,7 +241,7 @@ impl ClientError {
         self.0.hint.as_deref().or(match self.0.kind {
             ErrorKind::Connect => Some("is the endpoint right, and is the server up?"),
             ErrorKind::Untrusted => {
-                Some("no code was sent; start the engine again, and use its new address and keys")
+                Some("no code was sent; use the address and the keys that the engine gives when it starts")
             }
             ErrorKind::Tls => Some("a private CA can be named in SSL_CERT_FILE"),
             ErrorKind::Auth => Some("check the access key and the secret key of this endpoint"),

@@ -41,7 +41,8 @@ pub(super) enum PeerCheck {
     Proof {
         /// A client without this check.
         client: reqwest::Client,
-        /// The URL of the hello.
+        /// The URL of the hello. Its host must be the IP address at which the server listens: another program could
+        /// listen at another address, and pass the proof on.
         hello: Url,
         /// The key.
         secret_key: SecretString,
@@ -62,8 +63,13 @@ impl PeerCheck {
                 let challenge = uuid::Uuid::new_v4().simple().to_string();
                 let request = client.get(hello.clone()).header(sign::CHALLENGE, &challenge);
                 let reply = request.send().await.map_err(reqwest::Error::without_url)?;
-                if is_proven(&read(reply).await?, &challenge, secret_key.expose_secret()) {
-                    return Ok(());
+                let host = hello.host_str().unwrap_or_default().trim_matches(['[', ']']);
+                match proven_address(&read(reply).await?, &challenge, secret_key.expose_secret()) {
+                    Some(address) if address == host => return Ok(()),
+                    Some(_) => {
+                        return Err(Untrusted("it listens at another address, so this one may lead to another program; the endpoint must have the address at which it listens, such as 127.0.0.1").into());
+                    }
+                    None => {}
                 }
                 Err(Untrusted(
                     "it does not prove that it knows the secret key; another program may have taken its port",
@@ -85,10 +91,11 @@ async fn read(mut reply: reqwest::Response) -> Result<Vec<u8>, BoxError> {
     Ok(body)
 }
 
-fn is_proven(hello: &[u8], challenge: &str, secret_key: &str) -> bool {
-    let Ok(hello) = serde_json::from_slice::<Hello>(hello) else { return false };
-    let (Some(proof), Some(instance)) = (hello.proof, hello.instance) else { return false };
-    sign::verify_proof(secret_key, challenge, &instance, &proof)
+/// The IP address of the server, if it proves that it knows the key.
+fn proven_address(hello: &[u8], challenge: &str, secret_key: &str) -> Option<String> {
+    let Hello { proof, instance, address, .. } = serde_json::from_slice(hello).ok()?;
+    let address = address?;
+    sign::verify_proof(secret_key, challenge, &instance?, &address, &proof?).then_some(address)
 }
 
 /// Adds the check to the connections of a client.
@@ -149,15 +156,17 @@ mod tests {
 
     #[test]
     fn only_the_answer_to_this_challenge_is_a_proof() {
-        let hello =
-            |proof: &str| json!({"version": "v9.20250722", "instance": "i", "proof": proof}).to_string();
-        let good = hello(&sign::proof("key", "challenge", "i"));
-        assert!(is_proven(good.as_bytes(), "challenge", "key"));
-        assert!(!is_proven(good.as_bytes(), "another", "key"));
-        assert!(!is_proven(good.as_bytes(), "challenge", "another"));
-        for bad in [hello(""), json!({"version": "v9.20250722"}).to_string(), "<html>".into(), String::new()]
-        {
-            assert!(!is_proven(bad.as_bytes(), "challenge", "key"), "{bad}");
+        let hello = |proof: &str| {
+            json!({"version": "v9.20250722", "instance": "i", "address": "::1", "proof": proof}).to_string()
+        };
+        let good = hello(&sign::proof("key", "challenge", "i", "::1"));
+        let proven = |hello: &str, challenge, key| proven_address(hello.as_bytes(), challenge, key);
+        assert_eq!(proven(&good, "challenge", "key").as_deref(), Some("::1"));
+        assert_eq!(proven(&good, "another", "key"), None);
+        assert_eq!(proven(&good, "challenge", "another"), None);
+        let moved = good.replace("::1", "127.0.0.1");
+        for bad in [&moved, &hello(""), r#"{"version": "v9.20250722"}"#, "<html>", ""] {
+            assert_eq!(proven(bad, "challenge", "key"), None, "{bad}");
         }
     }
 }

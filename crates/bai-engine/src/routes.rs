@@ -122,13 +122,15 @@ async fn hello(State(server): State<Arc<ServerState>>, headers: HeaderMap) -> Re
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
     let capabilities: Capabilities = CAPABILITIES.into_iter().collect();
     // Other clients compare only `version`; the instance lets us know a background engine of ours again.
+    let address = server.address.map(|address| address.ip().to_string());
     let challenge = headers.get(sign::CHALLENGE).and_then(|text| text.to_str().ok());
     let proof = challenge.filter(|text| text.len() <= sign::LONGEST_CHALLENGE).map(|challenge| {
-        sign::proof(server.keypair.secret_key().expose_secret(), challenge, &server.instance)
+        let secret = server.keypair.secret_key().expose_secret();
+        sign::proof(secret, challenge, &server.instance, address.as_deref().unwrap_or_default())
     });
     let body = json!({
         "version": version, "manager": manager, "capabilities": capabilities, "instance": server.instance,
-        "proof": proof,
+        "address": address, "proof": proof,
     });
     json_reply(StatusCode::OK, &body)
 }

@@ -98,7 +98,7 @@ impl Engine {
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let (lock, lost) = take_over(&options.workdirs).await;
-        let state = Arc::new(ServerState::new(options.keypair, options.workdirs, at_once));
+        let state = Arc::new(ServerState::new(options.keypair, address, options.workdirs, at_once));
         state.sessions.add_lost(lost);
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(state.clone(), idle));

@@ -5,6 +5,7 @@ use super::options::Workdirs;
 use super::sessions::Sessions;
 use super::used_signatures::UsedSignatures;
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -21,6 +22,8 @@ pub(super) struct ServerState {
     pub(super) stop: CancellationToken,
     /// A random text that distinguishes this engine from earlier ones on the same port.
     pub(super) instance: String,
+    /// The TCP address at which the engine listens, if it does.
+    pub(super) address: Option<SocketAddr>,
     pub(super) workdirs: Workdirs,
     /// Signatures that cover a body are accepted once.
     pub(super) used_signatures: UsedSignatures,
@@ -30,13 +33,19 @@ pub(super) struct ServerState {
 
 impl ServerState {
     /// A server without sessions, of which at most `starts` start their kernels at the same time.
-    pub(super) fn new(keypair: Keypair, workdirs: Workdirs, starts: usize) -> Self {
+    pub(super) fn new(
+        keypair: Keypair,
+        address: Option<SocketAddr>,
+        workdirs: Workdirs,
+        starts: usize,
+    ) -> Self {
         ServerState {
             sessions: Sessions::new(keypair.access_key()),
             keypair,
             starts: Semaphore::new(starts),
             stop: CancellationToken::new(),
             instance: uuid::Uuid::new_v4().to_string(),
+            address,
             workdirs,
             used_signatures: UsedSignatures::default(),
             known_images: Mutex::default(),

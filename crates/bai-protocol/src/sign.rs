@@ -38,15 +38,21 @@ pub struct Signed<'a> {
     pub body_sha256: Option<&'a str>,
 }
 
-/// The proof in hex by which a server with this `instance` answers a challenge.
-pub fn proof(secret_key: &str, challenge: &str, instance: &str) -> String {
+/// The proof in hex by which a server with this `instance`, which listens at this IP `address`, answers a challenge.
+pub fn proof(secret_key: &str, challenge: &str, instance: &str, address: &str) -> String {
     // No signature begins in this way: there the first message under the key is the eight digits of a day.
-    hex::encode(hmac(secret_key.as_bytes(), &format!("hello\n{challenge}\n{instance}")))
+    hex::encode(hmac(secret_key.as_bytes(), &format!("hello\n{challenge}\n{instance}\n{address}")))
 }
 
 /// Whether `candidate` is the proof for these parts, compared in constant time.
-pub fn verify_proof(secret_key: &str, challenge: &str, instance: &str, candidate: &str) -> bool {
-    is_same(&proof(secret_key, challenge, instance), candidate)
+pub fn verify_proof(
+    secret_key: &str,
+    challenge: &str,
+    instance: &str,
+    address: &str,
+    candidate: &str,
+) -> bool {
+    is_same(&proof(secret_key, challenge, instance, address), candidate)
 }
 
 /// The SHA-256 of a body in lower-case hex.
@@ -231,12 +237,15 @@ mod tests {
 
     #[test]
     fn a_proof_is_for_one_key_one_challenge_and_one_server() {
-        let given = proof(SECRET, "challenge", "instance");
-        assert!(verify_proof(SECRET, "challenge", "instance", &given));
-        for (secret, challenge, instance) in
-            [("x", "challenge", "instance"), (SECRET, "x", "instance"), (SECRET, "challenge", "x")]
-        {
-            assert!(!verify_proof(secret, challenge, instance, &given));
+        let given = proof(SECRET, "challenge", "instance", "127.0.0.1");
+        assert!(verify_proof(SECRET, "challenge", "instance", "127.0.0.1", &given));
+        for (secret, challenge, instance, address) in [
+            ("x", "challenge", "instance", "127.0.0.1"),
+            (SECRET, "x", "instance", "127.0.0.1"),
+            (SECRET, "challenge", "x", "127.0.0.1"),
+            (SECRET, "challenge", "instance", "::1"),
+        ] {
+            assert!(!verify_proof(secret, challenge, instance, address, &given));
         }
     }
 

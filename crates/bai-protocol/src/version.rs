@@ -125,6 +125,9 @@ pub struct Hello {
     /// A text that identifies one start of the server; absent on clusters.
     #[serde(default)]
     pub instance: Option<String>,
+    /// The IP address at which the server listens; absent on clusters.
+    #[serde(default)]
+    pub address: Option<String>,
     /// The answer to a challenge ([`crate::sign::proof`]); absent on clusters.
     #[serde(default)]
     pub proof: Option<String>,

@@ -5,6 +5,7 @@ use super::server::{HELLO, Server, json};
 use super::*;
 use bai_protocol::sign::PROVING;
 use std::os::unix::fs::PermissionsExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 #[tokio::test]
@@ -39,6 +40,40 @@ async fn a_program_that_took_the_port_of_an_engine_gets_nothing() {
         assert!(outcome.contains("does not prove"), "{outcome}");
     }
     assert!(impostor.asked().is_empty(), "{:?}", impostor.asked());
+}
+
+/// The name `localhost` leads to `::1` first on most machines, where another user can listen and pass on what comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_another_address_passes_on_is_refused() {
+    let lab = Lab::start().await;
+    let address = lab.engine.endpoint().trim_start_matches("http://").to_owned();
+    let port = address.rsplit(':').next().unwrap();
+    let listener = TcpListener::bind(format!("[::1]:{port}")).await.unwrap();
+    let relayed = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = relayed.clone();
+    let target = address.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(&target).await.unwrap();
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                let mut first = vec![0; 4096];
+                let length = client.read(&mut first).await.unwrap();
+                seen.lock().unwrap().push(String::from_utf8_lossy(&first[..length]).into_owned());
+                server.write_all(&first[..length]).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    let api = lab.api_at(&format!("http://[::1]:{port}"));
+    let error = ComputeSession::attach(&api, "work").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Untrusted, "{error}");
+    assert!(error.to_string().contains("it listens at another address"), "{error}");
+    let seen = relayed.lock().unwrap().clone();
+    assert!(!seen.is_empty() && seen.iter().all(|head| !head.contains("authorization")), "{seen:?}");
+    let named = lab.api_at(&format!("http://localhost:{port}"));
+    assert!(ComputeSession::attach(&named, "work").await.is_err(), "it can lead to another program");
+    lab.engine.shutdown().await;
 }
 
 #[tokio::test]

@@ -97,7 +97,8 @@ async fn the_hello_proves_the_key_to_those_who_ask() {
     let (_, hello) = read(ask("a challenge".into()).await.unwrap()).await;
     let secret = lab.keypair.secret_key().expose_secret();
     let (instance, proof) = (hello["instance"].as_str().unwrap(), hello["proof"].as_str().unwrap());
-    assert!(sign::verify_proof(secret, "a challenge", instance, proof));
+    assert_eq!(hello["address"], "127.0.0.1");
+    assert!(sign::verify_proof(secret, "a challenge", instance, "127.0.0.1", proof));
     let (_, hello) = read(ask("x".repeat(sign::LONGEST_CHALLENGE + 1)).await.unwrap()).await;
     assert_eq!(hello["proof"], Value::Null);
 }
