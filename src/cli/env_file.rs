@@ -26,7 +26,7 @@ pub(super) fn announce(env: &Environment, arguments: &Arguments, config: &FileCo
     if file.wants_no_certificate_checks() {
         warn(&format!("{path} cannot switch off certificate checks; --insecure does, for one command"));
     }
-    if !arguments.global.quiet && is_new(file, &endpoint) {
+    if is_new(file, &endpoint) {
         say(&format!("the server {} is chosen by {path}", label_of(&endpoint)));
     }
 }

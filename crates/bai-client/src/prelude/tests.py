@@ -21,7 +21,8 @@ def outputs_of(client, code):
         elif kind in ('execute_result', 'display_data'):
             outputs.append([kind, content['data']])
 
-    client.execute_interactive(code, allow_stdin=False, timeout=LIMIT, output_hook=receive)
+    # After an error a kernel otherwise drops, for a moment, the cells that it gets.
+    client.execute_interactive(code, allow_stdin=False, stop_on_error=False, timeout=LIMIT, output_hook=receive)
     return outputs
 
 
