@@ -216,7 +216,8 @@ fn paths_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_python_project_is_installed_for_its_session_only() {
     // The session's own commands find the project too.
-    for (pip, execute) in [(None, "*"), (Some("--without-pip"), "python main.py")] {
+    let installs = "pip install -q --no-build-isolation --no-deps --force-reinstall . && python main.py";
+    for (pip, execute) in [(None, "*"), (Some("--without-pip"), "python main.py"), (None, installs)] {
         let mut sandbox = Sandbox::new();
         let active = sandbox.home().join("active");
         let made = sandbox.program("python3").args(["-m", "venv"]).args(pip).arg(&active).output().unwrap();
@@ -224,6 +225,7 @@ fn a_python_project_is_installed_for_its_session_only() {
             return bai_testkit::leave_out("Python's venv with pip");
         }
         sandbox.set("VIRTUAL_ENV", active.to_str().unwrap());
+        sandbox.set("PATH", format!("{}/bin:{}", active.display(), std::env::var("PATH").unwrap()));
         let packages = paths_below(&active).into_iter().find(|path| path.ends_with("site-packages")).unwrap();
         std::fs::write(packages.join("theirs.py"), "known = 'known'\n").unwrap();
         std::fs::create_dir(sandbox.work().join("src")).unwrap();

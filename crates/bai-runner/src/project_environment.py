@@ -32,6 +32,17 @@ def make(folder):
         command = [os.path.join(folder, 'bin', 'python'), '-m', 'ensurepip']
         if subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
             fail('this Python has neither pip nor ensurepip; on Debian, `apt install python3-pip` brings pip.')
+    for name in ('pip', 'pip3'):
+        add_command(os.path.join(folder, 'bin', name))
+
+
+def add_command(path):
+    """The pip of later steps: another one on PATH would change another environment."""
+    if os.path.exists(path):
+        return
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('#!/bin/sh\nexec "${0%/*}/python" -m pip "$@"\n')
+    os.chmod(path, 0o755)
 
 
 def main():
