@@ -52,6 +52,12 @@ impl Patience {
         }
     }
 
+    /// Whether the session must answer before the script's code is sent. Without a limit the script's own run can wait, if an
+    /// abandoned run does not block the session on this server.
+    fn needs_answer(self, abandonable_runs: bool) -> bool {
+        self != Patience::Unlimited || !abandonable_runs
+    }
+
     fn limit(self) -> Option<Duration> {
         match self {
             Patience::Default => Some(DEFAULT_PATIENCE),
@@ -72,9 +78,7 @@ pub(super) async fn make_ready(
     patience: Patience,
     fatal: &mut FatalSignals,
 ) -> Result<Option<ExitStatus>, CliError> {
-    // On this server an abandoned run does not block the session, so the script's own run can wait.
-    let is_limited = matches!(patience, Patience::Limit(_));
-    if !is_limited && session.api().has(Capability::AbandonableRuns).await {
+    if !patience.needs_answer(session.api().has(Capability::AbandonableRuns).await) {
         return Ok(None);
     }
     let limit = async {
@@ -139,4 +143,19 @@ fn no_answer(session: &ComputeSession, patience: Duration) -> CliError {
          it if it is stuck"
     );
     CliError::new(ExitStatus::TimedOut, why).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_waits_without_end_only_if_the_user_wants_that() {
+        for abandonable in [true, false] {
+            assert!(Patience::Default.needs_answer(abandonable));
+            assert!(Patience::Limit(Duration::from_secs(1)).needs_answer(abandonable));
+        }
+        assert!(!Patience::Unlimited.needs_answer(true) && Patience::Unlimited.needs_answer(false));
+        assert_eq!(Patience::Default.limit(), Some(Duration::from_secs(60)));
+    }
 }
