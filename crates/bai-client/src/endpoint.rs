@@ -93,7 +93,11 @@ impl Endpoint {
         if let Some(path) = &options.socket {
             return Ok(Some(PeerCheck::SameUser(path.clone())));
         }
+        // With TLS the certificate tells who answers.
         let Credentials::Keypair { secret_key, .. } = &options.credentials else { return Ok(None) };
+        if self.base.scheme() == "https" {
+            return Ok(None);
+        }
         if !secret_key.expose_secret().starts_with(PROVING) {
             return Ok(None);
         }
