@@ -11,9 +11,21 @@ use std::time::{Duration, Instant};
 /// How long a kill may disturb runs that begin after it, because kernels and engines start again.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
+/// One kill of so many is that of an engine.
+const ENGINE_EACH: u8 = 6;
+
+/// Whom to kill.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Victims {
+    KernelsAndEngines,
+    Kernels,
+}
+
 /// Counts what it has killed.
 pub(super) struct Chaos {
     random: Mutex<fastrand::Rng>,
+    /// The beginnings and the ends of disturbances.
+    disturbances: AtomicU64,
     kernels: AtomicU64,
     engines: AtomicU64,
 }
@@ -22,34 +34,28 @@ impl Chaos {
     pub(super) fn new(seed: u64) -> Self {
         Chaos {
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            disturbances: AtomicU64::new(0),
             kernels: AtomicU64::new(0),
             engines: AtomicU64::new(0),
         }
     }
 
-    /// How many kernels and engines were killed so far.
-    pub(super) fn kills(&self) -> u64 {
-        self.kernels.load(Ordering::SeqCst) + self.engines.load(Ordering::SeqCst)
+    /// A number that changes when a disturbance begins or ends.
+    pub(super) fn disturbances(&self) -> u64 {
+        self.disturbances.load(Ordering::SeqCst)
     }
 
-    /// Kills kernels and engines until `end`. Returns what was wrong meanwhile.
-    pub(super) fn rage(&self, sandbox: &Sandbox, end: Instant) -> Vec<String> {
-        self.until(sandbox, end, 6)
-    }
-
-    /// Kills kernels until `end`.
-    pub(super) fn rage_without_engine(&self, sandbox: &Sandbox, end: Instant) -> Vec<String> {
-        self.until(sandbox, end, u8::MAX)
-    }
-
-    /// One kill of `engine_each` is that of an engine.
+    /// Kills until `end`. Returns what was wrong meanwhile.
     #[expect(clippy::disallowed_methods, reason = "kills come at random times, not at events")]
-    fn until(&self, sandbox: &Sandbox, end: Instant, engine_each: u8) -> Vec<String> {
+    pub(super) fn rage(&self, sandbox: &Sandbox, victims: Victims, end: Instant) -> Vec<String> {
         let mut faults = Vec::new();
         while Instant::now() < end {
             let (pause, is_engine) = {
                 let mut random = self.random.lock().unwrap();
-                (random.u64(500..3000), engine_each < u8::MAX && random.u8(..engine_each) == 0)
+                (
+                    random.u64(500..3000),
+                    victims == Victims::KernelsAndEngines && random.u8(..ENGINE_EACH) == 0,
+                )
             };
             let pause = Duration::from_millis(pause);
             std::thread::sleep(pause.min(end.saturating_duration_since(Instant::now())));
@@ -64,10 +70,11 @@ impl Chaos {
             };
             let Some(victim) = victim else { continue };
             // Counted on both sides: a run that begins or ends in between was disturbed.
-            count.fetch_add(1, Ordering::SeqCst);
+            self.disturbances.fetch_add(1, Ordering::SeqCst);
             let _ = kill(Pid::from_raw(victim), Signal::SIGKILL);
+            count.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(AFTERMATH);
-            count.fetch_add(1, Ordering::SeqCst);
+            self.disturbances.fetch_add(1, Ordering::SeqCst);
         }
         faults
     }
@@ -85,7 +92,7 @@ impl Chaos {
 
 impl fmt::Display for Chaos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kernels, engines) = (self.kernels.load(Ordering::SeqCst), self.engines.load(Ordering::SeqCst));
-        write!(f, "killed {} kernels and {} engines", kernels / 2, engines / 2)
+        let (kernels, engines) = (self.kernels.load(Ordering::Relaxed), self.engines.load(Ordering::Relaxed));
+        write!(f, "killed {kernels} kernels and {engines} engines")
     }
 }

@@ -13,7 +13,7 @@ mod chaos;
 mod session;
 
 use bai_testkit::Sandbox;
-use chaos::Chaos;
+use chaos::{Chaos, Victims};
 use session::SoakSession;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -79,9 +79,9 @@ fn soak(sandbox: &Sandbox, plan: &Plan) -> Vec<String> {
                 scope.spawn(move || work(sandbox, plan, worker, begin + plan.time, chaos, runs))
             })
             .collect();
-        let mut faults = chaos.rage(sandbox, last_kill);
+        let mut faults = chaos.rage(sandbox, Victims::KernelsAndEngines, last_kill);
         let before = Usage::of_engine(sandbox);
-        faults.extend(chaos.rage_without_engine(sandbox, begin + plan.time));
+        faults.extend(chaos.rage(sandbox, Victims::Kernels, begin + plan.time));
         faults.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap()));
         (faults, before)
     });

@@ -4,7 +4,7 @@ use super::chaos::Chaos;
 use bai_testkit::Sandbox;
 use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A cell writes one more file, and prints all files and their contents.
 const CODE: &str = "import os\n\
@@ -40,9 +40,9 @@ impl<'a> SoakSession<'a> {
         let run = self.runs;
         let token = self.token(run);
         let code = CODE.replace("RUN", &run.to_string()).replace("TOKEN", &token);
-        let before = chaos.kills();
+        let before = chaos.disturbances();
         let output = self.client(&code, limit);
-        let is_disturbed = limit.is_some() || chaos.kills() != before;
+        let is_disturbed = limit.is_some() || chaos.disturbances() != before;
         if !output.status.success() {
             return if is_disturbed { Ok(()) } else { Err(format!("{}: {output:?}", self.name)) };
         }
@@ -85,8 +85,7 @@ impl<'a> SoakSession<'a> {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         if let Some(limit) = limit {
-            let end = Instant::now() + limit;
-            std::thread::sleep(end.saturating_duration_since(Instant::now()));
+            std::thread::sleep(limit);
             child.kill().unwrap();
         }
         child.wait_with_output().unwrap()
