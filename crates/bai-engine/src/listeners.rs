@@ -130,8 +130,8 @@ fn temporary_folder() -> io::Result<TempDir> {
     bai_private::temporary_folder_in(Path::new("/tmp"), PREFIX)
 }
 
-/// Listens at a loopback address. Connections inherit the listener's buffer size.
-pub(super) fn listen_tcp(address: SocketAddr) -> Result<TcpListener, EngineError> {
+/// Listens at a loopback address, and returns the address with its port. Connections inherit the listener's buffer size.
+pub(super) fn listen_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), EngineError> {
     if !address.ip().is_loopback() {
         return Err(EngineError::NotLoopback(address));
     }
@@ -140,7 +140,9 @@ pub(super) fn listen_tcp(address: SocketAddr) -> Result<TcpListener, EngineError
         socket.set_reuseaddr(true)?;
         socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(address)?;
-        socket.listen(1024)
+        let listener = socket.listen(1024)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
     };
     listen().map_err(|source| EngineError::Listen { address, source })
 }

@@ -60,8 +60,6 @@ pub struct Engine {
     state: Arc<ServerState>,
     /// The Unix socket, if there is one.
     socket: Option<PrivateSocket>,
-    /// The TCP address, if there is one.
-    address: Option<SocketAddr>,
     server: Option<JoinHandle<()>>,
     /// Keeps other engines from treating our sessions' folders as those of lost sessions.
     _lock: Option<FolderLock>,
@@ -89,12 +87,7 @@ impl Engine {
     /// When the address is not a loopback address, the socket's folder belongs to another user, or the system refuses to
     /// listen there.
     pub async fn start(options: EngineOptions) -> Result<Engine, EngineError> {
-        let tcp = options.listen.map(listen_tcp).transpose()?;
-        let listen_error = |source| EngineError::Listen {
-            address: options.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
-            source,
-        };
-        let address = tcp.as_ref().map(|tcp| tcp.local_addr()).transpose().map_err(listen_error)?;
+        let (tcp, address) = options.listen.map(listen_tcp).transpose()?.unzip();
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let (lock, lost) = take_over(&options.workdirs).await;
@@ -107,12 +100,12 @@ impl Engine {
         let doors = Doors { socket: unix, tcp };
         let server = tokio::spawn(doors.serve(router, state.stop.clone()));
         tracing::info!(?address, socket = ?socket.as_ref().map(PrivateSocket::path), "engine listens");
-        Ok(Engine { state, socket, address, server: Some(server), _lock: lock, _folder: None })
+        Ok(Engine { state, socket, server: Some(server), _lock: lock, _folder: None })
     }
 
     /// The URL that clients are given: of the TCP address, such as `http://127.0.0.1:41234`, or a name for the Unix socket.
     pub fn endpoint(&self) -> String {
-        self.address.map_or_else(|| SOCKET_ENDPOINT.to_owned(), |address| format!("http://{address}"))
+        self.state.address.map_or_else(|| SOCKET_ENDPOINT.to_owned(), |address| format!("http://{address}"))
     }
 
     /// The Unix socket through which programs of the same user reach the engine, if there is one.
