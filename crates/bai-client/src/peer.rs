@@ -4,8 +4,11 @@
 //! A Unix socket must belong to our own user. A server whose secret key says that it proves itself must answer a random
 //! challenge with that key (`docs/wire` §13.8). Other servers are checked by TLS alone.
 
+use super::error::ErrorKind;
+use super::reply::read_body;
 use bai_protocol::sign;
 use bai_protocol::version::Hello;
+use bytes::Bytes;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -54,7 +57,7 @@ impl PeerCheck {
         match self {
             PeerCheck::SameUser(path) => {
                 let peer = UnixStream::connect(path).await?.peer_cred()?;
-                if peer.uid() == nix::unistd::geteuid().as_raw() {
+                if bai_private::is_own_user(peer.uid()) {
                     return Ok(());
                 }
                 Err(Untrusted("a program of another user listens there").into())
@@ -80,15 +83,11 @@ impl PeerCheck {
     }
 }
 
-async fn read(mut reply: reqwest::Response) -> Result<Vec<u8>, BoxError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await.map_err(reqwest::Error::without_url)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > HELLO_LIMIT {
-            return Err(Untrusted("its answer is too long").into());
-        }
-    }
-    Ok(body)
+async fn read(reply: reqwest::Response) -> Result<Bytes, BoxError> {
+    read_body(reply, "check the server", HELLO_LIMIT, false).await.map_err(|error| match error.kind() {
+        ErrorKind::Server => Untrusted("its answer is too long").into(),
+        _ => error.into(),
+    })
 }
 
 /// The IP address of the server, if it proves that it knows the key.

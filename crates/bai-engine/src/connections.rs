@@ -45,10 +45,10 @@ impl Visitor for TcpStream {
 
 impl Visitor for UnixStream {
     fn admit(&self) -> io::Result<()> {
-        if self.peer_cred()?.uid() == nix::unistd::geteuid().as_raw() {
+        if bai_private::is_own_user(self.peer_cred()?.uid()) {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"))
+        Err(bai_private::trust::Distrust::Owner.into())
     }
 }
 

@@ -4,12 +4,13 @@
 //!
 //! No other files are touched, and no symbolic links are followed.
 
+use bai_private::trust::{self, Distrust};
 use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The largest record that is read, in bytes.
@@ -44,8 +45,8 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
     bai_private::create_folder(root)?;
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(root)?;
-    if folder.metadata()?.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    if let Some(distrust @ Distrust::Owner) = trust::check(&folder.metadata()?) {
+        return Err(distrust.into());
     }
     Ok(Flock::lock(folder, FlockArg::LockExclusiveNonblock).ok().map(FolderLock))
 }

@@ -33,6 +33,11 @@ const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 const STICKY: u32 = 0o1000;
 
+/// Whether this is the id of the user as whom this process acts.
+pub fn is_own_user(uid: u32) -> bool {
+    uid == nix::unistd::geteuid().as_raw()
+}
+
 /// Makes a folder in the temporary folder of the system. It is removed when the result is dropped.
 ///
 /// # Errors

@@ -39,7 +39,7 @@ impl From<Distrust> for io::Error {
 /// Checks a file of this user. `None` if it is closed to other users.
 pub fn check(metadata: &Metadata) -> Option<Distrust> {
     match metadata.mode() {
-        _ if metadata.uid() != nix::unistd::geteuid().as_raw() => Some(Distrust::Owner),
+        _ if !crate::is_own_user(metadata.uid()) => Some(Distrust::Owner),
         mode if mode & 0o022 != 0 => Some(Distrust::Writable),
         mode if mode & 0o077 != 0 => Some(Distrust::Readable),
         _ => None,

@@ -32,7 +32,7 @@ fn check_owner(port: u16) -> io::Result<()> {
     let user = tcp::user_of_listener((Ipv4Addr::LOCALHOST, port).into())?;
     match user.ok_or(io::ErrorKind::ConnectionRefused)? {
         0 => Ok(()),
-        user if user == nix::unistd::geteuid().as_raw() => Ok(()),
+        user if bai_private::is_own_user(user) => Ok(()),
         user => {
             let why = format!("the port {port} belongs to another user, uid {user}");
             Err(io::Error::new(io::ErrorKind::PermissionDenied, why))

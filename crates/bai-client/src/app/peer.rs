@@ -26,7 +26,7 @@ pub(super) async fn of(socket: &TcpStream) -> io::Result<Peer> {
     let user = user.await.map_err(io::Error::other)??;
     // While the connection holds, no other program can have had its address when the system was asked.
     Ok(match user.filter(|_| socket.peer_addr().is_ok()) {
-        Some(user) if user == nix::unistd::geteuid().as_raw() => Peer::Own,
+        Some(user) if bai_private::is_own_user(user) => Peer::Own,
         Some(user) => Peer::Other(user),
         None => Peer::Unknown,
     })

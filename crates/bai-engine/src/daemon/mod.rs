@@ -166,7 +166,7 @@ impl DaemonInfo {
     async fn connect(&self) -> Option<UnixStream> {
         let socket = UnixStream::connect(&self.socket).await.ok()?;
         let peer = socket.peer_cred().ok()?;
-        (peer.uid() == nix::unistd::geteuid().as_raw()).then_some(socket)
+        bai_private::is_own_user(peer.uid()).then_some(socket)
     }
 
     /// The `instance` in the hello of the server at the socket.
