@@ -139,7 +139,7 @@ impl Driver {
         {
             self.ended(end);
         }
-        while !self.is_done() {
+        while !self.machine.is_over() {
             self.step().await;
         }
         if let Link::Poll(poll) = &mut self.link {
@@ -152,15 +152,16 @@ impl Driver {
             // The client that resumes the run continues from here. Without this message the server repeats a little.
             let _ = socket.acknowledge_now(self.received).await;
         }
+        // Whoever reads the last event finds the session idle.
         drop(turn);
+        while let Some(event) = self.machine.pop() {
+            if self.events.send(event).await.is_err() {
+                break;
+            }
+        }
         if let Link::Socket(socket) = self.link {
             socket.close().await;
         }
-    }
-
-    /// Whether the run is over and all of it was delivered, or given up.
-    fn is_done(&self) -> bool {
-        self.machine.is_over() && !self.machine.has_events()
     }
 
     async fn step(&mut self) {

@@ -315,8 +315,10 @@ async fn output_that_the_server_cannot_encode_is_reported_and_the_run_continues(
         }
     })
     .await;
-    let outcome = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    let session = server.session();
+    let outcome = finish(&mut begin(&session, "code", Transport::Poll).await, &[]).await;
     assert_eq!((outcome.stdout.as_str(), outcome.exit), ("rest", Some(None)));
+    assert!(!session.is_busy(), "whoever reads the last event finds the session idle");
     assert!(outcome.notes[0].starts_with("OutputLost"), "{:?}", outcome.notes);
     let second: serde_json::Value = serde_json::from_str(&server.asked()[1].body).unwrap();
     assert_eq!((&second["mode"], &second["code"]), (&"query".into(), &"".into()));
