@@ -4,7 +4,7 @@
 use super::args::GlobalFlags;
 use crate::config::{Environment, FileConfig};
 use crate::repl::FrontEnd;
-use bai_client::Transport;
+use bai_client::{RunOptions, Transport};
 use std::sync::Arc;
 
 /// The context of a command.
@@ -28,6 +28,11 @@ impl CommandContext {
             "poll" => Transport::Poll,
             _ => Transport::Auto,
         }
+    }
+
+    /// The options of a run without a prompt: its output keeps every byte, unless it becomes JSON.
+    pub(super) fn script_options(&self) -> RunOptions {
+        RunOptions { bytes: !self.global.json, ..RunOptions::over(self.transport()) }
     }
 
     /// Whether the user allows the prelude in kernels.

@@ -14,7 +14,7 @@ use super::{display, prompt, readiness, script};
 use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, FatalSignals, Screen};
-use bai_client::{Cell, ComputeSession, RunOptions};
+use bai_client::{Cell, ComputeSession};
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
@@ -176,6 +176,6 @@ async fn run_in_place(
     }
     let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
-    let (cell, options) = (Cell::Query(code.text), RunOptions::over(context.transport()));
+    let (cell, options) = (Cell::Query(code.text), context.script_options());
     script::run(session, cell, options, output, &input, Some(fatal), BatchSteps::none()).await
 }

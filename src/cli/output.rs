@@ -5,8 +5,9 @@ use super::case_output::CaseOutput;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::json_lines;
-use crate::render::{Console, ConsoleOptions, Flow, sanitize};
+use crate::render::{Console, ConsoleOptions, Flow, Stream, sanitize};
 use crate::terminal::Out;
+use bai_protocol::byte_text;
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -125,7 +126,7 @@ fn write_waiting(
 
 fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow, crate::render::RenderError> {
     match message {
-        OutputMessage::Record(record) => console.record(&record),
+        OutputMessage::Record(record) => write_record(console, &record),
         OutputMessage::Event(_) => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) => console.note(&sanitize::text(&sentence)),
@@ -135,6 +136,18 @@ fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow,
             let _ = done.send(());
             flow
         }
+    }
+}
+
+/// Writes a record of a run that keeps bytes ([`bai_client::RunOptions::bytes`]).
+fn write_record(
+    console: &mut Console<Out, Out>,
+    record: &ConsoleRecord,
+) -> Result<Flow, crate::render::RenderError> {
+    match record {
+        ConsoleRecord::Stdout(text) => console.bytes(Stream::Stdout, &byte_text::bytes(text)),
+        ConsoleRecord::Stderr(text) => console.bytes(Stream::Stderr, &byte_text::bytes(text)),
+        other => console.record(other),
     }
 }
 
@@ -148,7 +161,7 @@ fn write_case(
         let _ = console.note(&sanitize::text(headline))?;
     }
     for record in case_output.records() {
-        if console.record(&record)? == Flow::Closed {
+        if write_record(console, &record)? == Flow::Closed {
             return Ok(Flow::Closed);
         }
     }

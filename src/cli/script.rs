@@ -9,8 +9,11 @@ use super::output::{Output, OutputMessage};
 use crate::render::Flow;
 use crate::repl::{FrontEnd, not_started, output_lost};
 use crate::terminal::{FatalSignal, FatalSignals};
-use bai_client::{Cell, ComputeSession, LostRun, Run, RunEvent, RunOptions, SessionState};
+use bai_client::{
+    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Run, RunEvent, RunOptions, SessionState,
+};
 use serde_json::json;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,6 +43,31 @@ struct ScriptRun<'a> {
     steps: BatchSteps<'a>,
     interrupted: Option<Instant>,
     no_input_reported: bool,
+    replacement: ReplacementNote,
+}
+
+/// Whether to say that the server may have replaced bytes of standard output. Said once.
+enum ReplacementNote {
+    /// No byte is replaced, or a person looks at the output.
+    Needless,
+    /// The server sends text only.
+    Due,
+}
+
+impl ReplacementNote {
+    async fn of(session: &ComputeSession, options: &RunOptions) -> Self {
+        let is_text = !options.bytes || std::io::stdout().is_terminal();
+        if is_text || session.api().has(Capability::ByteOutput).await { Self::Needless } else { Self::Due }
+    }
+
+    fn check(&mut self, record: &ConsoleRecord) {
+        if let (Self::Due, ConsoleRecord::Stdout(text)) = (&*self, record)
+            && text.contains(char::REPLACEMENT_CHARACTER)
+        {
+            *self = Self::Needless;
+            eprintln!("bai-repl: the output has U+FFFD: this server replaces bytes that are not UTF-8 by it");
+        }
+    }
 }
 
 /// Runs a cell in the session, and returns when it ends.
@@ -54,6 +82,7 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, CliError> {
     let interrupts =
         signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let replacement = ReplacementNote::of(session, &options).await;
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
         run,
@@ -64,6 +93,7 @@ pub(super) async fn run(
         steps,
         interrupted: None,
         no_input_reported: false,
+        replacement,
     };
     let ended = script.follow().await;
     let was_interrupted = script.interrupted.is_some();
@@ -117,7 +147,10 @@ impl ScriptRun<'_> {
                 event = self.run.next() => event,
             };
             match event {
-                Some(RunEvent::Console(record)) => self.say(OutputMessage::Record(record)).await?,
+                Some(RunEvent::Console(record)) => {
+                    self.replacement.check(&record);
+                    self.say(OutputMessage::Record(record)).await?;
+                }
                 Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,
                 Some(RunEvent::StepFinished { step, exit_code }) => {
                     self.say(self.steps.finished(step, exit_code)).await?;

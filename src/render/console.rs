@@ -191,20 +191,28 @@ impl<O: Write, E: Write> Console<O, E> {
     /// # Errors
     /// As [`Console::record`].
     pub fn text(&mut self, stream: Stream, text: &str) -> Result<Flow, RenderError> {
-        if !self.on_terminal(stream) {
-            return match stream {
-                Stream::Stdout => self.out.write_through(text.as_bytes()).map_err(RenderError::Output),
-                Stream::Stderr => {
-                    // A reader of both streams expects them in the order in which they came.
-                    let _ = self.write_out(Stream::Stdout)?;
-                    self.err.write_through(text.as_bytes()).map_err(RenderError::Error)
-                }
-            };
-        }
         if stream == Stream::Stderr && self.options.repl && !self.options.raw && !self.options.screen.dumb {
             return self.error_text(text);
         }
-        self.terminal_text(stream, text)
+        self.bytes(stream, text.as_bytes())
+    }
+
+    /// Writes bytes of one of the program's streams. They may be cut anywhere, and need not be UTF-8.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn bytes(&mut self, stream: Stream, bytes: &[u8]) -> Result<Flow, RenderError> {
+        if !self.on_terminal(stream) {
+            return match stream {
+                Stream::Stdout => self.out.write_through(bytes).map_err(RenderError::Output),
+                Stream::Stderr => {
+                    // A reader of both streams expects them in the order in which they came.
+                    let _ = self.write_out(Stream::Stdout)?;
+                    self.err.write_through(bytes).map_err(RenderError::Error)
+                }
+            };
+        }
+        self.terminal_bytes(stream, bytes)
     }
 
     /// Whether the earlier text of standard error does not affect the style of its next line.
@@ -214,7 +222,11 @@ impl<O: Write, E: Write> Console<O, E> {
 
     /// Writes text to a terminal, made harmless.
     pub(super) fn terminal_text(&mut self, stream: Stream, text: &str) -> Result<Flow, RenderError> {
-        for piece in text.as_bytes().chunks(PIECE) {
+        self.terminal_bytes(stream, text.as_bytes())
+    }
+
+    fn terminal_bytes(&mut self, stream: Stream, bytes: &[u8]) -> Result<Flow, RenderError> {
+        for piece in bytes.chunks(PIECE) {
             if self.sanitized(stream, piece)? == Flow::Closed {
                 return Ok(Flow::Closed);
             }

@@ -22,6 +22,7 @@ struct State {
     open: Vec<TcpStream>,
     stalled: bool,
     refusing: bool,
+    hidden: Option<&'static str>,
 }
 
 impl Proxy {
@@ -65,6 +66,11 @@ impl Proxy {
         self.shared.state.lock().unwrap().stalled = true;
     }
 
+    /// Makes a word unreadable, such as the name of a capability. The server then looks like one without it.
+    pub fn hide(&self, word: &'static str) {
+        self.shared.state.lock().unwrap().hidden = Some(word);
+    }
+
     /// Passes data again.
     pub fn resume(&self) {
         self.shared.state.lock().unwrap().stalled = false;
@@ -94,7 +100,12 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: Arc<Shared>) {
             while state.stalled {
                 state = shared.changed.wait(state).unwrap();
             }
+            let hidden = state.hidden;
             drop(state);
+            if let Some(word) = hidden {
+                let found = buffer[..read].windows(word.len()).position(|bytes| bytes == word.as_bytes());
+                found.into_iter().for_each(|at| buffer[at..at + word.len()].fill(b'x'));
+            }
             if read == 0 || to.write_all(&buffer[..read]).is_err() {
                 let _ = to.shutdown(Shutdown::Both);
                 return;

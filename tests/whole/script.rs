@@ -1,5 +1,6 @@
 //! Code without a prompt: `-c`, a file, or standard input. Which output goes to which stream, and the exit codes.
 
+use super::daemon::ProxiedEngine;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, pyenv_root};
 use std::process::Stdio;
 
@@ -9,6 +10,47 @@ fn standard_output_is_exactly_what_the_program_printed() {
     sandbox.run_with_stdin(&["python"], b"print(6*7)").expect(0, "42\n");
     sandbox.run(&["-c", "print('a'); print('b', end='')", "python"]).expect(0, "a\nb");
     sandbox.run(&["-c", "", "python"]).expect(0, "");
+}
+
+#[test]
+fn every_byte_of_standard_output_arrives() {
+    const CODE: &str = "import sys; w = sys.stdout.buffer; _ = w.write(bytes(range(256)) * 300)
+_ = w.write('ä\u{10ffff}\u{10ff80}\u{fffd}'.encode() + b'\\xf0\\x9f'); _ = w.flush()";
+    let sandbox = Sandbox::new();
+    sandbox.write("main.py", CODE);
+    let mut wanted: Vec<u8> = (0..=255).cycle().take(256 * 300).collect();
+    wanted.extend("ä\u{10ffff}\u{10ff80}\u{fffd}".as_bytes());
+    wanted.extend(b"\xf0\x9f");
+    for arguments in [
+        &["-q", "-c", CODE, "python"][..],
+        &["-q", "--transport", "poll", "-c", CODE, "python"],
+        &["-q", "run", "-c", CODE, "python"],
+        &["-q", "run", "python", "main.py"],
+        &["-q", "run", "python", "main.py", "--exec", "python3 main.py $n", "--exec-range", "n=case:1"],
+    ] {
+        let output = sandbox.command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("U+FFFD"), "{arguments:?}");
+        assert!(output.stdout == wanted, "{arguments:?}: {} bytes", output.stdout.len());
+    }
+    // As JSON, output is text.
+    let code = "import sys; _ = sys.stdout.buffer.write(b'a\\xff\\xf4\\x8f\\xbf\\xbf'); sys.stdout.flush()";
+    let run = sandbox.run(&["--json", "-c", code, "python"]);
+    assert!(run.stdout.contains("\"a\u{fffd}\u{10ffff}\""), "{}", run.stdout);
+}
+
+#[test]
+fn bytes_that_a_server_replaces_are_reported_once() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+    link.hide("byte-output");
+    let code = "import os\nos.write(1, b'a\\xff\\xff'); _ = os.write(1, '\u{10ffff}'.encode())";
+    for transport in ["ws", "poll"] {
+        let run = sandbox.run(&["-q", "--transport", transport, "-c", code, "python"]);
+        run.expect(0, "a\u{fffd}\u{fffd}\u{10ffff}");
+        assert_eq!(run.stderr.matches("U+FFFD").count(), 1, "{}", run.stderr);
+        let run = sandbox.run(&["-q", "--transport", transport, "-c", "print('é')", "python"]);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("é\n", ""));
+    }
 }
 
 #[test]

@@ -78,6 +78,7 @@ mod upgrade;
 
 pub use api::Api;
 pub use app::{AppEvent, AppListener, Refusal};
+pub use bai_protocol::byte_text;
 pub use bai_protocol::capability::{Capabilities, Capability};
 pub use bai_protocol::complete::{Completion, CompletionOptions, CompletionRequest};
 pub use bai_protocol::create::{

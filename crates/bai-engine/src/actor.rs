@@ -6,6 +6,7 @@ use super::command::{SessionCommand, Work};
 use super::run::{End, Run};
 use super::session::Session;
 use super::state::ServerState;
+use bai_protocol::byte_text;
 use bai_protocol::execute::RunStatus;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::status::SessionStatus;
@@ -37,7 +38,7 @@ pub(super) async fn run_session(
     let mut reason = "user-requested";
     match started {
         Some(Ok((kernel, replies))) => {
-            session.log(&start_message(&kernel));
+            session.log(start_message(&kernel));
             let _ = session.interpreter.set(kernel.describe());
             server.sessions.move_to(&session, SessionStatus::Running, "");
             let mut actor = Actor::new(session.clone(), kernel.clone(), replies, commands);
@@ -56,7 +57,7 @@ pub(super) async fn run_session(
         }
         Some(Err(error)) => {
             let words = format!("{error}; {}", error.hint());
-            session.log(&format!("{words}\n"));
+            session.log(format!("{words}\n"));
             server.sessions.move_to(&session, SessionStatus::Error, &words);
         }
         None => server.sessions.move_to(&session, SessionStatus::Cancelled, reason),
@@ -241,7 +242,7 @@ impl Actor {
         let item = match reply {
             Reply::Console(record) => {
                 if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = &record {
-                    self.session.log(text);
+                    self.session.log(byte_text::bytes(text));
                 }
                 OutputItem::Console(record)
             }
@@ -309,7 +310,7 @@ impl Actor {
     fn after_restart(&mut self, result: Result<(), StartError>) {
         let result = result.map_err(|error| format!("{error}; {}", error.hint()));
         if result.is_ok() {
-            self.session.log(&start_message(&self.kernel));
+            self.session.log(start_message(&self.kernel));
         }
         if let Some(restarting) = self.restarting.take() {
             restarting.report(&result);

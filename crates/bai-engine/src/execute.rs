@@ -65,7 +65,7 @@ pub(super) async fn execute(
     if matches!(delivery.outcome, Outcome::Ended(End::Shutdown)) {
         return Err(shutting_down());
     }
-    let text = frame::reply(&delivery, run.id().as_str());
+    let text = frame::reply(&delivery, call.bytes, run.id().as_str());
     delivery.delivered();
     Ok(json_text(StatusCode::OK, text))
 }

@@ -10,7 +10,7 @@ use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, RawQuery, State};
 use axum::http::StatusCode;
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use bai_protocol::files::{FileEntry, HOME, ListReply};
 use serde_json::Value;
 use std::os::unix::ffi::OsStrExt;
@@ -43,8 +43,8 @@ pub(super) enum PathError {
 /// Makes a client's path relative to the session's folder, by its text alone. An absolute path must begin with
 /// `/home/work`, the cluster's name of that folder, or with the folder itself.
 pub(super) fn relative(root: &Path, path: &str) -> Result<PathBuf, PathError> {
-    let outside = || PathError::Outside(file_names::shown(path));
-    let given = file_names::path(path);
+    let outside = || PathError::Outside(byte_text::shown(path));
+    let given = byte_text::path(path);
     let inside = match given.strip_prefix(HOME).or_else(|_| given.strip_prefix(root)) {
         Ok(inside) => inside,
         Err(_) => &given,
@@ -112,13 +112,13 @@ fn make_folders(root: &Path, relative: &Path, path: &str) -> Result<PathBuf, Pat
 
 fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
     path.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => PathError::Missing(file_names::shown(as_named)),
+        std::io::ErrorKind::NotFound => PathError::Missing(byte_text::shown(as_named)),
         _ => system(as_named, &error),
     })
 }
 
 fn system(path: &str, error: &std::io::Error) -> PathError {
-    PathError::System(format!("{}: {error}", file_names::shown(path)))
+    PathError::System(format!("{}: {error}", byte_text::shown(path)))
 }
 
 /// `GET /{P}/{s}/files`: the path from the query or, as older clients send it, from a JSON body.
@@ -165,7 +165,7 @@ fn describe(entry: &std::fs::DirEntry) -> Option<FileEntry> {
         ctime: seconds(meta.ctime(), meta.ctime_nsec()),
         mtime: seconds(meta.mtime(), meta.mtime_nsec()),
         atime: seconds(meta.atime(), meta.atime_nsec()),
-        filename: file_names::text(entry.file_name().as_bytes()),
+        filename: byte_text::text(entry.file_name().as_bytes()),
     })
 }
 

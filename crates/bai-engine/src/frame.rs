@@ -1,7 +1,9 @@
-//! Writes deliveries as JSON, straight from the pieces. Neighbouring texts of one stream become one record.
+//! Writes deliveries as JSON, straight from the pieces. Neighbouring texts of one stream become one record. A client that
+//! does not ask for `bytes` gets U+FFFD for what is not UTF-8.
 
 use super::buffer::OutputItem;
 use super::run::{Delivery, End, Outcome};
+use bai_protocol::byte_text;
 use bai_protocol::execute::RunStatus;
 use bai_protocol::record::ConsoleRecord;
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
@@ -9,17 +11,17 @@ use serde_json::json;
 use std::fmt;
 
 /// A frame of the execute WebSocket (`docs/wire` §3.10).
-pub(super) fn frame(delivery: &Delivery) -> String {
-    text(delivery, &Result { delivery, run_id: None })
+pub(super) fn frame(delivery: &Delivery, bytes: bool) -> String {
+    text(delivery, &Result { delivery, bytes, run_id: None })
 }
 
 /// The body of a reply to an execute call (`docs/wire` §3.2).
-pub(super) fn reply(delivery: &Delivery, run_id: &str) -> String {
+pub(super) fn reply(delivery: &Delivery, bytes: bool, run_id: &str) -> String {
     #[derive(serde::Serialize)]
     struct Body<'a> {
         result: Result<'a>,
     }
-    text(delivery, &Body { result: Result { delivery, run_id: Some(run_id) } })
+    text(delivery, &Body { result: Result { delivery, bytes, run_id: Some(run_id) } })
 }
 
 /// A frame that only says that the run continues.
@@ -46,6 +48,7 @@ fn text<T: Serialize>(delivery: &Delivery, value: &T) -> String {
 
 struct Result<'a> {
     delivery: &'a Delivery,
+    bytes: bool,
     run_id: Option<&'a str>,
 }
 
@@ -68,7 +71,7 @@ impl Serialize for Result<'_> {
         if let Some(id) = self.run_id {
             out.serialize_field("runId", id)?;
         }
-        out.serialize_field("console", &Console(&self.delivery.items))?;
+        out.serialize_field("console", &Console { items: &self.delivery.items, bytes: self.bytes })?;
         out.serialize_field("exitCode", &exit_code)?;
         out.serialize_field("options", &options)?;
         out.serialize_field::<[(); 0]>("files", &[])?;
@@ -80,12 +83,15 @@ impl Serialize for Result<'_> {
 }
 
 /// The console of a reply: neighbours of one stream become one record.
-struct Console<'a>(&'a [OutputItem]);
+struct Console<'a> {
+    items: &'a [OutputItem],
+    bytes: bool,
+}
 
 impl Serialize for Console<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        let mut rest = self.0;
+        let mut rest = self.items;
         while let [first, ..] = rest {
             let same = rest
                 .iter()
@@ -94,9 +100,11 @@ impl Serialize for Console<'_> {
             let (these, others) = rest.split_at(same.max(1));
             rest = others;
             match (stream(first), first) {
-                (Some(name), _) if these.len() > 1 => list.serialize_element(&(name, Joined(these)))?,
-                (_, OutputItem::Console(record)) => list.serialize_element(record)?,
-                (_, OutputItem::Step { .. }) => {}
+                (Some(name), _) => {
+                    list.serialize_element(&(name, Joined { items: these, bytes: self.bytes }))?
+                }
+                (None, OutputItem::Console(record)) => list.serialize_element(record)?,
+                (None, OutputItem::Step { .. }) => {}
             }
         }
         list.end()
@@ -113,13 +121,16 @@ fn stream(item: &OutputItem) -> Option<&'static str> {
 }
 
 /// Pieces of text that are one string on the wire, never joined in memory.
-struct Joined<'a>(&'a [OutputItem]);
+struct Joined<'a> {
+    items: &'a [OutputItem],
+    bytes: bool,
+}
 
 impl fmt::Display for Joined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|item| match item {
+        self.items.iter().try_for_each(|item| match item {
             OutputItem::Console(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) => {
-                f.write_str(text)
+                f.write_str(&if self.bytes { text.into() } else { byte_text::replaced(text) })
             }
             _ => Ok(()),
         })
@@ -128,6 +139,13 @@ impl fmt::Display for Joined<'_> {
 
 impl Serialize for Joined<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.items {
+            [OutputItem::Console(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text))]
+                if self.bytes || byte_text::is_utf8(text) =>
+            {
+                serializer.serialize_str(text)
+            }
+            _ => serializer.collect_str(self),
+        }
     }
 }

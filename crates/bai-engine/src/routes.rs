@@ -99,7 +99,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 14] = [
+const CAPABILITIES: [Capability; 15] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -112,6 +112,7 @@ const CAPABILITIES: [Capability; 14] = [
     Capability::RichOutput,
     Capability::Completion,
     Capability::ByteNames,
+    Capability::ByteOutput,
     Capability::SignedBodies,
     Capability::LostSessions,
 ];

@@ -59,14 +59,14 @@ enum StreamEnd {
 
 async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let (run, received) = match first_frame(session, &mut receiver).await {
+    let FirstFrame { run, received, bytes } = match first_frame(session, &mut receiver).await {
         Some(Ok(begun)) => begun,
         Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,
     };
     let collector = run.attach(received);
     let over = tokio::select! {
-        over = write(&run, &collector, &mut sender) => over,
+        over = write(&run, &collector, bytes, &mut sender) => over,
         () = collector.taken_over() => StreamEnd::TakenOver,
         () = read(session, &run, &collector, &mut receiver) => StreamEnd::Left,
     };
@@ -90,12 +90,20 @@ async fn serve(session: &Session, socket: WebSocket) {
     }
 }
 
-/// Reads the first frame: the run, and the number of the last frame that the client has. `None` when the client left
-/// before.
+/// What a client asks for in its first frame.
+struct FirstFrame {
+    run: Arc<Run>,
+    /// The number of the last frame that the client has, if it counts them.
+    received: Option<u64>,
+    /// Whether it takes output that is not UTF-8 byte for byte.
+    bytes: bool,
+}
+
+/// Reads the first frame. `None` when the client left before.
 async fn first_frame(
     session: &Session,
     receiver: &mut SplitStream<WebSocket>,
-) -> Option<Result<(Arc<Run>, Option<u64>), String>> {
+) -> Option<Result<FirstFrame, String>> {
     let text = match timeout(FIRST_FRAME, next_text(receiver, |_| false)).await {
         Ok(text) => text?,
         Err(_) => return Some(Err("Invalid API parameters: the first frame is missing".to_owned())),
@@ -111,8 +119,12 @@ async fn first_frame(
         None | Some("") => Err(ApiError::invalid_params("mode is missing or empty!")),
         Some(_) => Err(ApiError::invalid_params("mode has an invalid value.")),
     };
-    let received = call.received;
-    Some(begun.map(|run| (run, received)).map_err(|refusal| format!("BackendError: {}", refusal.summary())))
+    let (received, bytes) = (call.received, call.bytes);
+    Some(
+        begun
+            .map(|run| FirstFrame { run, received, bytes })
+            .map_err(|refusal| format!("BackendError: {}", refusal.summary())),
+    )
 }
 
 /// The next text, in a text frame or a binary one. Skips binary frames that `is_note` accepts. `None` when the client
@@ -160,7 +172,7 @@ async fn read(
 
 /// Sends the run's output until the run ends or the client leaves. When an active run is silent, an empty frame reports
 /// that the run has begun. The genuine server sends such a frame every two seconds.
-async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamEnd {
+async fn write(run: &Run, collector: &Collector, bytes: bool, sender: &mut Sender) -> StreamEnd {
     let silence = async {
         run.begun().await;
         tokio::time::sleep(SILENCE).await;
@@ -188,12 +200,12 @@ async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamE
             Outcome::Waiting { question, .. } => seen = *question,
             Outcome::Ended(end @ (End::Destroyed(_) | End::Shutdown)) => {
                 let end = end.clone();
-                let is_sent = delivery.items.is_empty() || send_as_continued(delivery, sender).await;
+                let is_sent = delivery.items.is_empty() || send_as_continued(delivery, bytes, sender).await;
                 return if is_sent { StreamEnd::Ended(end) } else { StreamEnd::Left };
             }
             _ => {}
         }
-        let frame = frame::frame(&delivery);
+        let frame = frame::frame(&delivery, bytes);
         if sender.send(Message::text(frame)).await.is_err() {
             return StreamEnd::Left;
         }
@@ -207,9 +219,9 @@ async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamE
 }
 
 /// An error frame has no console, so the last output is sent before it.
-async fn send_as_continued(mut delivery: Delivery, sender: &mut Sender) -> bool {
+async fn send_as_continued(mut delivery: Delivery, bytes: bool, sender: &mut Sender) -> bool {
     delivery.outcome = Outcome::Continued;
-    let is_sent = sender.send(Message::text(frame::frame(&delivery))).await.is_ok();
+    let is_sent = sender.send(Message::text(frame::frame(&delivery, bytes))).await.is_ok();
     if is_sent {
         delivery.delivered();
     }

@@ -37,9 +37,11 @@ pub enum Capability {
     Completion,
     /// A signature may cover the body too ([`crate::sign::BODY_SHA256`]).
     SignedBodies,
-    /// Names of files that are not UTF-8 are written as [`crate::file_names`] does, also in requests, and an uploaded
+    /// Names of files that are not UTF-8 are written as [`crate::byte_text`] does, also in requests, and an uploaded
     /// file may have any name.
     ByteNames,
+    /// Output that is not UTF-8 arrives as [`crate::byte_text`] writes it, at a client that sends `bytes: true`.
+    ByteOutput,
     /// Files of a session outlive its end, unless it was destroyed: its status is LOST then.
     LostSessions,
 }

@@ -57,6 +57,9 @@ pub struct ExecuteRequest {
     /// repeats those after this one. 0 before the first frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<u64>,
+    /// For servers with the capability `byte-output`: output that is not UTF-8 arrives as [`crate::byte_text`] writes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bytes: bool,
 }
 
 impl ExecuteRequest {
@@ -85,6 +88,11 @@ impl ExecuteRequest {
         ExecuteRequest { received, ..self }
     }
 
+    /// Asks for output byte for byte, if `bytes` is set.
+    pub fn with_bytes(self, bytes: bool) -> Self {
+        ExecuteRequest { bytes, ..self }
+    }
+
     fn new(mode: Mode, run_id: &RunId, code: &str, options: Value) -> Self {
         let id = run_id.as_str().to_owned();
         ExecuteRequest {
@@ -94,6 +102,7 @@ impl ExecuteRequest {
             run_id: id,
             options,
             received: None,
+            bytes: false,
         }
     }
 }
@@ -142,6 +151,9 @@ pub struct IncomingExecute {
     pub options: Value,
     /// The last frame that the client has, if it counts them, as ours does.
     pub received: Option<u64>,
+    /// Whether the client takes output that is not UTF-8 as [`crate::byte_text`] writes it.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub bytes: bool,
 }
 
 impl IncomingExecute {

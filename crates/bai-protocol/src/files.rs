@@ -116,7 +116,7 @@ mod tests {
         assert!(ListReply { files: "{".into(), ..Default::default() }.entries().is_err());
         let files = r#"[{"mode": "-rw-r--r--", "filename": "a\udcff"}]"#.to_owned();
         let entries = ListReply { files, ..Default::default() }.entries().unwrap();
-        assert_eq!(crate::file_names::bytes(&entries[0].filename), b"a\xff");
+        assert_eq!(*crate::byte_text::bytes(&entries[0].filename), *b"a\xff");
     }
 
     #[test]

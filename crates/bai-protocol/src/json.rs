@@ -1,7 +1,7 @@
 //! JSON from programs that cut text anywhere. A text that was cut in the middle of an emoji has half a character: JSON can
 //! spell it (`"\ud83d"`), but UTF-8 cannot. One such text must not make the rest of a message unreadable.
 
-use crate::file_names;
+use crate::byte_text;
 use serde::de::DeserializeOwned;
 
 /// The code units of UTF-16 that are the first and the second half of a character.
@@ -22,9 +22,9 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
 }
 
 /// As [`from_slice`], for names of files: Python writes a byte that is not UTF-8 as half a character. It reads as in
-/// [`crate::file_names`].
+/// [`crate::byte_text`].
 pub(super) fn with_names<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
-    let of_half = |half| file_names::of_half(half).unwrap_or(char::REPLACEMENT_CHARACTER);
+    let of_half = |half| byte_text::of_half(half).unwrap_or(char::REPLACEMENT_CHARACTER);
     serde_json::from_str(json).or_else(|_| serde_json::from_str(&whole_characters(json, of_half)))
 }
 

@@ -20,13 +20,13 @@
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 pub mod bundle;
+pub mod byte_text;
 pub mod capability;
 pub mod complete;
 pub mod create;
 pub mod environment;
 pub mod events;
 pub mod execute;
-pub mod file_names;
 pub mod files;
 pub mod history;
 pub mod info;

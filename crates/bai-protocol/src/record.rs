@@ -65,6 +65,15 @@ impl ConsoleRecord {
         }
     }
 
+    /// The record with another text, if it is text of standard output or standard error.
+    pub fn map_text(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            ConsoleRecord::Stdout(text) => ConsoleRecord::Stdout(change(text)),
+            ConsoleRecord::Stderr(text) => ConsoleRecord::Stderr(change(text)),
+            other => other,
+        }
+    }
+
     /// The record's form on the wire.
     pub fn to_wire(&self) -> Value {
         match self {

@@ -4,8 +4,8 @@ use bai_protocol::complete::Completion;
 use bai_protocol::record::ConsoleRecord;
 use serde::{Deserialize, Serialize};
 
-/// One message from the runner to its reader. Text is valid UTF-8: the runner joins code points that were split between
-/// two reads, and replaces invalid bytes.
+/// One message from the runner to its reader. The runner joins code points that were split between two reads. Bytes of
+/// standard output and standard error that are not UTF-8 are in the text as [`bai_protocol::byte_text`] writes them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {

@@ -1,5 +1,7 @@
 //! Bytes of a stream to text, piece by piece: code points that are split between two reads are joined, and invalid
-//! bytes become U+FFFD. This module does no I/O.
+//! bytes are kept as [`byte_text`] writes them. This module does no I/O.
+
+use bai_protocol::byte_text;
 
 /// Remembers the beginning of a code point until its end has come.
 #[derive(Debug, Default)]
@@ -17,33 +19,22 @@ impl Utf8Decoder {
             bytes = joined;
         }
         match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => self.decode_lossy(error.as_bytes()),
+            Ok(text) => byte_text::of_utf8(text),
+            Err(error) => self.decode_invalid(error.as_bytes()),
         }
     }
 
-    fn decode_lossy(&mut self, bytes: &[u8]) -> String {
-        let mut text = String::with_capacity(bytes.len());
-        let mut chunks = bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            text.push_str(chunk.valid());
-            let invalid = chunk.invalid();
-            if invalid.is_empty() {
-                continue;
-            }
-            if chunks.peek().is_none() && may_continue(invalid) {
-                self.tail = invalid.to_vec();
-            } else {
-                text.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        text
+    fn decode_invalid(&mut self, bytes: &[u8]) -> String {
+        let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+        let tail = if may_continue(last) { last } else { &[] };
+        self.tail = tail.to_vec();
+        byte_text::text(bytes.strip_suffix(tail).unwrap_or(bytes))
     }
 
-    /// The rest at the end of the stream: one U+FFFD for a code point that was cut off.
+    /// The rest at the end of the stream: the bytes of a code point that was cut off.
     pub(super) fn finish(&mut self) -> Option<String> {
-        let cut = !std::mem::take(&mut self.tail).is_empty();
-        cut.then(|| char::REPLACEMENT_CHARACTER.to_string())
+        let tail = std::mem::take(&mut self.tail);
+        (!tail.is_empty()).then(|| byte_text::text(&tail))
     }
 }
 
@@ -62,7 +53,9 @@ mod tests {
         let mut decoder = Utf8Decoder::default();
         let mut text: String = pieces.iter().map(|piece| decoder.decode(piece.to_vec())).collect();
         text.extend(decoder.finish());
-        text
+        let whole = pieces.concat();
+        assert_eq!(*byte_text::bytes(&text), whole);
+        byte_text::replaced(&text).into_owned()
     }
 
     #[test]

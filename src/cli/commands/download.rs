@@ -15,7 +15,7 @@ use bai_client::{
     ClientError, ComputeSession, DownloadOptions, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, SymbolicLink,
     create_local_link,
 };
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -144,12 +144,12 @@ async fn download_files(
         }
         for file in group {
             arrived.bytes += file.bytes;
-            let name = file_names::path(&file.name);
+            let name = byte_text::path(&file.name);
             if downloaded.files.contains(&name) {
                 arrived.files.push((file.from.clone(), into.join(&name), file.bytes));
             } else {
                 arrived.missing = true;
-                bar.print(&format!("{} did not arrive", file_names::shown(&file.from)));
+                bar.print(&format!("{} did not arrive", byte_text::shown(&file.from)));
             }
         }
     }
@@ -176,7 +176,7 @@ async fn make_links(
             let into = create_folder(&flags.to, folder)?;
             create_local_link(into, name, &known.target, flags.force).await?;
         } else {
-            left_out.push(format!("{} is left out: {LINK_LEFT_OUT}", file_names::shown(from)));
+            left_out.push(format!("{} is left out: {LINK_LEFT_OUT}", byte_text::shown(from)));
         }
     }
     Ok(())
@@ -232,12 +232,12 @@ fn check_targets(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliEr
     let mut targets = BTreeSet::new();
     let mut existing = Vec::new();
     for file in plan.files.iter().chain(&plan.links) {
-        let target = flags.to.join(&file.folder).join(file_names::path(&file.name));
+        let target = flags.to.join(&file.folder).join(byte_text::path(&file.name));
         if std::fs::symlink_metadata(&target).is_ok() {
             existing.push(target.display().to_string());
         }
         if !targets.insert(target) {
-            let name = file.folder.join(file_names::path(&file.name));
+            let name = file.folder.join(byte_text::path(&file.name));
             return Err(CliError::new(
                 ExitStatus::Usage,
                 format!("two of the files would be saved as {}", name.display()),
@@ -292,7 +292,7 @@ impl DownloadPlan {
         depth: usize,
     ) -> Result<(), CliError> {
         let mut leave_out = |why: &str| {
-            self.left_out.push(format!("{} is left out: {why}", file_names::shown(from)));
+            self.left_out.push(format!("{} is left out: {why}", byte_text::shown(from)));
             Ok(())
         };
         if !is_name(&entry.filename) {
@@ -302,7 +302,7 @@ impl DownloadPlan {
             return leave_out(transfer::TOO_MANY);
         }
         if entry.is_dir() {
-            let folder = folder.join(file_names::path(&entry.filename));
+            let folder = folder.join(byte_text::path(&entry.filename));
             self.folders.push(folder.clone());
             return Box::pin(self.add_folder(session, from, folder, depth + 1)).await;
         }
@@ -339,7 +339,7 @@ impl DownloadPlan {
 
 /// Whether this is the name of one file, and not a path to another place.
 fn is_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && file_names::bytes(name).len() <= 255 && !name.contains(['/', '\0'])
+    !matches!(name, "" | "." | "..") && byte_text::bytes(name).len() <= 255 && !name.contains(['/', '\0'])
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
 use bai_client::{ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, SymbolicLink, Upload, UploadOptions};
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -188,7 +188,7 @@ pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadP
             let why = format!("{} is not in the folder {}", file.display(), base.display());
             CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
         })?;
-        let to = file_names::text(relative.as_os_str().as_bytes());
+        let to = byte_text::text(relative.as_os_str().as_bytes());
         let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
         plan.add(&whole, &metadata, to, 0).map_err(|error| failed(file, error))?;
     }
@@ -207,7 +207,7 @@ fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError>
         // `.` and `..` have their names only in their whole paths.
         let whole = file.canonicalize().map_err(failed)?;
         let name = file.file_name().or_else(|| whole.file_name()).unwrap_or_default();
-        let name = file_names::text(name.as_bytes());
+        let name = byte_text::text(name.as_bytes());
         let metadata = std::fs::metadata(&whole).map_err(failed)?;
         plan.add(&whole, &metadata, join(to, &name), 0).map_err(failed)?;
     }
@@ -249,7 +249,7 @@ impl UploadPlan {
             return Ok(());
         }
         if metadata.is_symlink() {
-            let target = file_names::text(std::fs::read_link(from)?.as_os_str().as_bytes());
+            let target = byte_text::text(std::fs::read_link(from)?.as_os_str().as_bytes());
             let link = SymbolicLink { path: to.clone(), target };
             if link.stays_inside(depth.saturating_sub(1)) {
                 self.links.push(link);
@@ -270,7 +270,7 @@ impl UploadPlan {
         entries.sort_by_key(std::fs::DirEntry::file_name);
         let before = self.count();
         for entry in entries {
-            let name = file_names::text(entry.file_name().as_bytes());
+            let name = byte_text::text(entry.file_name().as_bytes());
             // The metadata of the entry itself: a link could lead anywhere, also in a circle.
             self.add(&entry.path(), &entry.metadata()?, join(&to, &name), depth + 1)?;
         }

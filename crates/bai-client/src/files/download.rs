@@ -8,7 +8,7 @@ use super::{REPLY_LIMIT, TRANSFER_LIMIT, large_up, multipart, refuse_empty, unpa
 use crate::error::{ClientError, ErrorKind};
 use crate::reply::Reply;
 use crate::session::ComputeSession;
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use reqwest::Method;
 use serde_json::json;
 use std::collections::{HashSet, VecDeque};
@@ -202,7 +202,7 @@ fn refuse_special(step: &DownloadStep) -> Result<(), ClientError> {
 /// Refuses to go on when a file has the place of one of these.
 fn refuse_existing(paths: &[String], into: &Path) -> Result<(), ClientError> {
     let targets = paths.iter().map(|path| plan::split(path).1).filter(|name| !name.is_empty());
-    let targets = targets.map(|name| into.join(file_names::path(&name)));
+    let targets = targets.map(|name| into.join(byte_text::path(&name)));
     let is_taken =
         |target: &PathBuf| std::fs::symlink_metadata(target).is_ok_and(|metadata| !metadata.is_dir());
     let existing: Vec<_> = targets.filter(is_taken).map(|target| target.display().to_string()).collect();

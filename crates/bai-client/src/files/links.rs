@@ -5,7 +5,7 @@ use super::large_up::{blocking, identity};
 use super::shell::{FOLDER, quoted, word};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use bai_protocol::files::upload_path;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const TOGETHER: usize = 100;
 /// The exit code of the command for a place that is taken.
 const TAKEN: i32 = 96;
 
-/// A symbolic link. Names that are not UTF-8 are written as [`bai_protocol::file_names`] does.
+/// A symbolic link. Names that are not UTF-8 are written as [`bai_protocol::byte_text`] does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SymbolicLink {
     /// Its path.
@@ -97,9 +97,7 @@ impl ComputeSession {
                 return Err(ClientError::new(ErrorKind::Server, what, "the answer ends in the middle"));
             }
             targets.extend(
-                found
-                    .into_iter()
-                    .map(|target| Some(file_names::text(target)).filter(|text| !text.is_empty())),
+                found.into_iter().map(|target| Some(byte_text::text(target)).filter(|text| !text.is_empty())),
             );
         }
         Ok(targets)
@@ -117,7 +115,7 @@ pub async fn create_local_link(
     target: &str,
     overwrite: bool,
 ) -> Result<(), ClientError> {
-    let (name, target) = (file_names::path(name), file_names::path(target));
+    let (name, target) = (byte_text::path(name), byte_text::path(target));
     blocking("make a link", move || make(&folder.join(name), &target, overwrite)).await
 }
 

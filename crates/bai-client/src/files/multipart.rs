@@ -1,6 +1,6 @@
 //! Multipart bodies: the form of an upload, and the archives of a download.
 
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use bytes::{Bytes, BytesMut};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
@@ -48,7 +48,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'
 
 /// Whether every server stores a file under this name.
 pub(super) fn is_plain(name: &str) -> bool {
-    file_names::is_utf8(name) && !name.chars().any(char::is_control)
+    byte_text::is_utf8(name) && !name.chars().any(char::is_control)
 }
 
 /// The parts of a `multipart/mixed` reply, without their headers.

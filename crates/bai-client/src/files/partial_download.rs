@@ -8,7 +8,7 @@ use super::large_up::blocking;
 use super::leftovers;
 use super::unpack::{InTheWay, folder_below, name_anew};
 use crate::error::ClientError;
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstatat};
@@ -43,7 +43,7 @@ pub(super) struct DownloadTarget {
 impl DownloadTarget {
     /// The path of the file, relative to the target folder.
     pub(super) fn shown(&self) -> PathBuf {
-        self.below.iter().chain([&self.name]).map(|part| file_names::path(part)).collect()
+        self.below.iter().chain([&self.name]).map(|part| byte_text::path(part)).collect()
     }
 }
 
@@ -68,7 +68,7 @@ impl PartialDownload {
         std::fs::create_dir_all(into)?;
         let root = OwnedFd::from(File::open(into)?);
         let folder = folder_below(&root, below)?;
-        if !overwrite && fstatat(&folder, &file_names::path(name), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
+        if !overwrite && fstatat(&folder, &byte_text::path(name), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
             return Err(InTheWay::error(into, &target.shown()));
         }
         let partial = format!("{}{id}{}", leftovers::PREFIX, leftovers::PART);
@@ -145,7 +145,7 @@ impl PartialDownload {
             // Who may read it may execute it.
             self.file.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2))?;
         }
-        let name = file_names::path(&target.name);
+        let name = byte_text::path(&target.name);
         if target.overwrite {
             renameat(folder, partial, folder, &name)?;
         } else {

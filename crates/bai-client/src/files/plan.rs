@@ -3,8 +3,8 @@
 
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
-use bai_protocol::file_names;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use std::collections::HashMap;
 
@@ -96,9 +96,7 @@ fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String], any_name: bo
             Some(entry) if is_special(&entry) => {
                 steps.push(DownloadStep::Special { path, below: below() });
             }
-            Some(entry)
-                if is_large(&entry) || is_file(&entry) && !any_name && !file_names::is_utf8(&path) =>
-            {
+            Some(entry) if is_large(&entry) || is_file(&entry) && !any_name && !byte_text::is_utf8(&path) => {
                 steps.push(DownloadStep::Large { path, entry, below: below() });
             }
             None if split(&path).1.is_empty() => steps.push(DownloadStep::Folder { path, below: below() }),
@@ -182,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_name_that_the_server_cannot_take_is_fetched_by_a_command() {
-        let name = file_names::text(b"a\xff");
+        let name = byte_text::text(b"a\xff");
         let of = |any_name| steps(vec![entry(&name, "-rw-r--r--", 1)], &[], any_name);
         assert!(matches!(of(false)[..], [DownloadStep::Large { .. }]));
         assert!(matches!(of(true)[..], [DownloadStep::Archives { .. }]));

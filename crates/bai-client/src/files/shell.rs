@@ -4,9 +4,9 @@
 use crate::error::{ClientError, ErrorKind};
 use crate::run::{Cell, RunEvent, RunOptions};
 use crate::session::ComputeSession;
+use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::BatchOptions;
-use bai_protocol::file_names;
 use bai_protocol::record::ConsoleRecord;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -93,14 +93,14 @@ pub(super) fn word(path: &str) -> String {
 /// Quotes a text as one word of the shell. A command is text, so `printf` makes the bytes of a name that is not UTF-8; a
 /// newline at its end would be lost.
 pub(super) fn quoted(text: &str) -> String {
-    if file_names::is_utf8(text) {
+    if byte_text::is_utf8(text) {
         return format!("'{}'", text.replace('\'', "'\\''"));
     }
     let octal = |byte: u8| match byte {
         b'/' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
         byte => format!("\\{byte:03o}"),
     };
-    let text: String = file_names::bytes(text).into_iter().map(octal).collect();
+    let text: String = byte_text::bytes(text).iter().copied().map(octal).collect();
     format!("\"$(printf '{text}')\"")
 }
 
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(word("/x/$(id)"), "'/x/$(id)'");
         assert_eq!(word("-it's"), "'./-it'\\''s'");
         for name in [&b"a\xff b'$(id)"[..], b"-\xfe\n.", b"\xff\\101%s"] {
-            let script = format!("printf %s {}", word(&file_names::text(name)));
+            let script = format!("printf %s {}", word(&byte_text::text(name)));
             let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(said.stdout, [b"./", name].concat(), "{script}");
         }

@@ -6,7 +6,7 @@
 
 use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
 use super::{Skipped, leftovers};
-use bai_protocol::file_names;
+use bai_protocol::byte_text;
 use bai_protocol::machine_limit::explain;
 use bytes::Bytes;
 use nix::errno::Errno;
@@ -70,7 +70,7 @@ impl Unpacking {
         std::fs::create_dir_all(&self.into)?;
         let root = OwnedFd::from(File::open(&self.into)?);
         let root = folder_below(&root, &self.below)?;
-        let here: PathBuf = self.below.iter().map(|part| file_names::path(part)).collect();
+        let here: PathBuf = self.below.iter().map(|part| byte_text::path(part)).collect();
         leftovers::remove_files(&root, &self.into.join(here));
         let mut unpacked = Unpacked::default();
         for archive in archives {
@@ -90,8 +90,7 @@ impl Unpacking {
             match self.judge(&name, entry.header().entry_type()) {
                 Ok(parts) => self.write(root, &parts, &mut entry, unpacked)?,
                 Err(why) => {
-                    let name: String =
-                        file_names::shown(&file_names::text(&name)).chars().take(256).collect();
+                    let name: String = byte_text::shown(&byte_text::text(&name)).chars().take(256).collect();
                     let name = self.below.iter().cloned().chain([name]).collect::<Vec<_>>().join("/");
                     unpacked.skipped.push(Skipped { name, why });
                 }
@@ -122,7 +121,7 @@ impl Unpacking {
         if name.contains(&0) || parts.len() > DEPTH || parts.iter().any(|part| part.len() > 255) {
             return Err("its name is impossible");
         }
-        let is_wanted = |wanted: &String| wanted.is_empty() || file_names::path(wanted).as_os_str() == *first;
+        let is_wanted = |wanted: &String| wanted.is_empty() || byte_text::path(wanted).as_os_str() == *first;
         if !self.wanted.iter().any(is_wanted) {
             return Err("it was not asked for");
         }
@@ -136,7 +135,7 @@ impl Unpacking {
         entry: &mut tar::Entry<'_, &[u8]>,
         unpacked: &mut Unpacked,
     ) -> io::Result<()> {
-        let below = self.below.iter().map(|part| file_names::path(part));
+        let below = self.below.iter().map(|part| byte_text::path(part));
         let shown: PathBuf = below.chain(parts.iter().map(PathBuf::from)).collect();
         let about = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => InTheWay::error(&self.into, &shown),
@@ -168,9 +167,9 @@ impl Unpacking {
     }
 }
 
-/// As [`folder`], for names as [`file_names`] writes them.
+/// As [`folder`], for names as [`byte_text`] writes them.
 pub(super) fn folder_below(root: &OwnedFd, parts: &[String]) -> io::Result<OwnedFd> {
-    let parts: Vec<PathBuf> = parts.iter().map(|part| file_names::path(part)).collect();
+    let parts: Vec<PathBuf> = parts.iter().map(|part| byte_text::path(part)).collect();
     folder(root, &parts.iter().map(|part| part.as_os_str()).collect::<Vec<_>>())
 }
 

@@ -26,7 +26,7 @@ pub struct Upload {
     /// The file on this machine. Symbolic links are followed; only regular files are accepted.
     pub from: PathBuf,
     /// The target, relative to the session's home folder or absolute below it. Missing folders are made. A name that is
-    /// not UTF-8 is written as [`bai_protocol::file_names`] does.
+    /// not UTF-8 is written as [`bai_protocol::byte_text`] does.
     ///
     /// An existing symbolic link is replaced itself, never its target. A folder is never replaced.
     pub to: String,

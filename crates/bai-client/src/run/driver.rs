@@ -2,7 +2,7 @@
 
 mod event;
 
-use super::link::{Link, connect};
+use super::link::{Extras, Link, connect};
 use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
@@ -10,6 +10,7 @@ use super::poll::PollLink;
 use super::{Cell, Interrupter, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
+use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use event::DriverEvent;
@@ -65,8 +66,8 @@ pub(crate) async fn start(
     let capabilities = session.api.capabilities().await;
     let (link, first) = match start {
         Start::Resume(id) => {
-            let numbered = capabilities.has(Capability::NumberedFrames);
-            (Link::Poll(Box::new(PollLink::resume(session.clone(), id, numbered, 0))), None)
+            let extras = Extras::of(&capabilities, &options);
+            (Link::Poll(Box::new(PollLink::resume(session.clone(), id, extras, 0))), None)
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
@@ -129,8 +130,8 @@ struct Drain {
 }
 
 impl Driver {
-    fn numbered(&self) -> bool {
-        self.capabilities.has(Capability::NumberedFrames)
+    fn extras(&self) -> Extras {
+        Extras::of(&self.capabilities, &self.options)
     }
 
     async fn drive(mut self, first: Option<String>, turn: OwnedSemaphorePermit) {
@@ -145,7 +146,7 @@ impl Driver {
         if let Link::Poll(poll) = &mut self.link {
             poll.rest().await;
         }
-        let leaves = self.numbered() && *self.leave.borrow();
+        let leaves = self.extras().numbers && *self.leave.borrow();
         if let Link::Socket(socket) = &mut self.link
             && leaves
         {
@@ -209,10 +210,14 @@ impl Driver {
 
     async fn received(&mut self, heard: LinkEvent) {
         match heard {
-            LinkEvent::Frame(frame) => {
+            LinkEvent::Frame(mut frame) => {
                 self.not_started = None;
                 if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
                     self.machine.answer_is_under_way();
+                }
+                if self.options.bytes && !self.extras().bytes {
+                    let console = std::mem::take(&mut frame.console).into_iter();
+                    frame.console = console.map(|record| record.map_text(byte_text::of_utf8)).collect();
                 }
                 let seq = frame.seq;
                 let next = self.machine.frame(frame);
@@ -224,7 +229,7 @@ impl Driver {
             LinkEvent::Recovery(error, Recovery::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
                 let (session, id) = (self.session.clone(), self.run_id.clone());
-                let link = PollLink::resume(session, id, self.numbered(), self.received);
+                let link = PollLink::resume(session, id, self.extras(), self.received);
                 self.link = Link::Poll(Box::new(link));
                 self.machine.emit(RunEvent::Resumed);
             }
@@ -234,7 +239,7 @@ impl Driver {
 
     /// Remembers the number of the last frame, and acknowledges frames now and then.
     async fn count(&mut self, seq: Option<u64>) {
-        if let (true, Link::Socket(socket), Some(seq)) = (self.numbered(), &mut self.link, seq) {
+        if let (true, Link::Socket(socket), Some(seq)) = (self.extras().numbers, &mut self.link, seq) {
             self.received = seq;
             if !self.machine.is_over()
                 && let Err(end) = socket.acknowledge(seq).await

@@ -11,6 +11,24 @@ use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;
 
+/// What we ask of a server that can do more than the common API.
+#[derive(Clone, Copy)]
+pub(super) struct Extras {
+    /// It numbers its frames, and repeats those that did not arrive.
+    pub(super) numbers: bool,
+    /// It sends output byte for byte.
+    pub(super) bytes: bool,
+}
+
+impl Extras {
+    pub(super) fn of(capabilities: &Capabilities, options: &RunOptions) -> Self {
+        Extras {
+            numbers: capabilities.has(Capability::NumberedFrames),
+            bytes: options.bytes && capabilities.has(Capability::ByteOutput),
+        }
+    }
+}
+
 /// The current connection of a run.
 pub(super) enum Link {
     Socket(Box<SocketLink>),
@@ -28,12 +46,7 @@ pub(super) async fn connect(
     options: &RunOptions,
 ) -> Result<(Link, Option<String>), ClientError> {
     let polling = || {
-        let link = PollLink::begin(
-            session.clone(),
-            run_id.clone(),
-            cell,
-            capabilities.has(Capability::NumberedFrames),
-        );
+        let link = PollLink::begin(session.clone(), run_id.clone(), cell, Extras::of(capabilities, options));
         (Link::Poll(Box::new(link)), None)
     };
     let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
@@ -41,7 +54,7 @@ pub(super) async fn connect(
     if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
         return Ok(polling());
     }
-    let first = SocketLink::first_frame(cell, run_id, capabilities)?;
+    let first = SocketLink::first_frame(cell, run_id, Extras::of(capabilities, options))?;
     match SocketLink::open(session, options.silence_limit).await {
         Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
         Err(NoSocket::Blocked(error)) if auto => {

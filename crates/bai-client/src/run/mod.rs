@@ -70,6 +70,10 @@ pub struct RunOptions {
     pub silence_limit: Duration,
     /// How long a dropped run may take to end after its interrupt, before it is abandoned. Default 30 s.
     pub drain_limit: Duration,
+    /// Whether texts of standard output and standard error keep bytes that are not UTF-8, as [`bai_protocol::byte_text`]
+    /// writes them. Needs [`bai_protocol::capability::Capability::ByteOutput`]: other servers send U+FFFD. Without this
+    /// option it is U+FFFD in any case.
+    pub bytes: bool,
 }
 
 impl Default for RunOptions {
@@ -78,6 +82,7 @@ impl Default for RunOptions {
             transport: Transport::Auto,
             silence_limit: Duration::from_secs(60),
             drain_limit: Duration::from_secs(30),
+            bytes: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! made, so that a lost connection loses nothing.
 
 use super::Cell;
+use super::link::Extras;
 use super::link_event::{LinkEnd, LinkEvent};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
@@ -26,8 +27,7 @@ const FLOOR: Duration = Duration::from_millis(250);
 
 pub(super) struct PollLink {
     session: SessionRef,
-    /// Whether the server numbers its replies and repeats those that did not arrive.
-    numbered: bool,
+    extras: Extras,
     run_id: RunId,
     /// The number of the last received reply, for a server that numbers them.
     received: Option<u64>,
@@ -47,33 +47,33 @@ pub(super) struct PollLink {
 
 impl PollLink {
     /// A new run.
-    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, numbered: bool) -> PollLink {
+    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, extras: Extras) -> PollLink {
         let first = match cell {
             Cell::Query(code) => ExecuteRequest::query(&run_id, code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
-        PollLink::new(session, run_id, first, numbered, 0)
+        PollLink::new(session, run_id, first, extras, 0)
     }
 
     /// A run that began on another connection and was received up to the frame `received`.
-    pub(super) fn resume(session: SessionRef, run_id: RunId, numbered: bool, received: u64) -> PollLink {
+    pub(super) fn resume(session: SessionRef, run_id: RunId, extras: Extras, received: u64) -> PollLink {
         let first = ExecuteRequest::resume(&run_id);
-        PollLink::new(session, run_id, first, numbered, received)
+        PollLink::new(session, run_id, first, extras, received)
     }
 
     fn new(
         session: SessionRef,
         run_id: RunId,
         first: ExecuteRequest,
-        numbered: bool,
+        extras: Extras,
         received: u64,
     ) -> PollLink {
-        let received = numbered.then_some(received);
-        let first = Arc::new(first.counting(received));
+        let received = extras.numbers.then_some(received);
+        let first = Arc::new(first.counting(received).with_bytes(extras.bytes));
         let now = Instant::now();
         PollLink {
             session,
-            numbered,
+            extras,
             run_id,
             received,
             call: Some(first.clone()),
@@ -95,7 +95,7 @@ impl PollLink {
     }
 
     fn counted(&self, request: ExecuteRequest) -> Arc<ExecuteRequest> {
-        Arc::new(request.counting(self.received))
+        Arc::new(request.counting(self.received).with_bytes(self.extras.bytes))
     }
 
     /// Asks for more output, but not at once.
@@ -176,7 +176,7 @@ impl PollLink {
                 let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
                 (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
             }
-            ErrorKind::Server if !self.numbered => {
+            ErrorKind::Server if !self.extras.numbers => {
                 self.server_failures += 1;
                 // The server failed on the output and lost it, perhaps with `finished`. Empty code under the same id
                 // releases the run in any case: if the program still runs, its own end comes first, else that of the

@@ -1,11 +1,11 @@
 //! The WebSocket of one run (`docs/wire` §3.10).
 
 use super::Cell;
+use super::link::Extras;
 use super::link_event::LinkEnd;
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::upgrade;
-use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{ExecuteResult, RunId, StreamRequest};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Upgraded;
@@ -48,8 +48,8 @@ pub(super) enum NoSocket {
     Blocked(ClientError),
 }
 
-/// The first frame. Servers with [`Capability::RunIds`] take the run id from it; others ignore the key. Servers with
-/// [`Capability::NumberedFrames`] number their frames after `received: 0`.
+/// The first frame. Servers with the capability `run-ids` take the run id from it; others ignore the key. Servers with
+/// `numbered-frames` number their frames after `received: 0`, and those with `byte-output` know `bytes`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -58,6 +58,8 @@ struct FirstFrame<'a> {
     run_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bytes: bool,
 }
 
 impl SocketLink {
@@ -82,17 +84,14 @@ impl SocketLink {
     }
 
     /// The text of the first frame, if a server would accept it.
-    pub(super) fn first_frame(
-        cell: &Cell,
-        run_id: &RunId,
-        capabilities: &Capabilities,
-    ) -> Result<String, ClientError> {
+    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, extras: Extras) -> Result<String, ClientError> {
         let request = match cell {
             Cell::Query(code) => StreamRequest::query(code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
-        let received = capabilities.has(Capability::NumberedFrames).then_some(0);
-        let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str(), received });
+        let received = extras.numbers.then_some(0);
+        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes: extras.bytes };
+        let frame = serde_json::to_string(&frame);
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;
         if frame.len() > REQUEST_LIMIT {

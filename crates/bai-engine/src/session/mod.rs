@@ -249,9 +249,9 @@ impl Session {
         self.lock().current.clone()
     }
 
-    /// Adds text to the log, and drops the oldest text beyond its size.
-    pub(super) fn log(&self, text: &str) {
-        let bytes = text.as_bytes();
+    /// Adds output to the log, and drops the oldest beyond its size.
+    pub(super) fn log(&self, output: impl AsRef<[u8]>) {
+        let bytes = output.as_ref();
         let tail = bytes.get(bytes.len().saturating_sub(LOG_BYTES)..).unwrap_or_default();
         let mut state = self.lock();
         let log = &mut state.log;
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn the_log_keeps_the_newest_output() {
         let session = session();
-        session.log(&"a".repeat(LOG_BYTES));
+        session.log("a".repeat(LOG_BYTES));
         session.log("the end ä");
         let log = session.logs();
         assert_eq!(log.len(), LOG_BYTES);

@@ -3,6 +3,7 @@
 
 use super::super::op::{Op, Step};
 use super::super::reply::Reply;
+use bai_protocol::byte_text;
 use bai_protocol::complete::{CompletionOptions, CompletionRequest};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::service::{App, ArgumentValue, ServiceParameters};
@@ -197,9 +198,10 @@ pub(super) fn reply(reply: Reply) -> Message {
 
 fn console(record: ConsoleRecord) -> Message {
     let text = |name, text: String| Message { name, payload: text.into_bytes() };
+    let bytes = |name, text: String| Message { name, payload: byte_text::bytes(&text).into_owned() };
     match record {
-        ConsoleRecord::Stdout(output) => text("stdout", output),
-        ConsoleRecord::Stderr(output) => text("stderr", output),
+        ConsoleRecord::Stdout(output) => bytes("stdout", output),
+        ConsoleRecord::Stderr(output) => bytes("stderr", output),
         ConsoleRecord::Media { mime, data } => of_json("media", &json!({"type": mime, "data": data})),
         ConsoleRecord::Html(html) => text("html", html),
         ConsoleRecord::Log(line) => text("log", line),

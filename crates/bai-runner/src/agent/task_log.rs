@@ -3,6 +3,7 @@
 
 use super::super::reply::Reply;
 use super::container;
+use bai_protocol::byte_text;
 use bai_protocol::record::ConsoleRecord;
 use std::io::Write;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ impl TaskLog {
             self.file = self.open().await;
         }
         if let Some(file) = &mut self.file
-            && let Err(error) = file.write_all(text.as_bytes()).await
+            && let Err(error) = file.write_all(&byte_text::bytes(text)).await
         {
             tracing::warn!(%error, "the log of tasks cannot be written");
         }
@@ -73,9 +74,11 @@ fn print(pieces: &Receiver<Reply>) {
         let _ = match piece {
             Reply::Console(ConsoleRecord::Stdout(text)) => {
                 let mut out = std::io::stdout().lock();
-                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+                out.write_all(&byte_text::bytes(&text)).and_then(|()| out.flush())
             }
-            Reply::Console(ConsoleRecord::Stderr(text)) => std::io::stderr().write_all(text.as_bytes()),
+            Reply::Console(ConsoleRecord::Stderr(text)) => {
+                std::io::stderr().write_all(&byte_text::bytes(&text))
+            }
             _ => Ok(()),
         };
     }

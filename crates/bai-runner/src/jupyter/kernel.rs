@@ -16,6 +16,7 @@ use crate::kernel_spec::KernelSpec;
 use crate::language::Resolved;
 use crate::outbox::Outbox;
 use crate::wire::{FromDriver, ToDriver};
+use bai_protocol::byte_text;
 use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::{
     CompleteRequest, ExecuteRequest, InputReply, InspectRequest, InterruptRequest, JupyterMessage,
@@ -200,7 +201,7 @@ impl JupyterKernel {
     }
 
     fn show(&mut self, message: &KernelMessage, is_ours: bool) {
-        let Some(reply) = message.output() else { return };
+        let Some(reply) = message.output().map(|reply| reply.map_text(byte_text::of_utf8)) else { return };
         if is_ours {
             self.started();
             if message.kind == "error" {

@@ -2,6 +2,7 @@
 
 use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
+use bai_protocol::byte_text;
 use bai_testkit::Gate;
 
 #[tokio::test]
@@ -58,11 +59,13 @@ async fn a_signal_during_a_large_write_loses_no_output() {
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf8_is_replaced() {
+async fn bytes_that_are_not_utf8_are_kept() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let code = "import os\nos.write(1, b'a\\xffb\\xc3')\nos.write(1, b'\\xa9\\n')\nos.write(1, b'\\xf0\\x9f')\nNone";
-        assert_eq!(session.value(code).await, "a\u{fffd}bé\n\u{fffd}", "{python}");
+        let text = session.value(code).await;
+        assert_eq!(*byte_text::bytes(&text), *b"a\xffb\xc3\xa9\n\xf0\x9f", "{python}");
+        assert_eq!(byte_text::replaced(&text), "a\u{fffd}bé\n\u{fffd}", "{python}");
         assert_eq!(session.value("print('\\ud800 \\x00')").await, "\\ud800 \0\n", "{python}");
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
-use bai_client::{Api, Cell, ComputeSession, Created, RunOptions, UploadOptions};
+use bai_client::{Api, Cell, ComputeSession, Created, UploadOptions};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,7 @@ impl SingleRun<'_> {
             Ok(Ok(session)) => {
                 let cell = self.plan.cell(case);
                 let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
-                let options = RunOptions::over(self.context.transport());
+                let options = self.context.script_options();
                 script::run(&session, cell, options, output, &InputSource::from_stdin(), Some(fatal), steps)
                     .await
             }

@@ -15,7 +15,7 @@ use crate::cli::sweep_range::Case;
 use crate::format;
 use crate::render::ConsoleOptions;
 use crate::terminal::FatalSignals;
-use bai_client::{Api, RunOptions};
+use bai_client::Api;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -259,7 +259,7 @@ impl CaseRun {
         let cell = self.shared.plan.cell(&self.case);
         let on_step = |name: &'static str| line.at(name);
         let steps = BatchSteps::of(&cell, true, &on_step);
-        let options = RunOptions::over(self.shared.context.transport());
+        let options = self.shared.context.script_options();
         script::run(&session, cell, options, output, &InputSource::empty(), None, steps).await
     }
 }

@@ -101,10 +101,7 @@ fn names_special_on_other_systems_stay_inside() {
 fn a_name_that_is_not_utf_8_is_kept() {
     let ground = Ground::new();
     let unpacked = ground.unpack(false, one(b"\xff\xfe", EntryType::Regular, b"", b"x")).unwrap();
-    assert_eq!(
-        unpacked.files,
-        [bai_protocol::file_names::path(&bai_protocol::file_names::text(b"\xff\xfe"))]
-    );
+    assert_eq!(unpacked.files, [bai_protocol::byte_text::path(&bai_protocol::byte_text::text(b"\xff\xfe"))]);
 }
 
 #[test]

@@ -1,19 +1,23 @@
-//! Names of files that are not UTF-8, in texts. Each byte that is no text becomes a character of its own, at the end of
-//! Unicode, where no standard gives characters a meaning. So every name has one text, and every text one name.
+//! Bytes that need not be UTF-8, in texts: names of files, and the output of programs. Each byte that is not UTF-8 becomes a
+//! character of its own, at the end of Unicode, where no standard gives characters a meaning. So every sequence of bytes has
+//! one text, and every text one sequence of bytes.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// The character of the byte 0, if it were one of those bytes.
 const ZERO: u32 = 0x10_ff00;
+/// The first byte of each such character in UTF-8. Few texts contain it, so the others are not searched further.
+const FIRST: u8 = 0xf4;
 
-/// The text of a name.
-pub fn text(name: &[u8]) -> String {
-    let mut text = String::with_capacity(name.len());
-    for chunk in name.utf8_chunks() {
+/// The text of these bytes.
+pub fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            // A name that has such a character is kept byte by byte.
+            // Such a character in the bytes themselves is kept byte by byte.
             match byte(c) {
                 Some(_) => text.extend(c.to_string().bytes().map(of_byte)),
                 None => text.push(c),
@@ -24,29 +28,42 @@ pub fn text(name: &[u8]) -> String {
     text
 }
 
-/// The name of a text.
-pub fn bytes(text: &str) -> Vec<u8> {
-    let mut name = Vec::with_capacity(text.len());
+/// The text of these bytes, which are UTF-8. Only one with a character of ours changes.
+pub fn of_utf8(utf8: String) -> String {
+    if is_utf8(&utf8) { utf8 } else { text(utf8.as_bytes()) }
+}
+
+/// The bytes of a text.
+pub fn bytes(text: &str) -> Cow<'_, [u8]> {
+    if is_utf8(text) {
+        return text.as_bytes().into();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
         match byte(c) {
-            Some(byte) => name.push(byte),
-            None => name.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    name
+    bytes.into()
+}
+
+/// The text for a reader that does not know such characters: bytes that are not UTF-8 become U+FFFD.
+pub fn replaced(text: &str) -> Cow<'_, str> {
+    if is_utf8(text) { text.into() } else { String::from_utf8_lossy(&bytes(text)).into_owned().into() }
 }
 
 /// The path of a text on this machine.
 pub fn path(text: &str) -> PathBuf {
-    OsString::from_vec(bytes(text)).into()
+    OsString::from_vec(bytes(text).into_owned()).into()
 }
 
-/// Whether the name of this text is UTF-8.
+/// Whether the text is UTF-8 as it stands, without a character of ours.
 pub fn is_utf8(text: &str) -> bool {
-    !text.chars().any(|c| byte(c).is_some())
+    !text.as_bytes().contains(&FIRST) || !text.chars().any(|c| byte(c).is_some())
 }
 
-/// The text as people read it: a byte that is no text is `\xff`.
+/// The text as people read it: a byte that is not UTF-8 is `\xff`.
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -78,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_has_one_text_and_every_text_one_name() {
+    fn all_bytes_have_one_text_and_every_text_one_sequence_of_bytes() {
         for name in [
             &b"plain"[..],
             "größe 数".as_bytes(),
@@ -88,10 +105,12 @@ mod tests {
             "\u{10ffff}x\u{10ff80}".as_bytes(),
         ] {
             let text = text(name);
-            assert_eq!(bytes(&text), name, "{name:?}");
+            assert_eq!(*bytes(&text), *name, "{name:?}");
+            assert_eq!(replaced(&text), String::from_utf8_lossy(name));
             assert_eq!(is_utf8(&text), !text.contains(|c| byte(c).is_some()));
         }
         assert_eq!(text("größe".as_bytes()), "größe");
+        assert_eq!(of_utf8("é\u{10ffff}".into()), text("é\u{10ffff}".as_bytes()));
         assert_eq!(shown(&text(b"a\xff\n")), "a\\xff\n");
         assert_eq!(of_half(0xdcff).map(String::from), Some(text(b"\xff")));
         assert_eq!((of_half(0xdc41), of_half(0xd83d)), (None, None));
