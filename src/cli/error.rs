@@ -43,7 +43,7 @@ impl CliError {
 
     /// The error as the prompt shows it.
     pub(super) fn into_session_error(self) -> SessionError {
-        SessionError { sentence: self.message, hint: self.hint }
+        SessionError::new(self.message, self.hint)
     }
 
     /// Prints the error on standard error, without the control characters of a server. Returns the exit status.
@@ -114,7 +114,7 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
         }
         ErrorKind::NotLoopback => ExitStatus::Usage,
         ErrorKind::Timeout => ExitStatus::TimedOut,
-        ErrorKind::Lost | ErrorKind::SessionFailed => ExitStatus::Lost,
+        ErrorKind::Lost | ErrorKind::ServerEnded | ErrorKind::SessionFailed => ExitStatus::Lost,
         _ => ExitStatus::Failed,
     }
 }

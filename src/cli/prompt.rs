@@ -12,7 +12,7 @@ use super::new_session::NewSessionSlot;
 use super::server::{Server, target_label};
 use crate::config::{EditMode, Paths};
 use crate::repl::{
-    Banner, Keymap, NextSession, OnLeave, OpenProgress, PromptSession, ReplOptions, SessionError,
+    Banner, Keymap, NextSession, OnLeave, OpenProgress, PromptSession, ReplExit, ReplOptions, SessionError,
     SessionOpener, SessionOptions, TerminalPane, language,
 };
 use bai_client::{ClientError, ComputeSession, ErrorKind};
@@ -95,11 +95,11 @@ struct Prompts<'a> {
 impl Prompts<'_> {
     /// Runs one prompt after the other, until the user leaves.
     fn run_all(&self, first: PromptTarget) -> Result<ExitStatus, CliError> {
-        let mut next = self.run(first)?;
-        while let Some(session) = next {
-            next = self.run(self.target(session)?)?;
+        let mut exit = self.run(first)?;
+        while let Some(session) = exit.next {
+            exit = self.run(self.target(session)?)?;
         }
-        Ok(ExitStatus::Ok)
+        Ok(if exit.session_was_lost { ExitStatus::Lost } else { ExitStatus::Ok })
     }
 
     fn target(&self, next: NextSession) -> Result<PromptTarget, CliError> {
@@ -131,8 +131,8 @@ impl Prompts<'_> {
         self.runtime.block_on(look_up)
     }
 
-    /// Runs one prompt. Returns the session to which the user goes next.
-    fn run(&self, target: PromptTarget) -> Result<Option<NextSession>, CliError> {
+    /// Runs one prompt.
+    fn run(&self, target: PromptTarget) -> Result<ReplExit, CliError> {
         let context = self.context;
         let is_temporary = target.is_temporary;
         let language: Box<dyn language::Language> = match bai_engine::jupyter_language(&target.image) {
@@ -195,7 +195,7 @@ impl Prompts<'_> {
                 Server::close(server).await;
             }
         });
-        Ok(result?.next)
+        Ok(result?)
     }
 }
 
@@ -224,17 +224,20 @@ fn opener(parts: OpenerParts) -> SessionOpener {
 impl OpenerParts {
     async fn open(&self, progress: &OpenProgress) -> Result<Arc<PromptSession>, SessionError> {
         let mut server = self.server.lock().await;
-        let is_first = server.is_none();
+        // Another background engine may run now, with other keys.
+        let kept = server.take().filter(|server| !server.is_background());
+        let is_first = kept.is_none();
         let report = |sentence: &str| progress.report(sentence);
-        let opened = match (server.take(), &self.subject) {
+        let was_attached = self.blueprint.lock().await.is_some();
+        let opened = match (kept, &self.subject) {
             (Some(open), _) => open,
-            (None, PromptSubject::Create(_)) => {
-                let open = Server::open_reporting(&self.context, self.outlive, &report);
-                open.await.map_err(CliError::into_session_error)?
-            }
-            (None, PromptSubject::Attach(_)) => {
+            (None, PromptSubject::Attach(_)) if !was_attached => {
                 let find = Server::find_reporting(&self.context, &report);
                 find.await.map_err(CliError::into_session_error)?
+            }
+            (None, _) => {
+                let open = Server::open_reporting(&self.context, self.outlive, &report);
+                open.await.map_err(CliError::into_session_error)?
             }
         };
         let server = server.insert(opened);

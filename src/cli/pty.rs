@@ -12,6 +12,7 @@ use crate::panes::raw::{self, RawOptions};
 use crate::panes::terminal::{self as pane, LeaveReason, PaneExit, PaneOptions};
 use crate::panes::{Clipboard, ClipboardPolicy, Ended, PrefixKey, TerminalHost};
 use crate::terminal::{FatalSignals, Screen, listen_fatal};
+use bai_client::pty::LinkState;
 use bai_client::{ClientError, ComputeSession, ErrorKind, Pty, PtyOptions, PtySource};
 use bai_protocol::create::CreateRequest;
 use futures_util::FutureExt as _;
@@ -141,11 +142,23 @@ async fn view(
     let PaneExit { why, .. } =
         left.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     Ok(match why {
-        LeaveReason::Ended(Ended::Exited(code)) => ExitStatus::Remote(code.unwrap_or(0)),
-        LeaveReason::Ended(Ended::Lost(why) | Ended::NotOpened(why)) => {
-            CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).report()
-        }
-        LeaveReason::Left => ExitStatus::Ok,
+        LeaveReason::Ended(ended) => exit_of(&ended),
+        // The user leaves a terminal that has ended, or whose link is down, as well as one that lives.
+        LeaveReason::Left => match (host.ended(), host.status().link) {
+            (Some(ended), _) => exit_of(ended),
+            (None, LinkState::Down { why, .. }) => exit_of(&Ended::Lost(why)),
+            (None, LinkState::Up { .. }) => ExitStatus::Ok,
+        },
         LeaveReason::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, ExitStatus::of_signal),
     })
+}
+
+/// The exit status for the end of a terminal; a loss is reported.
+fn exit_of(ended: &Ended) -> ExitStatus {
+    match ended {
+        Ended::Exited(code) => ExitStatus::Remote(code.unwrap_or(0)),
+        Ended::Lost(why) | Ended::NotOpened(why) => {
+            CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).report()
+        }
+    }
 }

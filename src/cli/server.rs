@@ -106,6 +106,11 @@ impl Server {
         }
     }
 
+    /// Whether it is the background engine, which may have ended and been replaced since.
+    pub(super) fn is_background(&self) -> bool {
+        self.engine.is_none() && self.api.options().socket.is_some()
+    }
+
     /// Shuts down the engine that it owns, if any, and waits until its kernels have ended.
     pub(super) async fn close(self) {
         if let Some(engine) = self.engine {

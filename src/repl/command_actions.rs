@@ -12,7 +12,7 @@ use super::help_text::{help_table, indented};
 use super::printable::named;
 use super::session::{RestartOutcome, SessionError};
 use super::settings;
-use super::state::{LoopAction, RanCell, Repl};
+use super::state::{LoopAction, RanCell, Repl, SessionPhase};
 use super::terminal::{TerminalError, WaitOutcome, open};
 use crate::render::{Stream, sanitize};
 
@@ -74,7 +74,7 @@ impl Repl {
 
     pub(super) fn fail(&mut self, sentence: String, hint: Option<&str>) -> CommandResult {
         self.terminal
-            .error(&SessionError { sentence, hint: hint.map(str::to_owned) })
+            .error(&SessionError::new(sentence, hint.map(str::to_owned)))
             .map(|()| LoopAction::Continue)
     }
 
@@ -142,6 +142,9 @@ impl Repl {
 
     /// Restarts the kernel. True on success.
     fn restart(&mut self) -> Result<bool, TerminalError> {
+        if matches!(self.phase, SessionPhase::Gone | SessionPhase::Failed(_) | SessionPhase::Destroyed) {
+            return self.open_again();
+        }
         let Some(session) = self.session()? else { return Ok(false) };
         let waited = self
             .runtime
@@ -152,6 +155,10 @@ impl Repl {
                 Ok(true)
             }
             WaitOutcome::Done(Ok(RestartOutcome::Unsupported)) => self.recreate(),
+            WaitOutcome::Done(Err(error)) if error.session_is_gone => {
+                self.terminal.note(&format!("the session is gone, with its variables: {error}"))?;
+                self.open_again()
+            }
             WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| false),
             WaitOutcome::Interrupted => {
                 self.terminal.note("the restart may still be under way").map(|()| false)
@@ -179,6 +186,11 @@ impl Repl {
                     .map(|()| false);
             }
         }
+        self.open_again()
+    }
+
+    /// Opens the session again, in place of the one that is gone. True if there is a session then.
+    fn open_again(&mut self) -> Result<bool, TerminalError> {
         self.forget_session();
         self.start_opening();
         let is_open = self.session()?.is_some();
@@ -274,7 +286,7 @@ impl Repl {
         let waited =
             self.runtime.block_on(self.terminal.wait(|| "interrupting".to_owned(), session.interrupt()))?;
         match waited {
-            WaitOutcome::Done(Err(error)) => self.terminal.error(&error)?,
+            WaitOutcome::Done(Err(error)) => self.session_error(&error)?,
             WaitOutcome::Done(Ok(())) => self.terminal.note("the session was interrupted")?,
             WaitOutcome::Interrupted => {}
         }
@@ -293,7 +305,7 @@ impl Repl {
                 }
                 self.say(&text)
             }
-            WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| LoopAction::Continue),
+            WaitOutcome::Done(Err(error)) => self.session_error(&error).map(|()| LoopAction::Continue),
             WaitOutcome::Interrupted => Ok(LoopAction::Continue),
         }
     }

@@ -66,7 +66,7 @@ pub use terminal_pane::TerminalPane;
 pub fn run(options: ReplOptions) -> Result<ReplExit, SessionError> {
     let result = state::Repl::new(options).and_then(|mut repl| repl.run());
     match result {
-        Err(TerminalError::Closed) => Ok(ReplExit { next: None, session: None }),
-        other => other.map_err(|error| SessionError { sentence: error.to_string(), hint: None }),
+        Err(TerminalError::Closed) => Ok(ReplExit { next: None, session: None, session_was_lost: false }),
+        other => other.map_err(|error| SessionError::new(error.to_string(), None)),
     }
 }

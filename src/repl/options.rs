@@ -81,4 +81,6 @@ pub struct ReplExit {
     pub next: Option<NextSession>,
     /// The session that is kept, if one is.
     pub session: Option<String>,
+    /// Whether the session has ended without the prompt.
+    pub session_was_lost: bool,
 }

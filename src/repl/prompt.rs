@@ -18,7 +18,7 @@ use super::state::{LoopAction, RanCell, Repl, SessionPhase};
 use super::terminal::{PromptTerminal, TerminalError};
 use super::terminal_pane::{TerminalPane, VisitPane};
 use crate::terminal::RunMode;
-use bai_client::Cell;
+use bai_client::{Cell, SessionState};
 
 /// Maximum number of notices from the terminal inside the session that wait for the next prompt; later ones are dropped.
 const MAX_NOTICES: usize = 8;
@@ -202,7 +202,8 @@ impl Repl {
         self.completer.cell_ran(&code);
         if !options.ours {
             // A cell that ended the session would end it again in a replay.
-            let failed = !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost { usable: true });
+            let failed =
+                !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost(SessionState::Usable));
             self.cells.push(RanCell { code, failed });
         }
         Ok(match end {
@@ -215,13 +216,17 @@ impl Repl {
                 }
                 (code.unwrap_or(0) == 0, LoopAction::Continue)
             }
-            CellEnd::Lost { usable } => {
-                if !usable {
-                    self.lost = true;
-                    self.terminal.note(
-                        ":restart starts a new kernel, :replay also runs the session's other cells again; \
-                         :new replaces the session",
-                    )?;
+            CellEnd::Lost(state) => {
+                match state {
+                    SessionState::Usable => {}
+                    SessionState::Gone => self.session_is_gone()?,
+                    _ => {
+                        self.lost = true;
+                        self.terminal.note(
+                            ":restart starts a new kernel, :replay also runs the session's other cells again; \
+                             :new replaces the session",
+                        )?;
+                    }
                 }
                 (false, LoopAction::Continue)
             }

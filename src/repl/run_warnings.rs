@@ -8,10 +8,7 @@ use std::time::Duration;
 
 /// A part of the output is lost, because the server could not pass it on.
 pub(crate) fn output_lost(error: &ClientError, front_end: FrontEnd) -> SessionError {
-    SessionError {
-        sentence: format!("a part of the output is lost: {error}"),
-        hint: super::hints::hint(error, front_end),
-    }
+    SessionError::new(format!("a part of the output is lost: {error}"), super::hints::hint(error, front_end))
 }
 
 /// The session has not begun to run the code for this time.

@@ -18,6 +18,7 @@ use bai_client::{
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
+use bai_protocol::status::SessionStatus;
 
 /// Time limit for background requests to the kernel when the user leaves.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
@@ -30,9 +31,21 @@ pub struct SessionError {
     pub sentence: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The session is gone: it was ended elsewhere, or its server has ended.
+    pub session_is_gone: bool,
 }
 
 impl SessionError {
+    /// An error that says nothing about the session's state.
+    pub fn new(sentence: impl Into<String>, hint: Option<String>) -> Self {
+        SessionError { sentence: sentence.into(), hint, session_is_gone: false }
+    }
+
+    /// An error of a request about the session itself, not about a file or an app in it.
+    fn about_session(error: ClientError) -> Self {
+        SessionError { session_is_gone: error.says_session_is_gone(), ..error.into() }
+    }
+
     /// The sentence, and the hint on the next line.
     pub fn in_lines(&self) -> String {
         match &self.hint {
@@ -50,7 +63,11 @@ impl fmt::Display for SessionError {
 
 impl From<ClientError> for SessionError {
     fn from(error: ClientError) -> Self {
-        SessionError { sentence: error.to_string(), hint: hint(&error, FrontEnd::Prompt) }
+        SessionError {
+            sentence: error.to_string(),
+            hint: hint(&error, FrontEnd::Prompt),
+            session_is_gone: error.kind() == ErrorKind::ServerEnded,
+        }
     }
 }
 
@@ -152,12 +169,13 @@ impl PromptSession {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
         }
-        Ok(self.session.execute(cell, RunOptions::over(self.options.transport)).await?)
+        let started = self.session.execute(cell, RunOptions::over(self.options.transport)).await;
+        started.map_err(SessionError::about_session)
     }
 
     /// Interrupts what the session runs, also for another client.
     pub(super) async fn interrupt(&self) -> Result<(), SessionError> {
-        Ok(self.session.interrupt().await?)
+        self.session.interrupt().await.map_err(SessionError::about_session)
     }
 
     /// Installs the prelude in the background; from this call on cells wait for it. Returns an error if the session does not
@@ -197,7 +215,7 @@ impl PromptSession {
                 Ok(RestartOutcome::Done)
             }
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(RestartOutcome::Unsupported),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(SessionError::about_session(error)),
         }
     }
 
@@ -215,12 +233,25 @@ impl PromptSession {
 
     /// Destroys the session.
     pub(super) async fn destroy(&self) -> Result<(), SessionError> {
-        Ok(self.session.destroy(DestroyOptions::default()).await?)
+        self.session.destroy(DestroyOptions::default()).await.map_err(SessionError::about_session)
+    }
+
+    /// Checks that the session lives.
+    pub(super) async fn check(&self) -> Result<(), SessionError> {
+        let info = self.session.info().await.map_err(SessionError::about_session)?;
+        let name = self.name();
+        match info.status.filter(SessionStatus::is_dead) {
+            Some(status) => Err(SessionError {
+                session_is_gone: true,
+                ..SessionError::new(format!("session {name} is {status}"), None)
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Facts about the session: names and values, in order.
     pub(super) async fn info(&self) -> Result<Vec<(String, String)>, SessionError> {
-        let facts = self.session.facts().await?;
+        let facts = self.session.facts().await.map_err(SessionError::about_session)?;
         let rows = super::session_facts::rows(&facts).into_iter();
         let mut rows: Vec<_> = rows.map(|(name, value)| (name.to_owned(), value)).collect();
         rows.extend(self.prelude_row().map(|state| ("prelude".to_owned(), state)));

@@ -18,6 +18,8 @@ use super::terminal::{TerminalError, WaitOutcome};
 /// Time limit for destroying the session when a signal ends this program.
 const SIGNAL_DESTROY_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long leaving waits for the answer whether the session lives.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// How long leaving waits for a session that no server has confirmed yet.
 const UNCONFIRMED_LIMIT: Duration = Duration::from_secs(1);
 
@@ -86,10 +88,10 @@ impl Repl {
             self.phase = match waited {
                 WaitOutcome::Done(Ok(Ok(session))) => SessionPhase::Open(session),
                 WaitOutcome::Done(Ok(Err(error))) => SessionPhase::Failed(error),
-                WaitOutcome::Done(Err(_)) => SessionPhase::Failed(SessionError {
-                    sentence: "the session could not be opened: the attempt was aborted".to_owned(),
-                    hint: None,
-                }),
+                WaitOutcome::Done(Err(_)) => SessionPhase::Failed(SessionError::new(
+                    "the session could not be opened: the attempt was aborted",
+                    None,
+                )),
                 WaitOutcome::Interrupted => {
                     self.terminal.note("not run; the session is still being opened")?;
                     return Ok(None);
@@ -110,9 +112,28 @@ impl Repl {
             SessionPhase::Destroyed => {
                 self.terminal.note("there is no session: :new opens one, :quit leaves")?
             }
+            SessionPhase::Gone => {
+                self.terminal.note("the session is gone: :restart or :new opens it again, :quit leaves")?
+            }
             SessionPhase::Opening { .. } => {}
         }
         Ok(None)
+    }
+
+    /// Shows an error of a request about the session. The prompt forgets a session that is gone.
+    pub(super) fn session_error(&mut self, error: &SessionError) -> Result<(), TerminalError> {
+        self.terminal.error(error)?;
+        if error.session_is_gone { self.session_is_gone() } else { Ok(()) }
+    }
+
+    /// Forgets the session, which has ended without the prompt, and says what the user can do.
+    pub(super) fn session_is_gone(&mut self) -> Result<(), TerminalError> {
+        self.forget_session();
+        self.phase = SessionPhase::Gone;
+        self.terminal.note(
+            "the session is gone, with its variables: :restart or :new opens it again, :replay also runs its cells \
+             again",
+        )
     }
 
     /// The session, if it is open now. Does not wait.
@@ -168,7 +189,8 @@ impl Repl {
             // The next prompt must not start to listen before this one has stopped.
             let _ = self.runtime.block_on(listening);
         }
-        Ok(ReplExit { next: self.next.take(), session })
+        let session_was_lost = matches!(self.phase, SessionPhase::Gone);
+        Ok(ReplExit { next: self.next.take(), session, session_was_lost })
     }
 
     fn destroy_or_keep_session(&mut self) -> Result<Option<String>, TerminalError> {
@@ -182,10 +204,23 @@ impl Repl {
             self.runtime.block_on(self.terminal.wait(label, session.settle()))?;
         }
         if self.on_leave == OnLeave::Keep || self.left_running {
+            let label = || "asking whether the session lives".to_owned();
+            let checked = async { tokio::time::timeout(CHECK_LIMIT, session.check()).await };
+            let known = match self.runtime.block_on(self.terminal.wait(label, checked))? {
+                WaitOutcome::Done(Ok(Err(error))) if error.session_is_gone => {
+                    self.phase = SessionPhase::Gone;
+                    self.terminal.error(&error)?;
+                    self.terminal.note(&format!("session {name} is gone, with its variables"))?;
+                    return Ok(None);
+                }
+                WaitOutcome::Done(Ok(Ok(()))) => "",
+                _ => ", as far as is known: its server does not answer",
+            };
             if !self.quiet {
                 let program = if self.left_running { " and its program run on" } else { " stays" };
-                self.terminal
-                    .note(&format!("session {name}{program}; bai-repl attach {name} continues with it"))?;
+                self.terminal.note(&format!(
+                    "session {name}{program}{known}; bai-repl attach {name} continues with it"
+                ))?;
             }
             return Ok(Some(name));
         }
@@ -193,6 +228,9 @@ impl Repl {
         match self.runtime.block_on(self.terminal.wait(label, session.destroy()))? {
             WaitOutcome::Done(Ok(())) if self.quiet => {}
             WaitOutcome::Done(Ok(())) => self.terminal.note(&format!("session {name} is destroyed"))?,
+            WaitOutcome::Done(Err(error)) if error.session_is_gone => {
+                self.terminal.note(&format!("session {name} is gone: {error}"))?;
+            }
             WaitOutcome::Done(Err(error)) => self.terminal.error(&error)?,
             WaitOutcome::Interrupted => self.terminal.note(&format!("session {name} may still exist"))?,
         }

@@ -77,4 +77,6 @@ pub(super) enum SessionPhase {
     Open(Arc<PromptSession>),
     Failed(SessionError),
     Destroyed,
+    /// It was ended elsewhere, or its server has ended.
+    Gone,
 }

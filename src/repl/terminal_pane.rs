@@ -61,18 +61,17 @@ impl TerminalPane {
     /// The terminal; a new one if there is none or it has ended.
     fn host(&self) -> Result<Arc<TerminalHost>, SessionError> {
         if self.screen.dumb || !self.screen.interactive() {
-            return Err(SessionError {
-                sentence: "the terminal inside the session needs a local terminal that can show full screens"
-                    .into(),
-                hint: Some("bai-repl pty --raw passes its bytes straight through".into()),
-            });
+            return Err(SessionError::new(
+                "the terminal inside the session needs a local terminal that can show full screens",
+                Some("bai-repl pty --raw passes its bytes straight through".into()),
+            ));
         }
         let mut state = self.state();
         let Some(session) = state.session.clone() else {
-            return Err(SessionError {
-                sentence: "there is no terminal: the session is not open".into(),
-                hint: Some("try again when it is".into()),
-            });
+            return Err(SessionError::new(
+                "there is no terminal: the session is not open",
+                Some("try again when it is".into()),
+            ));
         };
         if let Some(host) = state.host.as_ref().filter(|host| host.ended().is_none()) {
             return Ok(Arc::clone(host));
@@ -114,9 +113,8 @@ impl TerminalPane {
         let (prefix, colors) = (self.prefix, self.screen.colors);
         let options =
             PaneOptions { prefix, colors, clipboard: Arc::clone(&self.clipboard), editor_waits: true };
-        let PaneExit { why, typed } = open(&host, options).await.map_err(|error| SessionError {
-            sentence: format!("cannot show the terminal inside the session: {error}"),
-            hint: None,
+        let PaneExit { why, typed } = open(&host, options).await.map_err(|error| {
+            SessionError::new(format!("cannot show the terminal inside the session: {error}"), None)
         })?;
         let remark = match why {
             LeaveReason::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
@@ -180,5 +178,5 @@ fn sentence(ended: &Ended, prefix: PrefixKey) -> String {
 
 fn not_opened(why: &str) -> SessionError {
     let (sentence, hint) = why.split_once('\n').map_or((why, None), |(why, hint)| (why, Some(hint)));
-    SessionError { sentence: format!("cannot open the terminal: {sentence}"), hint: hint.map(str::to_owned) }
+    SessionError::new(format!("cannot open the terminal: {sentence}"), hint.map(str::to_owned))
 }

@@ -1,7 +1,7 @@
 //! The background engine as its user sees it: slow, stopped, killed. There is never a second one beside it, and no files
 //! of named sessions are lost.
 
-use bai_testkit::{FakeTerminal, Sandbox};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
@@ -118,4 +118,138 @@ fn a_killed_program_leaves_no_socket_for_ever() {
     assert_eq!(count(&sockets), 1);
     sandbox.run(&["-c", "1", "python"]).expect(0, "1\n");
     assert_eq!((count(&sockets), count(&temporary)), (0, 0));
+}
+
+/// Opens the prompt on a named session with a file and a variable, and kills the engine under it.
+fn prompt_without_engine(sandbox: &Sandbox) -> FakeTerminal {
+    let terminal = FakeTerminal::at_prompt(sandbox, &["-t", "work", "python"]);
+    terminal.run(PROMPT, "kept = 42; _ = open('data.csv', 'w').write('1,2')");
+    signal_engine(sandbox, Signal::SIGKILL);
+    terminal
+}
+
+#[test]
+fn a_prompt_goes_on_after_its_engine_was_killed() {
+    let sandbox = Sandbox::new();
+    let terminal = prompt_without_engine(&sandbox);
+    terminal.enter("print(kept)");
+    terminal.wait_for("the server has ended, and its sessions with it");
+    terminal.wait_for("the session is gone, with its variables: :restart or :new opens it again");
+    terminal.run(PROMPT, "print('not', 'run')");
+    assert!(!terminal.screen().has_line("not run"));
+    terminal.enter(":restart");
+    terminal.wait_for("the earlier session work was lost");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("print(open('data.csv').read(), 'kept' in vars())");
+    terminal.wait_until("the file", |screen| screen.has_line("1,2 False"));
+    terminal.leave();
+}
+
+#[test]
+fn a_prompt_goes_on_at_the_engine_that_replaced_its_own() {
+    for attached in [false, true] {
+        let sandbox = Sandbox::new();
+        let mut terminal = prompt_without_engine(&sandbox);
+        if attached {
+            sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+            terminal = FakeTerminal::at_prompt(&sandbox, &["attach", "work"]);
+            terminal.run(PROMPT, "1");
+            signal_engine(&sandbox, Signal::SIGKILL);
+        }
+        sandbox.run(&["-t", "other", "-c", "1", "python"]).expect(0, "1\n");
+        terminal.enter("print(kept)");
+        let screen = terminal.wait_for("the session is gone, with its variables");
+        assert!(
+            !screen.all.contains("signature") && screen.all.contains("another one runs"),
+            "{}",
+            screen.all
+        );
+        terminal.enter(":replay");
+        terminal.wait_for("[1/1]");
+        terminal.wait_for_prompt(PROMPT);
+        terminal.enter("print(open('data.csv').read())");
+        terminal.wait_until("the file", |screen| screen.has_line("1,2"));
+        terminal.leave();
+    }
+}
+
+#[test]
+fn a_cell_that_runs_when_its_engine_is_killed_is_lost() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "work", "python"]);
+    terminal.enter("print('o' + 'n'); import time; time.sleep(600)");
+    terminal.wait_until("the cell", |screen| screen.has_line("on"));
+    signal_engine(&sandbox, Signal::SIGKILL);
+    terminal.wait_for("the session is gone, with its variables: :restart or :new opens it again");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 125);
+}
+
+#[test]
+fn leaving_says_whether_the_session_stays() {
+    let sandbox = Sandbox::new();
+    let terminal = prompt_without_engine(&sandbox);
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert!(
+        end.screen.all.contains("session work is gone") && !end.screen.all.contains("stays"),
+        "{}",
+        end.screen.all
+    );
+    assert_eq!(end.code, 125);
+
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "work", "python"]);
+    terminal.run(PROMPT, "1");
+    sandbox.run(&["rm", "work"]).expect(0, "");
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert!(
+        end.screen.all.contains("session work is gone") && !end.screen.all.contains("stays"),
+        "{}",
+        end.screen.all
+    );
+    assert_eq!(end.code, 125);
+
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "work", "python"]);
+    terminal.run(PROMPT, "1");
+    sandbox.run(&["rm", "work"]).expect(0, "");
+    terminal.enter("1");
+    terminal.wait_for("the session is gone, with its variables: :restart or :new opens it again");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter(":new");
+    terminal.run(PROMPT, "6 * 7");
+    terminal.leave();
+}
+
+#[test]
+fn a_terminal_whose_engine_is_killed_ends_with_a_reason() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["pty", "--raw", "work"][..], &["pty", "work"]] {
+        sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+        let terminal = FakeTerminal::start(&sandbox, arguments);
+        terminal.enter("echo o''n");
+        terminal.wait_until("the shell", |screen| screen.all.lines().any(|line| line.trim() == "on"));
+        signal_engine(&sandbox, Signal::SIGKILL);
+        if !arguments.contains(&"--raw") {
+            terminal.wait_for("the terminal is lost");
+            terminal.send("\x1d");
+        }
+        let end = terminal.wait_for_end();
+        assert!(end.screen.all.contains("the server has ended"), "{}", end.screen.all);
+        assert_eq!(end.code, 125, "{}", end.screen.all);
+    }
+}
+
+#[test]
+fn the_list_of_sessions_shows_that_its_engine_has_ended() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    let terminal = FakeTerminal::start(&sandbox, &["sessions"]);
+    terminal.wait_for("RUNNING");
+    signal_engine(&sandbox, Signal::SIGKILL);
+    terminal.wait_until("the end", |screen| screen.all.contains("LOST") && screen.all.contains("has ended"));
+    assert!(!terminal.screen().all.contains("RUNNING"));
+    terminal.send("q");
+    terminal.wait_for_end();
 }

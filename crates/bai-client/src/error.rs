@@ -15,6 +15,8 @@ const NAMED: usize = 5;
 pub enum ErrorKind {
     /// No server answers there: refused, unresolvable, unreachable.
     Connect,
+    /// The server behind a Unix socket has ended, and its sessions with it. Another one may listen there now.
+    ServerEnded,
     /// The server's certificate is not trusted, or the TLS set-up of this machine is broken.
     Tls,
     /// The server is not the one that it must be: its socket belongs to another user, or it does not know the secret key
@@ -201,6 +203,12 @@ impl ClientError {
         self.0.sent
     }
 
+    /// Whether the session of the request is gone: it has ended, or its server has. For requests about a session itself, not
+    /// about a file or an app in it.
+    pub fn says_session_is_gone(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::NotFound | ErrorKind::ServerEnded)
+    }
+
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -240,6 +248,9 @@ impl ClientError {
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref().or(match self.0.kind {
             ErrorKind::Connect => Some("is the endpoint right, and is the server up?"),
+            ErrorKind::ServerEnded => {
+                Some("open the session again: a new one of the same name gets its files, not its variables")
+            }
             ErrorKind::Untrusted => {
                 Some("no code was sent; use the address and the keys that the engine gives when it starts")
             }

@@ -83,7 +83,7 @@ impl ComputeSession {
     pub async fn end(&self) -> Result<(), ClientError> {
         match self.destroy(DestroyOptions::default()).await {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.says_session_is_gone() => return Ok(()),
             // In some states a server ends sessions only by force.
             Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Server) => {
                 self.destroy(DestroyOptions { forced: true, recursive: false }).await?;
@@ -96,7 +96,7 @@ impl ComputeSession {
                 Ok(Some(status)) if status.is_dead() && status != SessionStatus::Terminating => {
                     return Ok(());
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.says_session_is_gone() => return Ok(()),
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%error, "the session's status could not be read"),
             }

@@ -142,7 +142,8 @@ impl<'a> Request<'a> {
 
     /// Sends it and reads the reply.
     ///
-    /// A read-only request is tried again, a few times, when the server says that it is busy.
+    /// A read-only request is tried again, a few times, when the server says that it is busy, and once when the connection
+    /// ends before the answer.
     pub(super) async fn send(self) -> Result<Reply, ClientError> {
         let within = self.within;
         match tokio::time::timeout(within, self.exchange()).await {
@@ -177,8 +178,18 @@ impl<'a> Request<'a> {
     async fn answered(&self) -> Result<Response, ClientError> {
         let mut tries = 1;
         let mut renewed = false;
+        let mut was_cut = false;
         loop {
-            let response = self.sent().await?;
+            let response = match self.sent().await {
+                // The server has ended the connection instead of an answer: an idle one was too old, or a new one had to make
+                // room for others.
+                Err(error) if error.kind() == ErrorKind::Lost && self.method == Method::GET && !was_cut => {
+                    tracing::debug!(%error, "the request is sent again");
+                    was_cut = true;
+                    continue;
+                }
+                sent => sent?,
+            };
             let status = response.status();
             if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(response);
@@ -218,6 +229,11 @@ impl<'a> Request<'a> {
         let error = ClientError::from_reply(&self.what, status.as_u16(), &body);
         if error.kind() != ErrorKind::Auth {
             return error;
+        }
+        // A server behind a socket has the key pair of its start, so this is not the one whose key pair we have.
+        if self.api.options().socket.is_some() && status == StatusCode::UNAUTHORIZED {
+            let why = "the server has ended, and its sessions with it; another one runs in its place";
+            return ClientError::new(ErrorKind::ServerEnded, &self.what, why);
         }
         if let Credentials::WebSession { .. } = self.api.credentials() {
             let at = self.api.endpoint();
@@ -290,11 +306,8 @@ impl<'a> Request<'a> {
             return failure.with_source(error).not_sent();
         }
         if error.is_connect() && self.api.options().socket.is_some() && !error.is_timeout() {
-            let why = format!("the server has ended, and its sessions with it: {cause}");
-            return ClientError::new(ErrorKind::Connect, &self.what, why)
-                .with_hint("open the session again: a new one of the same name gets its files")
-                .with_source(error)
-                .not_sent();
+            let why = "the server has ended, and its sessions with it";
+            return ClientError::new(ErrorKind::ServerEnded, &self.what, why).with_source(error).not_sent();
         }
         if error.is_connect() {
             let why = if error.is_timeout() {

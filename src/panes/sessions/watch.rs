@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::panes::shell::ViewWaker;
-use bai_client::Api;
+use bai_client::{Api, ErrorKind};
 use bai_protocol::live_stat::LiveStat;
 use bai_protocol::status::SessionStatus;
 use bai_protocol::summary::SessionSummary;
@@ -67,6 +67,14 @@ impl SharedBoard {
 }
 
 impl BoardState {
+    /// Marks the sessions of a server that has ended.
+    fn lose_sessions(&mut self) {
+        self.usage.clear();
+        for session in self.sessions.iter_mut().filter(|session| !session.status.is_dead()) {
+            session.status = SessionStatus::Lost;
+        }
+    }
+
     /// Stores the current usage. Sessions without a report lose their history.
     pub(super) fn set_usage(&mut self, stats: BTreeMap<String, LiveStat>) {
         let mut before = std::mem::take(&mut self.usage);
@@ -126,7 +134,12 @@ async fn load_sessions(api: &Api, shared: &SharedBoard) {
             shared.sessions = sessions;
             (shared.problem, shared.loaded) = (None, true);
         }
-        Ok(Err(error)) => shared.problem = Some(error.to_string()),
+        Ok(Err(error)) => {
+            if error.kind() == ErrorKind::ServerEnded {
+                shared.lose_sessions();
+            }
+            shared.problem = Some(error.why().to_owned());
+        }
         Err(_) => shared.problem = Some("the server does not answer".to_owned()),
     }
 }

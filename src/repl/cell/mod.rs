@@ -18,7 +18,7 @@ use super::output_fold::OutputFold;
 use super::session::PromptSession;
 use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
-use bai_client::Cell;
+use bai_client::{Cell, SessionState};
 use event_buffer::BufferedRun;
 use footer::footer;
 use output::is_text;
@@ -32,11 +32,8 @@ const QUESTION_DELAY: Duration = Duration::from_secs(1);
 pub(super) enum CellEnd {
     /// It has ended; the exit code, if the server knows it.
     Finished(Option<i32>),
-    /// It did not start, or its end will not be known.
-    Lost {
-        /// The session can run another cell.
-        usable: bool,
-    },
+    /// It did not start, or its end will not be known. The state of its session.
+    Lost(SessionState),
     /// The kernel was restarted.
     Restarted,
     /// The user wants to restart the kernel, but the server cannot.
@@ -91,11 +88,12 @@ pub(super) fn run(
         WaitOutcome::Done(Ok(run)) => run,
         WaitOutcome::Done(Err(error)) => {
             terminal.error(&error)?;
-            return Ok((CellEnd::Lost { usable: true }, TypedAhead::default()));
+            let state = if error.session_is_gone { SessionState::Gone } else { SessionState::Usable };
+            return Ok((CellEnd::Lost(state), TypedAhead::default()));
         }
         WaitOutcome::Interrupted => {
             terminal.note("not run")?;
-            return Ok((CellEnd::Lost { usable: true }, TypedAhead::default()));
+            return Ok((CellEnd::Lost(SessionState::Usable), TypedAhead::default()));
         }
     };
     let max_lines = terminal.console.max_lines();
@@ -201,7 +199,7 @@ impl RunningCell<'_> {
         let mut quiet_since = Instant::now();
         loop {
             let Some(run) = &mut self.run else {
-                return Ok(PauseReason::End(CellEnd::Lost { usable: true }));
+                return Ok(PauseReason::End(CellEnd::Lost(SessionState::Usable)));
             };
             let event = tokio::select! {
                 biased;

@@ -129,11 +129,11 @@ impl RunningCell<'_> {
             Some(RunEvent::Finished { exit_code }) => Some(PauseReason::End(CellEnd::Finished(exit_code))),
             Some(RunEvent::Lost(lost)) => {
                 self.terminal.error(&lost.error.into())?;
-                Some(PauseReason::End(CellEnd::Lost { usable: lost.session == SessionState::Usable }))
+                Some(PauseReason::End(CellEnd::Lost(lost.session)))
             }
             // Other events are not shown at the prompt.
             Some(_) => None,
-            None => Some(PauseReason::End(CellEnd::Lost { usable: true })),
+            None => Some(PauseReason::End(CellEnd::Lost(SessionState::Usable))),
         })
     }
 

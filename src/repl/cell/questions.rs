@@ -66,10 +66,10 @@ impl RunningCell<'_> {
             Err(SecretError::Eof) => self.send_end()?,
             Err(SecretError::Io(error)) => return Err(error.into()),
             Err(SecretError::NotATerminal) => {
-                self.terminal.error(&SessionError {
-                    sentence: "cannot ask for a password: standard input is not a terminal".to_owned(),
-                    hint: Some("an empty line was sent".to_owned()),
-                })?;
+                self.terminal.error(&SessionError::new(
+                    "cannot ask for a password: standard input is not a terminal",
+                    Some("an empty line was sent".to_owned()),
+                ))?;
                 self.send(Zeroizing::default());
             }
         }

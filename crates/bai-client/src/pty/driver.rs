@@ -149,6 +149,7 @@ fn is_hopeless(error: &ClientError) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotFound
+            | ErrorKind::ServerEnded
             | ErrorKind::Auth
             | ErrorKind::LoginEnded
             | ErrorKind::NotATerminal

@@ -276,7 +276,7 @@ impl Driver {
         }
         let state = match end.error.kind() {
             _ if end.resumable => None,
-            ErrorKind::NotFound | ErrorKind::Server => None,
+            ErrorKind::NotFound | ErrorKind::Server | ErrorKind::ServerEnded => None,
             ErrorKind::Lost if !matches!(self.link, Link::Poll(_)) => None,
             // Polling has already tried for long enough.
             ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {

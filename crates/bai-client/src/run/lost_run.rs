@@ -33,7 +33,7 @@ pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Recovery {
     let info = loop {
         match session.info().await {
             Ok(info) => break info,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Recovery::Lost(SessionState::Gone),
+            Err(error) if error.says_session_is_gone() => return Recovery::Lost(SessionState::Gone),
             // A server that no longer listens has ended.
             Err(error)
                 if error.kind() == ErrorKind::Connect

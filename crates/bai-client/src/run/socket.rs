@@ -209,6 +209,7 @@ fn judge(error: ClientError) -> NoSocket {
                 | ErrorKind::Auth
                 | ErrorKind::LoginEnded
                 | ErrorKind::NotFound
+                | ErrorKind::ServerEnded
         );
     match error.kind() {
         _ if !own && !unreachable => NoSocket::Blocked(error),
