@@ -1,12 +1,17 @@
 //! The background engine as its user sees it: slow, stopped, killed. There is never a second one beside it, and no files
 //! of named sessions are lost.
 
+use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Sends a signal to the one engine of the sandbox.
 fn signal_engine(sandbox: &Sandbox, signal: Signal) {
@@ -252,4 +257,51 @@ fn the_list_of_sessions_shows_that_its_engine_has_ended() {
     assert!(!terminal.screen().all.contains("RUNNING"));
     terminal.send("q");
     terminal.wait_for_end();
+}
+
+/// Opens connections to an engine and closes them at once, as fast as it can, as long as it lives.
+struct Crowd {
+    stop: Arc<AtomicBool>,
+    threads: Vec<std::thread::JoinHandle<u64>>,
+}
+
+impl Crowd {
+    fn at(address: SocketAddr) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let visit = move |stop: Arc<AtomicBool>| {
+            let mut count = 0;
+            while !stop.load(Ordering::Relaxed) {
+                // Closed by a reset, so that the ports of this machine are not used up.
+                if let Ok(stream) = TcpStream::connect(address) {
+                    let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                    setsockopt(&stream, sockopt::Linger, &at_once).unwrap();
+                    count += 1;
+                }
+            }
+            count
+        };
+        let threads = (0..8).map(|_| stop.clone()).map(|stop| std::thread::spawn(move || visit(stop)));
+        Crowd { threads: threads.collect(), stop }
+    }
+
+    /// How many connections there were.
+    fn leave(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    }
+}
+
+#[test]
+fn a_crowd_at_the_door_keeps_no_command_out() {
+    let mut sandbox = Sandbox::new();
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
+    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    let crowd = Crowd::at(daemon.address);
+    for number in 0..10 {
+        let answer = sandbox.run(&["-t", "work", "-c", &format!("{number} + 1"), "python"]);
+        answer.expect(0, &format!("{}\n", number + 1));
+    }
+    let visits = crowd.leave();
+    assert!(visits > 1_000, "{visits}");
 }

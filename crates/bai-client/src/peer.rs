@@ -64,8 +64,13 @@ impl PeerCheck {
             }
             PeerCheck::Proof { client, hello, secret_key } => {
                 let challenge = uuid::Uuid::new_v4().simple().to_string();
-                let request = client.get(hello.clone()).header(sign::CHALLENGE, &challenge);
-                let reply = request.send().await.map_err(reqwest::Error::without_url)?;
+                let ask = || client.get(hello.clone()).header(sign::CHALLENGE, &challenge).send();
+                let reply = match ask().await {
+                    // The connection was cut before the answer: it may have had to make room for others.
+                    Err(error) if !error.is_connect() && !error.is_timeout() => ask().await,
+                    reply => reply,
+                };
+                let reply = reply.map_err(reqwest::Error::without_url)?;
                 let host = hello.host_str().unwrap_or_default().trim_matches(['[', ']']);
                 match proven_address(&read(reply).await?, &challenge, secret_key.expose_secret()) {
                     Some(address) if address == host => return Ok(()),

@@ -2,8 +2,9 @@
 //! checked in `auth`.
 //!
 //! A connection is a guest until one of its requests has a valid signature. The head of its first request has to arrive in
-//! time, and the number of guests is limited: a new one ends the oldest. So other users of the machine, who can reach a
-//! TCP address, can neither occupy an engine nor keep its owner out.
+//! time, and the number of guests is limited: a new one ends the oldest. Each guest has a short time for its request
+//! before it can be ended; until then new ones wait. So other users of the machine, who can reach a TCP address, can neither
+//! occupy an engine nor keep its owner out, however many connections they open.
 
 use axum::Router;
 use axum::body::Body;
@@ -14,16 +15,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// How long the head of a connection's first request may take.
 pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long a guest may stay although others need its place.
+const STAY: Duration = Duration::from_millis(250);
 /// How many guests there may be at once.
 pub(super) const MOST_GUESTS: usize = 128;
 
@@ -79,10 +84,15 @@ where
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        match io.admit() {
-            Ok(()) => drop(connections.spawn(connection(io, router.clone(), guests.enter(), stop.clone()))),
-            Err(error) => tracing::debug!(%error, "a connection is refused"),
+        if let Err(error) = io.admit() {
+            tracing::debug!(%error, "a connection is refused");
+            continue;
         }
+        let guest = tokio::select! {
+            () = stop.cancelled() => break,
+            guest = guests.enter() => guest,
+        };
+        connections.spawn(connection(io, router.clone(), guest, stop.clone()));
     }
     drop(listener);
     connections.close();
@@ -111,21 +121,57 @@ where
     let _ = connection.await;
 }
 
-/// The connections without a signed request, oldest first.
+/// The connections without a signed request.
 #[derive(Debug, Default)]
-struct Guests(Mutex<VecDeque<CancellationToken>>);
+struct Guests {
+    /// The oldest first.
+    places: Mutex<VecDeque<Place>>,
+    /// Notified when a guest has left.
+    left: Notify,
+}
+
+/// The place of a guest.
+#[derive(Debug)]
+struct Place {
+    since: Instant,
+    sent_away: CancellationToken,
+}
 
 impl Guests {
-    fn enter(self: &Arc<Self>) -> Arc<Guest> {
-        let sent_away = CancellationToken::new();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_GUESTS
-            && let Some(oldest) = all.pop_front()
-        {
-            oldest.cancel();
+    /// Waits for a place: until a guest leaves, or until the oldest has stayed long enough to be sent away.
+    async fn enter(self: &Arc<Self>) -> Arc<Guest> {
+        loop {
+            match self.try_enter() {
+                Ok(guest) => return guest,
+                Err(until) => tokio::select! {
+                    () = self.left.notified() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                },
+            }
         }
-        all.push_back(sent_away.clone());
-        Arc::new(Guest { sent_away, heard: CancellationToken::new(), guests: self.clone() })
+    }
+
+    /// Takes a place. The error is the time at which the oldest guest can be sent away.
+    fn try_enter(self: &Arc<Self>) -> Result<Arc<Guest>, Instant> {
+        let now = Instant::now();
+        let mut places = self.lock();
+        if places.len() >= MOST_GUESTS {
+            if let Some(oldest) = places.front()
+                && oldest.since + STAY > now
+            {
+                return Err(oldest.since + STAY);
+            }
+            if let Some(oldest) = places.pop_front() {
+                oldest.sent_away.cancel();
+            }
+        }
+        let sent_away = CancellationToken::new();
+        places.push_back(Place { since: now, sent_away: sent_away.clone() });
+        Ok(Arc::new(Guest { sent_away, heard: CancellationToken::new(), guests: self.clone() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,8 +194,8 @@ impl Guest {
     }
 
     fn leave_list(&self) {
-        let mut all = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|other| *other != self.sent_away);
+        self.guests.lock().retain(|place| place.sent_away != self.sent_away);
+        self.guests.left.notify_one();
     }
 
     /// Waits until the connection has to end, and tells why.
@@ -169,5 +215,36 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         self.leave_list();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_guest_may_stay_for_a_while_and_one_that_leaves_makes_room() {
+        let guests = Arc::new(Guests::default());
+        let began = Instant::now();
+        let owner = guests.enter().await;
+        tokio::time::advance(STAY / 2).await;
+        let mut crowd = VecDeque::new();
+        for _ in 1..MOST_GUESTS {
+            crowd.push_back(guests.enter().await);
+        }
+        assert!(guests.try_enter().is_err());
+        crowd.pop_back();
+        crowd.push_back(guests.enter().await);
+        assert_eq!(began.elapsed(), STAY / 2);
+        assert!(!owner.sent_away.is_cancelled());
+        // It has not used its time.
+        crowd.push_back(guests.enter().await);
+        assert!(began.elapsed() >= STAY && owner.sent_away.is_cancelled());
+        // The next one is as old as the crowd.
+        assert!(guests.try_enter().is_err());
+        // A request with a valid signature gives the place back.
+        crowd[0].leave_list();
+        crowd.push_back(guests.enter().await);
+        assert!(crowd.iter().all(|guest| !guest.sent_away.is_cancelled()));
     }
 }
