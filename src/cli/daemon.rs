@@ -17,13 +17,15 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// The beginning of the line with which an engine that was started on demand says why it does not run.
 const NOT_STARTED: &str = "not started: ";
 /// A file that a shell can source to use the engine.
 const SHELL_FILE: &str = "env.sh";
+/// An engine that has a state file of another version for this long is one of another version.
+const FOREIGN: Duration = Duration::from_secs(1);
 /// The user is told about a wait that is longer.
 const LONG: Duration = Duration::from_secs(2);
 /// How often it is checked whether an engine that starts or ends has come further.
@@ -35,7 +37,18 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
-        CliError::new(ExitStatus::Failed, error)
+        let hint = match &error {
+            DaemonError::OtherVersion { pid, .. } => Some(match pid {
+                Some(pid) => format!("end it with that version, or by: kill {pid}"),
+                None => "end it with that version".to_owned(),
+            }),
+            _ => None,
+        };
+        let error = CliError::new(ExitStatus::Failed, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 }
 
@@ -82,11 +95,12 @@ pub(super) async fn find_or_start_for_lost(
 async fn search(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     let mut interval = tokio::time::interval(LOOK_AGAIN);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let began = Instant::now();
     while daemon::is_running(folder)? {
-        if let Some(found) = daemon::read(folder)?
-            && found.answers().await
-        {
-            return Ok(Some(found));
+        match daemon::read(folder)? {
+            Some(found) if found.answers().await => return Ok(Some(found)),
+            None if began.elapsed() > FOREIGN => daemon::check_version(folder)?,
+            _ => {}
         }
         interval.tick().await;
     }
@@ -253,7 +267,11 @@ async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, Cli
     let mut pid = None;
     let gone = async {
         let mut interval = tokio::time::interval(LOOK_AGAIN);
+        let began = Instant::now();
         while daemon::is_running(&folder)? {
+            if pid.is_none() && began.elapsed() > FOREIGN {
+                daemon::check_version(&folder)?;
+            }
             // An engine that starts listens soon; one that ends needs no signal.
             if pid.is_none()
                 && let Some(found) = daemon::read(&folder)?

@@ -90,6 +90,38 @@ fn files_of_a_named_session_outlive_a_killed_engine() {
 }
 
 #[test]
+fn a_lost_session_without_files_is_mentioned_once() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "kept = 42", "python"]).expect(0, "");
+    signal_engine(&sandbox, Signal::SIGKILL);
+    sandbox.run(&["-t", "other", "-c", "1", "python"]).expect(0, "1\n");
+    let again = sandbox.run(&["-t", "work", "-c", "print('kept' in vars())", "python"]);
+    again.expect(0, "False\n");
+    assert!(
+        again.stderr.contains("the earlier session work was lost, and its variables with it"),
+        "{again:?}"
+    );
+    sandbox.run(&["rm", "work"]).expect(0, "");
+    let later = sandbox.run(&["-t", "work", "-c", "1", "python"]);
+    assert!(!later.stderr.contains("lost"), "{later:?}");
+}
+
+#[test]
+fn an_engine_whose_state_cannot_be_read_is_not_waited_for_without_end() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    let state = sandbox.home().join(".local/state/bai-repl/engine/engine.json");
+    let text = std::fs::read_to_string(&state).unwrap();
+    std::fs::write(&state, text.replace("socket", "place")).unwrap();
+    for arguments in [&["ls"][..], &["-t", "work", "-c", "1", "python"], &["serve", "--stop"]] {
+        let refused = sandbox.run(arguments);
+        refused.expect_code(1);
+        assert!(refused.stderr.contains("another version"), "{refused:?}");
+        assert!(refused.stderr.contains(&format!("process {}", sandbox.engines()[0])), "{refused:?}");
+    }
+}
+
+#[test]
 fn files_outlive_an_engine_that_is_stopped_until_they_are_deleted() {
     let sandbox = Sandbox::new();
     let write = "_ = open('data.csv', 'w').write('1,2')";

@@ -76,7 +76,13 @@ async fn take_lost_files(server: &ServerState, session: &Arc<Session>) -> Option
         taken
     });
     let name = session.name();
-    match (taken.await.ok()??, lost) {
+    let was_lost = server.sessions.take_lost_name(&name);
+    let Some(taken) = taken.await.ok()? else {
+        return was_lost.then(|| {
+            format!("the earlier session {name} was lost, and its variables with it; it left no files")
+        });
+    };
+    match (taken, lost) {
         (Ok(entries), Some(lost)) => {
             server.sessions.forget(&lost);
             let files =

@@ -5,7 +5,7 @@ use super::keypair::Keypair;
 use super::listeners::{PrivateSocket, listen_tcp};
 use super::options::{EngineOptions, Workdirs};
 use super::routes;
-use super::session_folders::{self, FolderLock, Found};
+use super::session_folders::{self, FolderLock, Found, Record};
 use super::state::ServerState;
 use bai_protocol::machine_limit::explain_or;
 use secrecy::ExposeSecret;
@@ -90,9 +90,9 @@ impl Engine {
         let (tcp, address) = options.listen.map(listen_tcp).transpose()?.unzip();
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
-        let (lock, lost) = take_over(&options.workdirs).await;
+        let (lock, lost, without_files) = take_over(&options.workdirs).await;
         let state = Arc::new(ServerState::new(options.keypair, address, options.workdirs, at_once));
-        state.sessions.add_lost(lost);
+        state.sessions.add_lost(lost, without_files);
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(state.clone(), idle));
         }
@@ -170,23 +170,26 @@ impl Drop for Engine {
     }
 }
 
-/// Takes over the folder that holds the sessions' folders, with the lost sessions in it. Without its lock the engine works
-/// too, but finds none.
-async fn take_over(workdirs: &Workdirs) -> (Option<FolderLock>, Vec<Found>) {
+/// Takes over the folder that holds the sessions' folders, with the lost sessions in it: those with files, and the records of
+/// the others. Without its lock the engine works too, but finds none.
+async fn take_over(workdirs: &Workdirs) -> (Option<FolderLock>, Vec<Found>, Vec<Record>) {
     let (root, is_claimed) = match workdirs {
-        Workdirs::Shared(_) => return (None, Vec::new()),
+        Workdirs::Shared(_) => return Default::default(),
         Workdirs::Own(root) => (root.clone(), false),
         Workdirs::Claimed(root) => (root.clone(), true),
     };
     let folder = root.clone();
     let taken = tokio::task::spawn_blocking(move || {
         let lock = if is_claimed { None } else { session_folders::lock(&folder)? };
-        let is_ours = is_claimed || lock.is_some();
-        Ok::<_, io::Error>((lock, if is_ours { session_folders::find(&folder)? } else { Vec::new() }))
+        if !is_claimed && lock.is_none() {
+            return Ok::<_, io::Error>(Default::default());
+        }
+        let without_files = session_folders::records_without_files(&folder);
+        Ok((lock, session_folders::find(&folder)?, without_files))
     });
     taken.await.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| {
         tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");
-        (None, Vec::new())
+        Default::default()
     })
 }
 

@@ -64,6 +64,12 @@ pub(super) fn find(root: &Path) -> io::Result<Vec<Found>> {
     Ok(found.map(|id| Found { folder: root.join(&id), record: read(root, &id), id }).collect())
 }
 
+/// The sessions that are gone and left a record, but no files. Read it before [`find`], which removes the records.
+pub(super) fn records_without_files(root: &Path) -> Vec<Record> {
+    let ids = all(root).unwrap_or_default().into_iter();
+    ids.filter(|id| !has_files(&root.join(id))).filter_map(|id| read(root, &id)).collect()
+}
+
 /// How many sessions have files.
 pub(super) fn sessions_with_files(root: &Path) -> usize {
     all(root).unwrap_or_default().iter().filter(|id| has_files(&root.join(id))).count()
@@ -189,6 +195,7 @@ mod tests {
         fs::create_dir(root.join("notes")).unwrap();
         fs::write(root.join(new_id()), "a file").unwrap();
         assert_eq!(sessions_with_files(&root), 2);
+        assert_eq!(records_without_files(&root), [ours.clone(), ours.clone()]);
 
         let mut found = find(&root).unwrap();
         found.sort_by_key(|one| one.record.is_none());

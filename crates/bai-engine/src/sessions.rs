@@ -1,10 +1,11 @@
 //! All sessions of an engine: their names, the search by name and id, and the events of their changes.
 
 use super::session::Session;
-use super::session_folders::Found;
+use super::session_folders::{Found, Record};
 use bai_protocol::events::{EventData, SessionEvent};
 use bai_protocol::info::Match;
 use bai_protocol::status::SessionStatus;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
@@ -30,6 +31,8 @@ pub(super) struct Sessions {
     all: Mutex<Vec<Arc<Session>>>,
     events: broadcast::Sender<SessionEvent>,
     alive: watch::Sender<usize>,
+    /// The names of lost sessions without files, until a new session has such a name.
+    lost_names: Mutex<BTreeSet<String>>,
 }
 
 impl Sessions {
@@ -39,6 +42,7 @@ impl Sessions {
             all: Mutex::default(),
             events: broadcast::Sender::new(EVENTS),
             alive: watch::Sender::new(0),
+            lost_names: Mutex::default(),
         }
     }
 
@@ -61,8 +65,10 @@ impl Sessions {
         Placed::New
     }
 
-    /// Adds sessions of which only the folder is left.
-    pub(super) fn add_lost(&self, found: Vec<Found>) {
+    /// Adds sessions of which only the folder is left, and remembers those of which only the record was.
+    pub(super) fn add_lost(&self, found: Vec<Found>, without_files: Vec<Record>) {
+        let names = without_files.into_iter().map(|record| record.name).collect();
+        *self.lost_names.lock().unwrap_or_else(PoisonError::into_inner) = names;
         let mut all = self.lock();
         all.extend(found.into_iter().map(Session::lost));
         all.sort_by_key(|session| session.spec.created);
@@ -72,6 +78,11 @@ impl Sessions {
     pub(super) fn last_lost(&self, name: &str) -> Option<Arc<Session>> {
         let all = self.lock();
         all.iter().rev().find(|s| s.status() == SessionStatus::Lost && s.name() == name).cloned()
+    }
+
+    /// Whether a session of this name was lost without files. It is told once.
+    pub(super) fn take_lost_name(&self, name: &str) -> bool {
+        self.lost_names.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
     /// Forgets a session that is over.

@@ -53,6 +53,14 @@ pub enum DaemonError {
         /// The error of the system.
         source: io::Error,
     },
+    /// The file is that of another version of this program.
+    #[error("the background engine{} is of another version, which wrote {} in another form", process(*pid), path.display())]
+    OtherVersion {
+        /// The state file.
+        path: PathBuf,
+        /// The process of the engine, if the file tells it.
+        pid: Option<u32>,
+    },
     /// Another user could have written or read it.
     #[error("{} is not trusted: {why}; remove it and start the engine again", path.display())]
     NotOurs {
@@ -123,6 +131,43 @@ impl Claim {
 /// # Errors
 /// When the file belongs to another user, or other users may read it.
 pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
+    let text = read_text(folder)?;
+    let Some(on_disk) = text.and_then(|text| serde_json::from_str::<OnDisk>(&text).ok()) else {
+        return Ok(None);
+    };
+    Ok(Some(DaemonInfo {
+        socket: on_disk.socket,
+        endpoint: on_disk.endpoint,
+        keypair: Keypair::new(on_disk.access_key, SecretString::from(on_disk.secret_key)),
+        pid: on_disk.pid,
+        version: on_disk.version,
+        instance: on_disk.instance,
+    }))
+}
+
+/// Checks that this version can read the state file in `folder`, if there is one. An engine that starts removes the file of an
+/// earlier one, so the answer counts only when it lasts.
+///
+/// # Errors
+/// [`DaemonError::OtherVersion`], or as [`read`].
+pub fn check_version(folder: &Path) -> Result<(), DaemonError> {
+    match read_text(folder)? {
+        Some(text) if serde_json::from_str::<OnDisk>(&text).is_err() => {
+            let state = serde_json::from_str::<serde_json::Value>(&text).ok();
+            let pid = state.and_then(|state| state.get("pid")?.as_u64()?.try_into().ok());
+            Err(DaemonError::OtherVersion { path: folder.join(STATE_FILE), pid })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `, process PID,` in a sentence.
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(", process {pid},"))
+}
+
+/// The state file; `None` if there is none.
+fn read_text(folder: &Path) -> Result<Option<String>, DaemonError> {
     let path = folder.join(STATE_FILE);
     let io = |source| DaemonError::Io { path: path.clone(), source };
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
@@ -140,15 +185,7 @@ pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     }
     let mut text = String::new();
     file.take(SHORT).read_to_string(&mut text).map_err(io)?;
-    let Ok(on_disk) = serde_json::from_str::<OnDisk>(&text) else { return Ok(None) };
-    Ok(Some(DaemonInfo {
-        socket: on_disk.socket,
-        endpoint: on_disk.endpoint,
-        keypair: Keypair::new(on_disk.access_key, SecretString::from(on_disk.secret_key)),
-        pid: on_disk.pid,
-        version: on_disk.version,
-        instance: on_disk.instance,
-    }))
+    Ok(Some(text))
 }
 
 impl DaemonInfo {
