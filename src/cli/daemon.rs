@@ -10,10 +10,11 @@ use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
 use bai_engine::daemon::{self, Claim, DaemonError, DaemonInfo};
 use bai_engine::{Engine, EngineOptions, SocketFolder, Workdirs};
+use bai_protocol::machine_limit::explain;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -22,6 +23,11 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// The beginning of the line with which an engine that was started on demand says why it does not run.
 const NOT_STARTED: &str = "not started: ";
+/// How errors and hints of this program begin.
+const SAID: &str = "bai-repl: ";
+const HINT: &str = "hint: ";
+/// Maximum bytes of the log that are searched for an error.
+const LOG_LIMIT: u64 = 64 << 10;
 /// A file that a shell can source to use the engine.
 const SHELL_FILE: &str = "env.sh";
 /// An engine that has a state file of another version for this long is one of another version.
@@ -156,13 +162,14 @@ async fn start_in_background(paths: &Paths, report: Report<'_>) -> Result<(), Cl
         CliError::new(ExitStatus::Connect, format!("the background engine cannot be started: {error}"))
     };
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
-    let log = bai_private::append_to_file(&paths.engine_dir().join("engine.log"))
-        .map_err(|error| failed(&error))?;
+    let log_path = paths.engine_dir().join("engine.log");
+    let log = bai_private::append_to_file(&log_path).map_err(|error| failed(&explain(&error)))?;
+    let log_start = log.metadata().map_or(0, |metadata| metadata.len());
     let mut command = std::process::Command::new(program);
     command.args(["serve", "--by-need"]).current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-    let mut child =
-        tokio::process::Command::from(command).kill_on_drop(false).spawn().map_err(|error| failed(&error))?;
+    let child = tokio::process::Command::from(command).kill_on_drop(false).spawn();
+    let mut child = child.map_err(|error| failed(&explain(&error)))?;
     let Some(stdout) = child.stdout.take() else { return Err(failed(&"it has no standard output")) };
     // The first line of its output means that it listens; the end of its output, that it has ended.
     let mut line = String::new();
@@ -172,8 +179,26 @@ async fn start_in_background(paths: &Paths, report: Report<'_>) -> Result<(), Cl
             Some(why) => Err(failed(&why.trim_end())),
             None => Ok(()),
         },
-        _ => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
+        _ => match last_words(&log_path, log_start) {
+            Some(why) => Err(failed(&why)),
+            None => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
+        },
     }
+}
+
+/// What an engine that broke has said in its log, after the first `start` bytes: its error, and the hint after it.
+fn last_words(log: &Path, start: u64) -> Option<String> {
+    let mut file = bai_private::open_file(log).ok()?;
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut text = Vec::new();
+    file.take(LOG_LIMIT).read_to_end(&mut text).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with(SAID));
+    let why = lines.next()?.strip_prefix(SAID)?;
+    Some(match lines.next().and_then(|line| line.strip_prefix(HINT)) {
+        Some(hint) => format!("{why} ({hint})"),
+        None => why.to_owned(),
+    })
 }
 
 /// Runs the background engine, until a signal ends it or it has had no session for too long. If one that was started on

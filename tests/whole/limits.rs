@@ -68,6 +68,33 @@ fn too_few_processes_are_no_bug_of_this_program() {
 }
 
 #[test]
+fn a_background_engine_says_that_there_are_too_few_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let program = folder.path().join("bai-repl");
+    std::fs::copy(binary(), &program).unwrap();
+    for count in [5, 6, 7, 8, 9, 10] {
+        let Some(mut command) = as_another_user("bash") else { return };
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", folder.path())
+            .current_dir(folder.path());
+        let script = format!(
+            "(ulimit -u {count} && exec \"$0\" -t work -c 'print(1)' python); code=$?; \"$0\" serve --stop >&2; exit $code"
+        );
+        let output = command.args(["-c", &script]).arg(&program).stdin(Stdio::null()).output().unwrap();
+        let said = said(&output);
+        assert!(
+            said.contains("may not have more processes") && said.contains("ulimit -u"),
+            "{count}: {said}"
+        );
+        assert!(!said.contains("ended at once") && !said.contains("panicked"), "{count}: {said}");
+        assert!(matches!(output.status.code(), Some(1 | 121 | 125)), "{count}: {output:?}");
+    }
+}
+
+#[test]
 fn a_file_that_may_not_become_larger_is_an_error_and_leaves_no_part() {
     let sandbox = Sandbox::new();
     let input = sandbox
