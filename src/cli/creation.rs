@@ -65,14 +65,14 @@ pub(super) fn creation_note(session: &ComputeSession, created: &Created) -> Opti
 /// Shows remarks about a session, which is untrusted text.
 pub(super) fn print_notes(context: &CommandContext, notes: impl IntoIterator<Item = String>) {
     for note in notes.into_iter().filter(|_| !context.global.quiet) {
-        eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
+        eprintln!("bai-repl: {}", note);
     }
 }
 
 /// Says that a session stays, and its name.
 pub(super) fn print_kept(context: &CommandContext, name: &str) {
     if !context.global.quiet {
-        let name = crate::render::sanitize::line(name, 200);
+        let name = crate::render::sanitize::name(name, 200);
         eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
     }
 }

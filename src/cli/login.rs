@@ -39,7 +39,7 @@ pub(super) fn login(
     if !context.global.quiet {
         let host = label_of(&attempt.endpoint);
         let storage = if kept == SecretPlace::Keyring { "; the system keyring keeps the secret" } else { "" };
-        eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::line(&who, 200));
+        eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::name(&who, 200));
         match env.endpoint()?.filter(|other| normal(other) != attempt.endpoint) {
             Some(other) => eprintln!(
                 "hint: BACKEND_ENDPOINT names {} and has precedence; --endpoint {} chooses this server",
@@ -254,7 +254,7 @@ fn ask(prompt: &str) -> Result<String, CliError> {
 }
 
 fn say(prompt: &str) {
-    eprint!("{}", crate::render::sanitize::text(prompt));
+    eprint!("{}", crate::render::sanitize::sentences(prompt));
     // The answer is read even if the prompt cannot be shown.
     let _ = std::io::stderr().flush();
 }

@@ -6,7 +6,7 @@
 macro_rules! eprintln {
     () => { eprintln!("") };
     ($($words:tt)*) => {{
-        let text = crate::render::sanitize::text(&format!($($words)*));
+        let text = crate::render::sanitize::sentences(&format!($($words)*));
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
     }};
 }
@@ -51,6 +51,7 @@ use crate::config::{Environment, FileConfig};
 use crate::repl::FrontEnd;
 use crate::terminal;
 use args::{Arguments, CliCommand};
+use bai_protocol::byte_text;
 use context::CommandContext;
 use error::CliError;
 use exit_status::ExitStatus;
@@ -73,12 +74,29 @@ pub fn main() -> ExitCode {
     let exit = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => start(arguments).unwrap_or_else(|error| error.report()),
         Err(error) => {
-            // A closed pipe is success: `bai-repl --help | head`.
-            let _ = error.print();
-            if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Ok }
+            let exit = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Ok };
+            print_usage(error);
+            exit
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// Prints help, or why the command line is wrong.
+fn print_usage(mut error: clap::Error) {
+    use clap::error::ContextValue::{String, Strings};
+    // A word of the command line may be any text.
+    let quoted: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in quoted {
+        let shown = match value {
+            String(word) => String(byte_text::shown(&word)),
+            Strings(words) => Strings(words.iter().map(|word| byte_text::shown(word)).collect()),
+            other => other,
+        };
+        error.insert(kind, shown);
+    }
+    // A closed pipe is success: `bai-repl --help | head`.
+    let _ = error.print();
 }
 
 fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {

@@ -67,7 +67,7 @@ impl TransferProgress {
 
     /// Shows the current file, and how many bytes of all files have arrived.
     pub(super) fn at(&self, name: &str, bytes: u64) {
-        self.0.set_message(sanitize::line(name, NAME_WIDTH));
+        self.0.set_message(sanitize::name(name, NAME_WIDTH));
         self.0.set_position(bytes);
     }
 
@@ -98,7 +98,7 @@ impl OpeningProgress {
     pub(super) fn start(context: &CommandContext, name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         style(&bar, "{spinner} {prefix}: {msg} {elapsed}");
-        bar.set_prefix(sanitize::line(name, NAME_WIDTH));
+        bar.set_prefix(sanitize::name(name, NAME_WIDTH));
         let later = bar.clone();
         let show = is_wanted(context).then(|| {
             AbortOnDropHandle::new(tokio::spawn(async move {

@@ -75,7 +75,7 @@ pub(super) fn print_facts(
     }
     let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {
-        format!("{name}{}  {}\n", " ".repeat(width - name.width()), sanitize::line(value, CELL_WIDTH * 4))
+        format!("{name}{}  {}\n", " ".repeat(width - name.width()), sanitize::name(value, CELL_WIDTH * 4))
     };
     write(&facts.iter().map(line).collect::<String>()).map(|_| ExitStatus::Ok)
 }
@@ -85,7 +85,7 @@ pub(super) fn report(context: &CommandContext, event: &Value, sentence: &str) ->
     if context.global.json {
         put_json(event)?;
     } else if !context.global.quiet {
-        eprintln!("{}", sanitize::line(sentence, CELL_WIDTH * 4));
+        eprintln!("{}", sanitize::name(sentence, CELL_WIDTH * 4));
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ pub(super) async fn reader_gone() {
 
 fn table(columns: &[Column], rows: &[Row], window: Option<usize>) -> String {
     let head: Vec<String> = columns.iter().map(|column| column.name.to_uppercase()).collect();
-    let clean = |row: &Row| row.cells.iter().map(|cell| sanitize::line(cell, CELL_WIDTH)).collect();
+    let clean = |row: &Row| row.cells.iter().map(|cell| sanitize::name(cell, CELL_WIDTH)).collect();
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(clean)).collect();
     let natural = |index: usize| {
         lines.iter().filter_map(|line| line.get(index)).map(|cell| cell.width()).max().unwrap_or(0)
@@ -194,7 +194,8 @@ mod tests {
     fn columns_are_aligned_with_any_text() {
         let columns = [Column::of("name"), Column::number("size"), Column::of("status")];
         let rows = [row(&["한글", "7", "RUNNING"]), row(&["a\u{1b}[2Jb", "1234567", ""])];
-        let expected = "NAME     SIZE  STATUS\n한글        7  RUNNING\nab    1234567\n";
+        let expected =
+            "NAME              SIZE  STATUS\n한글                 7  RUNNING\na<U+001B>[2Jb  1234567\n";
         assert_eq!(table(&columns, &rows, None), expected);
     }
 

@@ -201,9 +201,9 @@ impl<O: Write, E: Write> Console<O, E> {
             _ => None,
         };
         Some(match save(drawn.as_ref().unwrap_or(medium), folder) {
-            Ok(path) => format!("saved to {}", sanitize::line(&path.display().to_string(), 300)),
+            Ok(path) => format!("saved to {}", sanitize::name(&path.display().to_string(), 300)),
             Err(error) => {
-                format!("cannot save it in {}: {error}", sanitize::line(&folder.display().to_string(), 300))
+                format!("cannot save it in {}: {error}", sanitize::name(&folder.display().to_string(), 300))
             }
         })
     }

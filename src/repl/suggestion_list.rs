@@ -1,6 +1,6 @@
 //! The list of suggestions below the line. It is shown until the next key, and never stays in the scrollback.
 
-use super::printable::named;
+use bai_protocol::byte_text;
 use unicode_width::UnicodeWidthStr;
 
 /// Maximum number of rows; the next Tab shows the next page.
@@ -43,7 +43,7 @@ impl SuggestionList {
         let widest = MAX_WIDTH.min(columns);
         let rest = self.items.get(self.first..).unwrap_or_default();
         let candidates: Vec<String> =
-            rest.iter().take(rows * columns / 2).map(|item| clip(item, widest, ellipsis)).collect();
+            rest.iter().take(rows * columns / 2).map(|item| clip(&shown(item), widest, ellipsis)).collect();
         let (shown, width) = fitting(&candidates, columns, rows);
         self.shown = shown.max(1);
         let per_row = (columns / width).max(1);
@@ -72,6 +72,11 @@ impl SuggestionList {
     }
 }
 
+/// A suggestion as it is shown. A space at its end is not part of a name.
+fn shown(item: &str) -> String {
+    byte_text::shown(item.trim_end_matches(' '))
+}
+
 /// How many candidates fit into `rows`, and the width of a column. One row is kept for the note if not all fit.
 fn fitting(candidates: &[String], columns: usize, rows: usize) -> (usize, usize) {
     let grid = |count: usize, rows: usize| {
@@ -94,7 +99,6 @@ fn fitting(candidates: &[String], columns: usize, rows: usize) -> (usize, usize)
 
 /// `text` in at most `width` columns.
 fn clip(text: &str, width: usize, ellipsis: &str) -> String {
-    let text = &*named(text);
     if text.width() <= width {
         return text.to_owned();
     }
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn disguised_suggestions_are_shown_with_numbers() {
-        assert_eq!(listing(&["a\u{202e}b", "c"]).page(40, 24, 1, "…"), "\na<U+202E>b  c");
+        assert_eq!(listing(&["a\u{202e}b", "c\u{1b}"]).page(40, 24, 1, "…"), "\na<U+202E>b  c<U+001B>");
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl PromptTerminal {
     pub(super) fn line(&mut self, role: Option<Role>, text: &str) -> Result<(), TerminalError> {
         self.fresh_line()?;
         let mut painted = String::new();
-        for line in sanitize::text(text.trim_end_matches('\n')).split('\n') {
+        for line in sanitize::sentences(text.trim_end_matches('\n')).split('\n') {
             self.paint.push(&mut painted, role, line);
             painted.push('\n');
         }

@@ -97,3 +97,49 @@ fn every_name_travels_to_a_session_and_back() {
         names.iter().find_map(|row| row["name"].as_str().filter(|name| name.starts_with('a'))).unwrap();
     sandbox.run(&["download", "work", &format!("odd/{bytes}"), "--to", "-"]).expect(0, "bytes");
 }
+
+#[test]
+fn names_with_hidden_characters_are_told_apart() {
+    let sandbox = Sandbox::new();
+    let _daemon = Daemon::start(&sandbox);
+    let code = "for name in ['a', 'a\\x1b[31m', 'a\\x1b]0;x', 'a\\u200b', 'a\\u202e', 'a\\ufeff', 'a\\n', 'a ', 'a\\xa0']: \
+                open(name, 'w').close()";
+    sandbox.run(&["-q", "-t", "work", "-c", code, "python"]).expect_code(0);
+    let listed = sandbox.run(&["files", "work", "."]);
+    listed.expect_code(0);
+    let mut shown: Vec<&str> =
+        listed.stdout.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    shown.retain(|name| name.starts_with('a'));
+    let wanted = [
+        "a",
+        "a<U+000A>",
+        "a<U+001B>[31m",
+        "a<U+001B>]0;x",
+        "a<U+0020>",
+        "a<U+00A0>",
+        "a<U+200B>",
+        "a<U+202E>",
+        "a<U+FEFF>",
+    ];
+    assert_eq!(shown, wanted, "{}", listed.stdout);
+    for arguments in [
+        &["info", "esc\u{1b}]0;x"][..],
+        &["-t", "esc\u{1b}]0;x", "-c", "1", "python"],
+        &["files", "work", "esc\u{1b}]0;x"],
+        &["download", "work", "esc\u{1b}]0;x"],
+        &["app", "work", "esc\u{1b}]0;x"],
+        &["upload", "work", "esc\u{1b}]0;x"],
+        &["-c", "1", "esc\u{1b}]0;x"],
+        &["ls", "esc\u{1b}]0;x"],
+        &["--theme", "esc\u{1b}]0;x", "-c", "1", "python"],
+    ] {
+        let run = sandbox.run(arguments);
+        assert_ne!(run.code, Some(0), "{arguments:?}");
+        let (_, after) = run
+            .stderr
+            .split_once("esc<U+001B>]0;x")
+            .unwrap_or_else(|| panic!("{arguments:?}: {}", run.stderr));
+        assert!(after.trim().len() > 3, "{arguments:?}: {}", run.stderr);
+        assert!(!run.stderr.contains('\u{1b}'), "{arguments:?}: {}", run.stderr);
+    }
+}

@@ -4,6 +4,7 @@ use super::api::Api;
 use super::error::{ClientError, ErrorKind};
 use super::events::EventStream;
 use super::session::ComputeSession;
+use bai_protocol::byte_text;
 use bai_protocol::create::{CreateReply, CreateRequest, ServicePort, SessionType};
 use bai_protocol::info::SessionInfo;
 use bai_protocol::status::SessionStatus;
@@ -291,7 +292,11 @@ async fn explain_taken(api: &Api, request: &CreateRequest, error: ClientError) -
     let running = async { ComputeSession::attach(api, name).await.ok()?.info().await.ok() }.await;
     match running.as_ref().and_then(|info| info.image()) {
         Some(image) => {
-            let why = format!("a session of that name runs {image}, not {}", request.image);
+            let why = format!(
+                "a session of that name runs {}, not {}",
+                byte_text::shown(image),
+                byte_text::shown(&request.image)
+            );
             error.with_kind(ErrorKind::NameTaken).with_why(why).about(name)
         }
         None => error,

@@ -1,6 +1,7 @@
 //! The error of this crate: one type with a kind, a sentence, data and a hint. It names no flags or commands of a
 //! program. A program adds them by the kind.
 
+use bai_protocol::byte_text;
 use bai_protocol::problem::{ErrorBody, Problem};
 use std::error::Error;
 use std::fmt;
@@ -98,11 +99,12 @@ struct Inner {
 }
 
 impl ClientError {
-    /// A failure of `kind` while doing `what` ("create the session"), because of `why`.
+    /// A failure of `kind` while doing `what` ("create the session"), because of `why`. `what` may contain names as they are. `why`
+    /// contains them as [`byte_text::shown`] shows them.
     pub(crate) fn new(kind: ErrorKind, what: impl Into<String>, why: impl Into<String>) -> Self {
         ClientError(Box::new(Inner {
             kind,
-            what: what.into(),
+            what: byte_text::shown(&what.into()),
             why: why.into(),
             status: None,
             problem: None,
@@ -127,9 +129,11 @@ impl ClientError {
         ClientError::new(ErrorKind::AlreadyExists, what, why).into_sentence().with_existing(existing)
     }
 
-    /// The same where the reason is a sentence on its own: [`fmt::Display`] gives that alone.
+    /// The same where the reason is a sentence of ours on its own: [`fmt::Display`] gives that alone. It may contain names as they
+    /// are.
     pub(crate) fn into_sentence(mut self) -> Self {
         self.0.is_sentence = true;
+        self.0.why = byte_text::shown(&self.0.why);
         self
     }
 
@@ -189,7 +193,7 @@ impl ClientError {
     }
 
     pub(crate) fn with_what(mut self, what: &str) -> Self {
-        self.0.what = what.to_owned();
+        self.0.what = byte_text::shown(what);
         self
     }
 

@@ -63,16 +63,41 @@ pub fn is_utf8(text: &str) -> bool {
     !text.as_bytes().contains(&FIRST) || !text.chars().any(|c| byte(c).is_some())
 }
 
-/// The text as people read it: a byte that is not UTF-8 is `\xff`.
-pub fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
+/// A name as people read it, in a list or in a sentence: a byte that is not UTF-8 is `\xff`, and a character that cannot be
+/// seen is its number, such as `<U+001B>`. So different names look different, and no name acts on a terminal or hides the
+/// words after it. A name that was made so stays as it is.
+pub fn shown(name: &str) -> String {
+    let inner = name.trim_matches(' ');
+    let mut shown = String::with_capacity(name.len());
+    let spaces = |shown: &mut String, count: usize| (0..count).for_each(|_| shown.push_str("<U+0020>"));
+    spaces(&mut shown, if inner.is_empty() { 0 } else { name.len() - name.trim_start_matches(' ').len() });
+    for c in inner.chars() {
         match byte(c) {
             Some(byte) => shown.push_str(&format!("\\x{byte:02x}")),
+            None if is_hidden(c) => shown.push_str(&format!("<U+{:04X}>", u32::from(c))),
             None => shown.push(c),
         }
     }
+    spaces(&mut shown, name.len() - name.trim_end_matches(' ').len());
     shown
+}
+
+/// Whether a character in a name cannot be seen: it acts on a terminal, changes the direction of text, takes no room, or looks
+/// like a space.
+fn is_hidden(c: char) -> bool {
+    match c {
+        // A wide space can be seen, and is usual in Japanese names.
+        ' ' | '\u{3000}' => false,
+        '!'..='~' => false,
+        // Soft hyphen, joiners, marks and overrides of direction, invisible operators, fillers, selectors of variants, tags, and
+        // the empty pattern of Braille.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => true,
+        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => true,
+        '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' => true,
+        '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' => true,
+        '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
+        c => c.is_control() || c.is_whitespace(),
+    }
 }
 
 /// The character of a byte that Python has read from a name, as one half of a character: U+DC80 to U+DCFF.
@@ -95,6 +120,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn different_names_look_different() {
+        let hidden = [
+            '\u{1b}', '\n', '\u{7f}', '\u{9b}', '\u{a0}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{2060}',
+            '\u{feff}',
+        ];
+        for c in hidden.into_iter().chain(['\u{fe0f}', '\u{2003}', '\u{3164}', '\u{e0041}']) {
+            let name = format!("a{c}b");
+            assert_eq!(shown(&name), format!("a<U+{:04X}>b", u32::from(c)));
+            assert_eq!(shown(&shown(&name)), shown(&name));
+        }
+        assert_eq!(shown(" a b  "), "<U+0020>a b<U+0020><U+0020>");
+        assert_eq!(shown("  "), "<U+0020><U+0020>");
+        for plain in ["", "größe e\u{301} 数\u{3000}😀", "x<U+202E>"] {
+            assert_eq!(shown(plain), plain);
+        }
+    }
+
+    #[test]
     fn all_bytes_have_one_text_and_every_text_one_sequence_of_bytes() {
         for name in [
             &b"plain"[..],
@@ -111,7 +154,7 @@ mod tests {
         }
         assert_eq!(text("größe".as_bytes()), "größe");
         assert_eq!(of_utf8("é\u{10ffff}".into()), text("é\u{10ffff}".as_bytes()));
-        assert_eq!(shown(&text(b"a\xff\n")), "a\\xff\n");
+        assert_eq!(shown(&text(b"a\xff\n")), "a\\xff<U+000A>");
         assert_eq!(of_half(0xdcff).map(String::from), Some(text(b"\xff")));
         assert_eq!((of_half(0xdc41), of_half(0xd83d)), (None, None));
         assert!(!is_utf8(&text(b"\x80")) && is_utf8("数"));

@@ -1,5 +1,6 @@
 //! Errors of a kernel's start, each with a hint for the user.
 
+use bai_protocol::byte_text;
 use bai_protocol::machine_limit::MachineLimit;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum StartError {
     /// No language accepts this image name.
-    #[error("this machine cannot run the image {image:?}; {known}")]
+    #[error("this machine cannot run the image \"{}\"; {known}", byte_text::shown(image))]
     UnknownImage {
         /// The requested name.
         image: String,

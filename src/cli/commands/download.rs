@@ -99,7 +99,10 @@ async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Resul
     let content = match session.read_file(path).await {
         Ok(content) => content,
         Err(_) if session.list_files(path).await.is_ok() => {
-            let why = format!("{path} is a folder; only a single file can go to standard output");
+            let why = format!(
+                "{} is a folder; only a single file can go to standard output",
+                byte_text::shown(path)
+            );
             return Err(CliError::new(ExitStatus::Usage, why));
         }
         Err(error) => return Err(error.into()),
@@ -273,7 +276,7 @@ async fn plan_download(
         let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
             return Err(CliError::new(
                 ExitStatus::NotFound,
-                format!("{path}: no such file or folder in the session"),
+                format!("{}: no such file or folder in the session", byte_text::shown(path)),
             )
             .hint(format!("{} lists the files", context.front_end.session_command("files"))));
         };

@@ -72,7 +72,7 @@ fn for_people(event: &SessionEvent) -> String {
     let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
     let data = &event.data;
     let [name, session, reason] =
-        [&event.name, &data.session_name, &data.reason].map(|text| sanitize::line(text, WIDTH));
+        [&event.name, &data.session_name, &data.reason].map(|text| sanitize::name(text, WIDTH));
     let code = data.exit_code.map(|code| format!("exit code {code}")).unwrap_or_default();
     format!("{}\n", format!("{time}  {name:<20}  {session}  {reason}  {code}").trim_end())
 }

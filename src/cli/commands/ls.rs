@@ -9,7 +9,6 @@ use crate::cli::name_cache::{self, NameKind};
 use crate::cli::server::Server;
 use crate::cli::table::{self, Column, Row};
 use crate::format;
-use crate::render::sanitize;
 use bai_client::{Api, SessionSummary};
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
@@ -69,7 +68,7 @@ fn print(
     let columns: Vec<_> = flags.columns.iter().map(|column| Column::of(name(*column))).collect();
     let exit = table::print(context, &columns, &sessions.iter().map(row).collect::<Vec<_>>())?;
     for lost in sessions.iter().filter(|session| session.status == SessionStatus::Lost) {
-        table::note(context, &sanitize::text(&about_lost(context, lost)));
+        table::note(context, &about_lost(context, lost));
     }
     Ok(exit)
 }

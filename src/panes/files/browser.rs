@@ -165,7 +165,7 @@ impl Browser {
             let Some(entry) = shared.entries.get(row) else { continue };
             let size = if entry.is_dir() { String::new() } else { crate::format::size(entry.size) };
             let slash = if entry.is_dir() { "/" } else { "" };
-            let name = format!("{}{slash}", sanitize::line(&entry.filename, width));
+            let name = format!("{}{slash}", sanitize::name(&entry.filename, width));
             let selected = row == self.scroll.selected();
             let style = match () {
                 () if selected => appearance.style(Role::PaneSelected),
@@ -338,7 +338,10 @@ mod tests {
     fn folders_and_files_are_listed_with_their_sizes() {
         let mut files = files();
         let text = shown(&mut files, 50, 6);
-        assert!(text.contains("files of work · data") && text.contains("2.0 KiB  a.csv"), "{text}");
+        assert!(
+            text.contains("files of work · data") && text.contains("2.0 KiB  a<U+001B>[31m.csv"),
+            "{text}"
+        );
         assert!(text.contains("sub/") && !text.contains('\u{1b}'), "{text}");
         for width in (0..30).chain(70..80) {
             for height in 0..5 {
@@ -354,7 +357,7 @@ mod tests {
         insta::assert_snapshot!(shown(&mut files, 80, 7), @r"
         files of work · data                                                 3 entries
                   sub/                   │
-         2.0 KiB  a.csv                  │
+         2.0 KiB  a<U+001B>[31m.csv      │
          1.0 GiB  big.bin                │
                                          │
         downloading  ━━━━━━━━━━──────────  50 % · 512 MiB of 1.0 GiB · data/big.bin

@@ -28,7 +28,7 @@ impl Transfer {
             let rest = "─".repeat(usize::from(BAR).saturating_sub(full));
             column = put(buffer, area, column, 0, &rest, appearance.style(Role::PaneMuted)) + 2;
         }
-        let name = sanitize::line(&self.name, area.width.into());
+        let name = sanitize::name(&self.name, area.width.into());
         let text = format!("{:.0} % · {done} of {size} · {name}", fraction * 100.0);
         put(buffer, area, column, 0, &text, appearance.plain_text());
     }

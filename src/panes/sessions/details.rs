@@ -55,22 +55,22 @@ pub(super) fn draw(
         area,
         2,
         0,
-        &format!(" {} ", sanitize::line(name, width.saturating_sub(6))),
+        &format!(" {} ", sanitize::name(name, width.saturating_sub(6))),
         appearance.style(Role::PaneTitle),
     );
     for (fact, row) in facts(session, usage).iter().zip(1..area.height) {
-        put(buffer, area, 1, row, &pad(&sanitize::line(&fact.name, 9), 9), muted);
+        put(buffer, area, 1, row, &pad(&sanitize::name(&fact.name, 9), 9), muted);
         let column = match &fact.value {
             FactValue::Text(role) => {
                 let style = role.map_or_else(|| appearance.plain_text(), |role| appearance.style(role));
-                put(buffer, area, NAMES + 1, row, &sanitize::line(&fact.text, width), style);
+                put(buffer, area, NAMES + 1, row, &sanitize::name(&fact.text, width), style);
                 continue;
             }
             FactValue::Fraction(None) => NAMES + 1,
             FactValue::Fraction(Some(fraction)) => bar(*fraction, area, row, buffer, appearance),
             FactValue::History(values) => sparkline(values, area, row, buffer, appearance),
         };
-        put(buffer, area, column, row, &sanitize::line(&fact.text, width), appearance.plain_text());
+        put(buffer, area, column, row, &sanitize::name(&fact.text, width), appearance.plain_text());
     }
 }
 

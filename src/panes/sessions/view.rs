@@ -128,7 +128,7 @@ impl SessionsView {
 }
 
 fn name_of(session: &SessionSummary) -> String {
-    sanitize::line(session.name.as_deref().unwrap_or(&session.id), 60)
+    sanitize::name(session.name.as_deref().unwrap_or(&session.id), 60)
 }
 
 impl View for SessionsView {
@@ -291,7 +291,7 @@ fn draw_line(
     let mut column = 0_u16;
     for (index, (text, &width)) in texts.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0)
     {
-        let text = sanitize::line(text, width);
+        let text = sanitize::name(text, width);
         let aligned = if NUMBERS.contains(&index) {
             let text = cut(&text, width);
             format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))

@@ -380,7 +380,7 @@ fn records_of_other_kinds_are_described() {
         assert_eq!(bench.console.record(&record).unwrap(), Flow::Open);
     }
     assert_eq!(bench.out.text(), "");
-    assert_eq!(bench.err.text(), "warn disk\n[a record of the unknown kind hologram]\n");
+    assert_eq!(bench.err.text(), "warn disk\n[a record of the unknown kind ho<U+001B>[2Jlogram]\n");
 }
 
 #[test]

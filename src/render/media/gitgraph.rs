@@ -236,7 +236,7 @@ mod tests {
         let commit = serde_json::json!({"oid": "a", "parent_ids": ["a"], "message": "x\u{1b}[2Jy\nz", "author": "A", "branch": "b"});
         assert_eq!(
             git_graph(&serde_json::json!([commit]).to_string(), false).as_deref(),
-            Some("* a (b) xy <A>\n")
+            Some("* a (b) x<U+001B>[2Jy <A>\n")
         );
         let many: Vec<_> = (0..2_000)
             .map(|n| serde_json::json!({"oid": n.to_string(), "parent_ids": (n + 1..n + 60).map(|p| p.to_string()).collect::<Vec<_>>()}))

@@ -4,23 +4,65 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Attributes, Cursor, Pen, Policy, Sanitizer};
 use crate::terminal::ColorDepth;
+use bai_protocol::byte_text;
 
-/// Returns `input` as one harmless line of at most `max_width` cells. `…` replaces what was cut off. Line feeds and
-/// tabs become spaces, escape sequences are dropped, other control characters are shown as `^X`.
+/// Returns a name as one harmless line of at most `max_width` cells, as [`byte_text::shown`] shows it. `…` replaces what was
+/// cut off.
+pub fn name(input: &str, max_width: usize) -> String {
+    cut(input, max_width, byte_text::shown)
+}
+
+/// Returns a sentence as one harmless line of at most `max_width` cells. Line feeds and tabs become spaces. All else is as in
+/// [`name`], because a sentence may contain names.
 pub fn line(input: &str, max_width: usize) -> String {
+    cut(input, max_width, |input| with_indent(&spaced(input)))
+}
+
+/// Returns sentences of this program as harmless text of several lines. Each line is as in [`name`].
+pub fn sentences(input: &str) -> String {
+    let lines = input.split('\n').map(|line| capped(&with_indent(line)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A sentence, in which the spaces at the beginning are not part of a name.
+fn with_indent(line: &str) -> String {
+    let words = line.trim_start_matches(' ');
+    let indent = " ".repeat(line.len() - words.len());
+    indent + &byte_text::shown(words.trim_end_matches(' '))
+}
+
+/// Returns content, such as a log, as harmless text of several lines. Line feeds and tabs stay; colours and cursor moves are
+/// dropped.
+pub fn text(input: &str) -> String {
+    through(input, Policy::Plain)
+}
+
+fn cut(input: &str, max_width: usize, show: impl Fn(&str) -> String) -> String {
     // Limits the input to what can be shown, even if each character is written as a long number.
     let head = head(input, max_width.saturating_mul(16).saturating_add(1024));
-    let clean = through(head, Policy::Line);
-    let clean = clean.trim_end_matches(' ');
+    let clean = capped(&show(head));
     if head.len() < input.len() && clean.width() <= max_width {
         return truncate(&format!("{clean}…"), max_width).into_owned();
     }
-    truncate(clean, max_width).into_owned()
+    truncate(&clean, max_width).into_owned()
 }
 
-/// Returns `input` as harmless text of several lines. Line feeds and tabs stay; colours and cursor moves are dropped.
-pub fn text(input: &str) -> String {
-    through(input, Policy::Plain)
+/// Text without control characters, with limited runs of combining characters.
+fn capped(text: &str) -> String {
+    through(text, Policy::Plain)
+}
+
+/// One space for each run of line feeds, carriage returns and tabs.
+fn spaced(text: &str) -> String {
+    let mut spaced = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        match c {
+            '\n' | '\r' | '\t' if spaced.ends_with(' ') => {}
+            '\n' | '\r' | '\t' => spaced.push(' '),
+            c => spaced.push(c),
+        }
+    }
+    spaced
 }
 
 fn through(input: &str, policy: Policy) -> String {
@@ -69,8 +111,11 @@ mod tests {
     fn a_line_stays_a_line_and_shows_what_was_hidden() {
         assert_eq!(line("plain name.txt", 80), "plain name.txt");
         assert_eq!(line("two\r\nlines\tand a tab\n", 80), "two lines and a tab");
-        assert_eq!(line("\x1b]0;title\x07na\x1b[31mme\x1b[2J", 80), "name");
-        assert_eq!(line("bell\x07 nul\x00 del\x7f", 80), "bell^G nul^@ del^?");
+        assert_eq!(line("\x1b]0;title\x07na\x1b[2Jme", 80), "<U+001B>]0;title<U+0007>na<U+001B>[2Jme");
+        assert_eq!(line("nul\x00 del\x7f \u{200b}", 80), "nul<U+0000> del<U+007F> <U+200B>");
+        assert_eq!(line("  in\u{1b} ", 80), "  in<U+001B>");
+        assert_eq!(name("two\nlines ", 80), "two<U+000A>lines<U+0020>");
+        assert_eq!(sentences("  a\x1b]0;x'\n is  \n"), "  a<U+001B>]0;x'\n is\n");
         assert_eq!(line("invoice\u{202e}fdp.exe", 80), "invoice<U+202E>fdp.exe");
         assert_eq!(line("", 80), "");
     }

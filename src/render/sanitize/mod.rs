@@ -4,7 +4,8 @@
 //! overwrite what other programs printed.
 //!
 //! [`Sanitizer`] is for streams: its state survives input that is cut at any byte, and its memory is bounded.
-//! [`line()`] and [`text`] are for short strings: names, error bodies, log lines.
+//! For short strings there are [`name`], [`line()`] and [`sentences`] (names, and sentences that contain them), and [`text`]
+//! (content, such as log lines).
 
 mod chars;
 mod cursor;
@@ -15,7 +16,7 @@ mod stream;
 
 pub use chars::is_harmless;
 pub use cursor::Cursor;
-pub use line::{line, text, truncate};
+pub use line::{line, name, sentences, text, truncate};
 pub use pen::Pen;
 pub use sgr::Attributes;
 pub use stream::{Policy, Sanitizer};

@@ -15,8 +15,6 @@ pub enum Policy {
     Dumb,
     /// Several lines of plain text: line feeds and tabs only.
     Plain,
-    /// One line of plain text: characters that would move the cursor become spaces.
-    Line,
     /// Everything, unchanged. The user asked for it.
     Raw,
 }
@@ -201,7 +199,6 @@ impl Sanitizer {
 
     /// Returns the length of the run at the start of `input` that passes unchanged, and moves the cursor.
     fn plain_run(&mut self, input: &[u8], cursor: &mut Cursor) -> usize {
-        let newlines = self.policy != Policy::Line;
         let mut length = 0;
         loop {
             let rest = input.get(length..).unwrap_or_default();
@@ -212,7 +209,7 @@ impl Sanitizer {
                     (self.joining, self.after_joiner) = (0, false);
                     length += ascii;
                 }
-                Some(b'\n') if newlines => {
+                Some(b'\n') => {
                     let count = rest.iter().take_while(|byte| **byte == b'\n').count();
                     cursor.newlines(count as u64);
                     (self.joining, self.after_joiner) = (0, false);
@@ -286,12 +283,7 @@ impl Sanitizer {
     fn control(&mut self, byte: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
         (self.joining, self.after_joiner) = (0, false);
         match (byte, self.policy) {
-            (b'\n' | b'\r' | b'\t', Policy::Line) => {
-                if out.last() != Some(&b' ') {
-                    out.push(b' ');
-                }
-            }
-            (b'\r' | 0x08, Policy::Plain | Policy::Line) => {}
+            (b'\r' | 0x08, Policy::Plain) => {}
             (b'\n', _) => {
                 pen.set(self.effective, out);
                 out.push(byte);

@@ -286,7 +286,7 @@ impl KeyHandler {
             Ok(PaneVisit { typed, remark }) => (typed, remark),
             Err(error) => (String::new(), Some(error.in_lines())),
         };
-        self.shared.lock().notice = remark.map(|remark| sanitize::text(&remark));
+        self.shared.lock().notice = remark.map(|remark| sanitize::sentences(&remark));
         if typed == "\r" {
             return self.enter(context);
         }

@@ -23,7 +23,7 @@ impl Notifier {
     /// Shows a text above the line. Returns at once; false if the terminal cannot show it.
     pub(in crate::repl) fn show(&self, text: &str) -> bool {
         let Some(print) = self.0.clone() else { return false };
-        let text = format!("{}\n", crate::render::sanitize::text(text));
+        let text = format!("{}\n", crate::render::sanitize::sentences(text));
         let show = move || print.lock().unwrap_or_else(PoisonError::into_inner)(text);
         std::thread::Builder::new().name("notice".into()).spawn(show).is_ok()
     }

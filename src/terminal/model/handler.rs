@@ -12,6 +12,7 @@ use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, LineClearMode, Mode,
     PrivateMode, Rgb, StandardCharset, TabulationClearMode, Timeout,
 };
+use bai_protocol::byte_text;
 use unicode_width::UnicodeWidthChar;
 
 use super::ModelEvent;
@@ -197,10 +198,9 @@ fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Cleans a title for display in one line.
+/// A title as it is shown in one line.
 fn clean_title(title: &str) -> String {
-    let shown = |c: &char| !c.is_control() && !is_deceptive(*c);
-    title.chars().filter(shown).take(MAX_TITLE).collect()
+    byte_text::shown(title).chars().take(MAX_TITLE).collect()
 }
 
 macro_rules! forward {

@@ -8,6 +8,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::tunnel::{Tunnel, TunnelOptions};
 use crate::upgrade;
+use bai_protocol::byte_text;
 use bai_protocol::pty::TTYD_SUBPROTOCOL;
 use bai_protocol::service::{App, PTY_PROTOCOL};
 use serde::Deserialize;
@@ -84,19 +85,20 @@ fn choose(apps: &[App]) -> Source {
 }
 
 fn named(apps: &[App], name: &str) -> Result<Source, ClientError> {
+    let shown = byte_text::shown(name);
     match apps.iter().find(|app| app.name == name) {
         Some(app) if app.protocol == PTY_PROTOCOL => Ok(Source::Stream(Some(app.name.clone()))),
         Some(app) if app.protocol == "http" => Ok(Source::Ttyd(app.name.clone())),
         Some(app) => {
             let why =
-                format!("the app {name} speaks {}, which is not the protocol of a terminal", app.protocol);
+                format!("the app {shown} speaks {}, which is not the protocol of a terminal", app.protocol);
             Err(ClientError::new(ErrorKind::NotATerminal, WHAT, why).about(name))
         }
         None => {
             let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
-            let why = format!("the session has no app {name}");
+            let why = format!("the session has no app {shown}");
             Err(ClientError::new(ErrorKind::NotFound, WHAT, why)
-                .with_hint(format!("it has {}", names.join(", "))))
+                .with_hint(format!("it has {}", byte_text::shown(&names.join(", ")))))
         }
     }
 }
@@ -119,7 +121,8 @@ async fn ttyd(session: &SessionRef, app: &str) -> Result<Link, ClientError> {
     let retitle = |error: ClientError| error.with_what(WHAT);
     let token = token(Tunnel::connect(session, &options).await.map_err(retitle)?).await;
     let tunnel = Tunnel::connect(session, &options).await.map_err(retitle)?;
-    let bad = |kind, why: String| ClientError::new(kind, WHAT, format!("the app {app} {why}"));
+    let bad =
+        |kind, why: String| ClientError::new(kind, WHAT, format!("the app {} {why}", byte_text::shown(app)));
     // The name is only for the header: the connection exists.
     let mut request = "ws://localhost/ws"
         .into_client_request()
