@@ -256,6 +256,9 @@ pub enum ConfigError {
 fn remedy(why: Distrust, path: &Path) -> String {
     match why {
         Distrust::Writable => format!("; run: chmod go-w {}", path.display()),
+        Distrust::Folder => {
+            path.parent().map_or_else(String::new, |folder| format!("; run: chmod o-w {}", folder.display()))
+        }
         _ => String::new(),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn read_any(path: &Path) -> io::Result<Option<FoundText>> {
     }
     let mut text = String::new();
     file.take(SIZE_LIMIT).read_to_string(&mut text)?;
-    let (distrust, is_closed) = (trust::check_writer(&metadata), trust::check(&metadata).is_none());
+    let (distrust, is_closed) = (trust::check_writer(path, &metadata), trust::check(&metadata).is_none());
     Ok(Some(FoundText { text, distrust, is_closed }))
 }
 

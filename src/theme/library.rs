@@ -242,7 +242,7 @@ fn is_name(name: &str) -> bool {
 fn read(path: &Path) -> io::Result<String> {
     let file = trust::open_regular(path, OpenOptions::new().read(true))?;
     // A theme decides what stands at the prompt.
-    if let Some(distrust) = trust::check_writer(&file.metadata()?) {
+    if let Some(distrust) = trust::check_writer(path, &file.metadata()?) {
         return Err(distrust.into());
     }
     let mut bytes = Vec::new();

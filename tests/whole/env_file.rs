@@ -190,6 +190,49 @@ fn a_configuration_that_others_can_write_does_not_choose_a_server() {
 }
 
 #[test]
+fn a_file_in_a_folder_that_everybody_can_write_does_not_count() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.home().join(".config/bai-repl");
+    std::fs::create_dir_all(folder.join("themes")).unwrap();
+    let config = folder.join("config.toml");
+    std::fs::write(&config, "profile = \"lab\"\n[profiles.lab]\nendpoint = \"http://127.0.0.1:1\"\n")
+        .unwrap();
+    std::fs::write(folder.join("themes/mine.toml"), "inherit = \"dark\"\n").unwrap();
+    for mode in [0o777, 0o757] {
+        set_mode(&folder, mode);
+        let run = sandbox.run(&CODE);
+        let sentence = format!(
+            "{} is not trusted: other users can write its folder; run: chmod o-w {}",
+            config.display(),
+            folder.display()
+        );
+        assert!(run.code == Some(2) && run.stderr.contains(&sentence), "{}", run.stderr);
+        set_mode(&folder.join("themes"), mode);
+        let run = sandbox.run(&["themes", "mine"]);
+        assert!(
+            run.code != Some(0) && run.stderr.contains("other users can write its folder"),
+            "{}",
+            run.stderr
+        );
+        // Here others can add files, but cannot replace those of this user.
+        for mode in [0o1777, 0o755] {
+            set_mode(&folder, mode);
+            let run = sandbox.run(&CODE);
+            assert!(run.stderr.contains("needs BACKEND_ACCESS_KEY"), "{}", run.stderr);
+        }
+        set_mode(&folder.join("themes"), 0o1777);
+        assert_eq!(sandbox.run(&["themes", "mine"]).code, Some(0));
+    }
+    std::fs::remove_file(&config).unwrap();
+
+    put(&sandbox, "BACKEND_ENDPOINT=http://127.0.0.1:1\nBACKEND_ACCESS_KEY=A\nBACKEND_SECRET_KEY=B\n");
+    set_mode(&sandbox.work(), 0o777);
+    let run = sandbox.run(&CODE);
+    assert!(run.stderr.contains(".env is ignored: other users can write its folder"), "{}", run.stderr);
+    runs_here(&run);
+}
+
+#[test]
 fn a_theme_that_others_can_write_is_not_used() {
     let sandbox = Sandbox::new();
     let folder = sandbox.home().join(".config/bai-repl/themes");

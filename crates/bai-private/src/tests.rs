@@ -79,11 +79,15 @@ fn a_file_is_trusted_by_its_owner_and_its_mode() {
     let found = |mode| {
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         let metadata = std::fs::metadata(&path).unwrap();
-        (check(&metadata), check_writer(&metadata))
+        (check(&metadata), check_writer(&path, &metadata))
     };
     assert_eq!(found(0o600), (None, None));
     assert_eq!(found(0o640), (Some(Distrust::Readable), None));
     assert_eq!(found(0o662), (Some(Distrust::Writable), Some(Distrust::Writable)));
+    for (mode, distrust) in [(0o757, Some(Distrust::Folder)), (0o1777, None), (0o770, None)] {
+        std::fs::set_permissions(root.path(), Permissions::from_mode(mode)).unwrap();
+        assert_eq!(found(0o644), (Some(Distrust::Readable), distrust), "{mode:o}");
+    }
     // Only the administrator can give files away.
     if chown(&path, Some(65534), None).is_ok() {
         assert_eq!(found(0o600), (Some(Distrust::Owner), Some(Distrust::Owner)));

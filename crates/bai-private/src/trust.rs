@@ -14,6 +14,8 @@ pub enum Distrust {
     Owner,
     /// Other users may write it.
     Writable,
+    /// All users may put another file in its place.
+    Folder,
     /// Other users may read it.
     Readable,
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Distrust {
         f.write_str(match self {
             Distrust::Owner => "it belongs to another user",
             Distrust::Writable => "other users can write it",
+            Distrust::Folder => "other users can write its folder",
             Distrust::Readable => "other users can read it",
         })
     }
@@ -46,15 +49,26 @@ pub fn check(metadata: &Metadata) -> Option<Distrust> {
     }
 }
 
-/// Checks whether another user can have written a file. The administrator counts as trusted.
-pub fn check_writer(metadata: &Metadata) -> Option<Distrust> {
-    match check(metadata) {
+/// Checks whether another user can have written the open file at `path`, or put it there. The administrator counts as trusted.
+pub fn check_writer(path: &Path, metadata: &Metadata) -> Option<Distrust> {
+    let of_file = match check(metadata) {
         Some(Distrust::Owner) if metadata.uid() == 0 => {
             (metadata.mode() & 0o022 != 0).then_some(Distrust::Writable)
         }
         Some(Distrust::Readable) | None => None,
         other => other,
-    }
+    };
+    of_file.or_else(|| check_folder(path))
+}
+
+/// Checks the folder of a file. Where all users may write, only a sticky folder such as `/tmp` keeps them from replacing the
+/// files of others; they could lead the path to another file of this user. Many systems give each user a group
+/// of the same name, so a folder that its group may write is common and counts as closed.
+fn check_folder(path: &Path) -> Option<Distrust> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A folder that is gone again holds no file for the next reader.
+    let mode = std::fs::metadata(folder).ok()?.mode();
+    (mode & 0o002 != 0 && mode & 0o1000 == 0).then_some(Distrust::Folder)
 }
 
 /// Opens a regular file. Opening a pipe would wait for its other end, so pipes are refused, as are folders and devices.
