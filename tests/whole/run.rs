@@ -1,5 +1,6 @@
 //! Batch mode: `bai-repl run` uploads, builds and executes; many cases; Ctrl-C; the same at the prompt.
 
+use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, Sandbox, need};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -213,31 +214,49 @@ fn paths_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     all
 }
 
+/// A sandbox with a project and an active environment, and the paths in that. `None` where Python cannot make one.
+fn project(pip: Option<&str>) -> Option<(Sandbox, std::path::PathBuf)> {
+    let mut sandbox = Sandbox::new();
+    let active = sandbox.home().join("active");
+    let made = sandbox.program("python3").args(["-m", "venv"]).args(pip).arg(&active).output().unwrap();
+    if !made.status.success() {
+        bai_testkit::leave_out("Python's venv with pip");
+        return None;
+    }
+    sandbox.set("VIRTUAL_ENV", active.to_str().unwrap());
+    sandbox.set("PATH", format!("{}/bin:{}", active.display(), std::env::var("PATH").unwrap()));
+    let packages = paths_below(&active).into_iter().find(|path| path.ends_with("site-packages")).unwrap();
+    std::fs::write(packages.join("theirs.py"), "known = 'known'\n").unwrap();
+    std::fs::create_dir(sandbox.work().join("src")).unwrap();
+    sandbox.write("src/mine.py", "answer = 42\n");
+    sandbox.write("backend.py", BACKEND);
+    sandbox.write(
+        "pyproject.toml",
+        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n[project]\nname = 'mine'\nversion = '1'\n",
+    );
+    sandbox.write("main.py", "import mine, theirs, sys\nprint(mine.answer, theirs.known, sys.prefix)\n");
+    Some((sandbox, active))
+}
+
 #[test]
 fn a_python_project_is_installed_for_its_session_only() {
     // The session's own commands find the project too.
     let installs = "pip install -q --no-build-isolation --no-deps --force-reinstall . && python main.py";
-    for (pip, execute) in [(None, "*"), (Some("--without-pip"), "python main.py"), (None, installs)] {
-        let mut sandbox = Sandbox::new();
-        let active = sandbox.home().join("active");
-        let made = sandbox.program("python3").args(["-m", "venv"]).args(pip).arg(&active).output().unwrap();
-        if !made.status.success() {
-            return bai_testkit::leave_out("Python's venv with pip");
-        }
-        sandbox.set("VIRTUAL_ENV", active.to_str().unwrap());
-        sandbox.set("PATH", format!("{}/bin:{}", active.display(), std::env::var("PATH").unwrap()));
-        let packages = paths_below(&active).into_iter().find(|path| path.ends_with("site-packages")).unwrap();
-        std::fs::write(packages.join("theirs.py"), "known = 'known'\n").unwrap();
-        std::fs::create_dir(sandbox.work().join("src")).unwrap();
-        sandbox.write("src/mine.py", "answer = 42\n");
-        sandbox.write("backend.py", BACKEND);
-        sandbox.write(
-            "pyproject.toml",
-            "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n[project]\nname = 'mine'\nversion = '1'\n",
-        );
-        sandbox.write("main.py", "import mine, theirs, sys\nprint(mine.answer, theirs.known, sys.prefix)\n");
+    let own = "pip install -q --no-build-isolation --no-deps .";
+    for (pip, build, execute) in [
+        (None, "*", "*"),
+        (Some("--without-pip"), "*", "python main.py"),
+        (None, "*", installs),
+        (None, own, "*"),
+        (
+            Some("--without-pip"),
+            "python -m pip --version || pip --version; python -m pip install -q --no-build-isolation -e .",
+            "*",
+        ),
+    ] {
+        let Some((sandbox, active)) = project(pip) else { return };
         let before = paths_below(&active);
-        let run = sandbox.run(&["run", "python", ".", "--exec", execute]);
+        let run = sandbox.run(&["run", "python", ".", "--build", build, "--exec", execute]);
         assert_eq!(run.code, Some(0), "{}\n{}", run.stdout, run.stderr);
         let last = run.stdout.lines().last().unwrap();
         assert!(last.starts_with("42 known ") && !last.contains("active"), "{}", run.stdout);
@@ -245,4 +264,24 @@ fn a_python_project_is_installed_for_its_session_only() {
         let prefix = last.rsplit(' ').next().unwrap();
         assert!(!std::path::Path::new(prefix).exists(), "{prefix} is left");
     }
+}
+
+#[test]
+fn what_a_build_installs_can_be_imported_in_the_live_session() {
+    let Some((sandbox, active)) = project(None) else { return };
+    let _daemon = Daemon::start(&sandbox);
+    let before = paths_below(&active);
+    let execute = |code: &str| sandbox.run(&["-q", "-t", "work", "-c", code, "python"]);
+    execute("kept = 1").expect(0, "");
+    for build in ["*", "pip install -q --no-build-isolation --no-deps --force-reinstall ."] {
+        sandbox
+            .run(&["-q", "run", "-t", "work", "python", ".", "--build", build, "--exec", "true"])
+            .expect_code(0);
+        execute("import mine, theirs; print(kept, mine.answer, theirs.known)").expect(0, "1 42 known\n");
+        execute("import sys; del sys.modules['mine']").expect(0, "");
+    }
+    execute("import sys; print(len(sys.path) == len(set(sys.path)))").expect(0, "True\n");
+    sandbox.run(&["restart", "work"]).expect_code(0);
+    execute("import mine; print(mine.answer)").expect(0, "42\n");
+    assert_eq!(paths_below(&active), before);
 }

@@ -57,14 +57,21 @@ pub(super) trait Language: Sync {
     /// The meaning of `*` in the step `build`, in a folder without a `Makefile`.
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
 
-    /// Whether commands of [`Language::build_heuristic`] install something. Then the session gets a folder for it.
+    /// Whether build steps may install something. Then the session gets a folder for it.
     fn installs(&self) -> bool {
         false
     }
 
-    /// Such a command, made to install into this folder and not into the user's environment.
-    fn install_into(&self, command: Invocation, _environment: &Path) -> Invocation {
-        command
+    /// The command that makes an environment in this folder, so that steps do not install into that of the user. It does
+    /// as little as it can if the environment is there. `installs` says whether a command of
+    /// [`Language::build_heuristic`] follows.
+    fn make_environment(
+        &self,
+        _executable: &Path,
+        _environment: &Path,
+        _installs: bool,
+    ) -> Option<Invocation> {
+        None
     }
 
     /// The interpreter in that folder, once it is there.

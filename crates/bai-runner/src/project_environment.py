@@ -1,19 +1,27 @@
-# Runs in the session's Python, as `python -c TEXT FOLDER ARGUMENTS…`: makes a virtual environment in FOLDER, if there is none,
-# and runs its Python with the arguments, which install a project. So the environment of the user is not changed. All that
-# is installed there is visible in the new one.
+# Runs in the session's Python, as `python -c TEXT FOLDER [pip]`: makes a virtual environment in FOLDER, if there is none. What
+# the session's steps install goes there, and the environment of the user is not changed. All that is installed in the user's is
+# visible in the new one. With `pip`, the environment must have pip. Without, a step may not need it, so its pip says what is
+# missing.
 
 import sys
 
 # The folder of the project has modules of any name.
 sys.path = [path for path in sys.path if path]
 
-import importlib.util
 import os
 import subprocess
 
 
+# A pip that comes when it is called. The shell reads all of it first, since ensurepip may replace the file.
+BRING_PIP = '''{
+    python="${0%/*}/python"
+    "$python" -c 'import pip' 2>/dev/null || "$python" -m ensurepip >/dev/null 2>&1
+    exec "$python" -m pip "$@"
+}'''
+
+
 def fail(text):
-    sys.exit('The project is not installed: ' + text)
+    sys.exit('Nothing can be installed: ' + text)
 
 
 def make(folder):
@@ -28,36 +36,45 @@ def make(folder):
     with open(os.path.join(folder, 'lib', version, 'site-packages', 'session.pth'), 'w', encoding='utf-8') as file:
         for path in visible:
             file.write('import site; site.addsitedir(%r)\n' % path)
-    if importlib.util.find_spec('pip') is None:
-        command = [os.path.join(folder, 'bin', 'python'), '-m', 'ensurepip']
-        if subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-            fail('this Python has neither pip nor ensurepip; on Debian, `apt install python3-pip` brings pip.')
+
+
+def bring_pip(folder):
+    python = os.path.join(folder, 'bin', 'python')
+    quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
+    if subprocess.call([python, '-c', 'import pip'], **quiet) and subprocess.call([python, '-m', 'ensurepip'], **quiet):
+        fail('this Python has neither pip nor ensurepip; on Debian, `apt install python3-pip` brings pip.')
+
+
+def add_pip(folder, script):
+    """The pip of steps: another one on PATH would change another environment."""
     for name in ('pip', 'pip3'):
-        add_command(os.path.join(folder, 'bin', name))
+        path = os.path.join(folder, 'bin', name)
+        if not os.path.exists(path):
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write('#!/bin/sh\n' + script + '\n')
+            os.chmod(path, 0o755)
 
 
-def add_command(path):
-    """The pip of later steps: another one on PATH would change another environment."""
-    if os.path.exists(path):
-        return
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write('#!/bin/sh\nexec "${0%/*}/python" -m pip "$@"\n')
-    os.chmod(path, 0o755)
+def prepare(folder, needs_pip):
+    try:
+        if not os.path.exists(os.path.join(folder, 'bin', 'python')):
+            make(folder)
+            add_pip(folder, BRING_PIP)
+        if needs_pip:
+            bring_pip(folder)
+    except OSError as error:
+        fail('no environment can be made: %s.' % error)
 
 
 def main():
-    folder, arguments = sys.argv[1], sys.argv[2:]
-    python = os.path.join(folder, 'bin', 'python')
-    if not os.path.exists(python):
-        try:
-            make(folder)
-        except OSError as error:
-            fail('no environment can be made for it: %s.' % error)
-    # Settings of the user that name another place.
-    for name in ('PIP_PREFIX', 'PIP_ROOT', 'PIP_TARGET'):
-        os.environ.pop(name, None)
-    os.environ.update(PIP_USER='0', VIRTUAL_ENV=folder)
-    os.execv(python, [python] + arguments)
+    folder, needs_pip = sys.argv[1], sys.argv[2:] == ['pip']
+    try:
+        prepare(folder, needs_pip)
+    except SystemExit as failure:
+        if needs_pip:
+            raise
+        os.makedirs(os.path.join(folder, 'bin'), exist_ok=True)
+        add_pip(folder, "cat >&2 <<'END'\n%s\nEND\nexit 1" % failure)
 
 
 main()

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// CPython 3.6 and later.
 pub(super) struct Python;
 
-/// Makes an environment for a project, and installs the project there.
+/// Makes an environment for what the steps of a session install.
 const PROJECT_ENVIRONMENT: &str = include_str!("project_environment.py");
 
 /// Reads the driver up to a NUL from the control pipe. Everything else is in the driver, so the command line has no long
@@ -88,10 +88,10 @@ impl Language for Python {
         true
     }
 
-    fn install_into(&self, command: Invocation, environment: &Path) -> Invocation {
-        let mut args = vec!["-c".into(), PROJECT_ENVIRONMENT.into(), environment.into()];
-        args.extend(command.args);
-        Invocation { args, ..command }
+    fn make_environment(&self, executable: &Path, environment: &Path, installs: bool) -> Option<Invocation> {
+        let mut args: Vec<OsString> = vec!["-c".into(), PROJECT_ENVIRONMENT.into(), environment.into()];
+        args.extend(installs.then(|| "pip".into()));
+        Some(Invocation { executable: executable.to_owned(), args })
     }
 
     fn tool_of(&self, environment: &Path) -> Option<PathBuf> {

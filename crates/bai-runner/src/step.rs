@@ -18,6 +18,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
 
+/// The program that runs commands of the user.
+const SHELL: &str = "/bin/sh";
 /// A variable of every child: output must not be buffered.
 const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
 
@@ -68,16 +70,23 @@ impl RunningStep {
         spec: &KernelSpec,
         environment: Option<&Path>,
     ) -> Started {
-        let commands = match plan(kind, step, resolved, spec, environment) {
-            Heuristic::Run(command) => VecDeque::from([command]),
+        let command = match plan(kind, step, resolved, spec, environment) {
+            Heuristic::Run(command) => command,
             Heuristic::Done(line, code) => return Started::Over(line, code),
         };
+        let (language, executable) = (resolved.language, &resolved.info.executable);
+        let installs = matches!(step, Step::Heuristic) && command.executable != Path::new(SHELL);
+        let is_made = environment.is_some_and(|environment| language.tool_of(environment).is_some());
+        let first = environment
+            .filter(|_| kind == StepKind::Build && (installs || !is_made))
+            .and_then(|environment| language.make_environment(executable, environment, installs));
+        let is_active = is_made || first.is_some();
+        let commands = first.into_iter().chain([command]).collect();
         let defaults: &[(&str, &str)] = match kind {
             StepKind::Exec => &[("_BACKEND_BATCH_MODE", "1"), ALWAYS],
             StepKind::Clean | StepKind::Build => &[ALWAYS],
         };
-        let tool = environment.and_then(|environment| resolved.language.tool_of(environment));
-        let active = environment.zip(tool).map(|(environment, tool)| activated(environment, &tool, spec));
+        let active = environment.filter(|_| is_active).map(|environment| activated(environment, spec));
         Self::first_of(commands, Variables { defaults, active: active.unwrap_or_default() }, spec)
     }
 
@@ -199,14 +208,19 @@ fn cannot_run(command: &Invocation, error: &io::Error) -> String {
     format!("cannot run {}: {}", command.executable.display(), explain(error))
 }
 
-/// The variables that activate an environment, as its own script `activate` does.
-fn activated(environment: &Path, tool: &Path, spec: &KernelSpec) -> Vec<(String, String)> {
+/// The variables that activate an environment, as its own script `activate` does, and that cancel the user's settings of
+/// another place for pip.
+fn activated(environment: &Path, spec: &KernelSpec) -> Vec<(String, String)> {
     let own = spec.env.iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path.into());
     let path: OsString = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
-    let folders = tool.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    let folders = std::iter::once(environment.join("bin")).chain(std::env::split_paths(&path));
     let path = std::env::join_paths(folders).unwrap_or(path);
     let text = |value: &OsStr| value.to_string_lossy().into_owned();
-    vec![("VIRTUAL_ENV".into(), text(environment.as_os_str())), ("PATH".into(), text(&path))]
+    let mut variables =
+        vec![("VIRTUAL_ENV".into(), text(environment.as_os_str())), ("PATH".into(), text(&path))];
+    let others = [("PIP_USER", "0"), ("PIP_PREFIX", ""), ("PIP_ROOT", ""), ("PIP_TARGET", "")];
+    variables.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    variables
 }
 
 fn plan(
@@ -216,7 +230,7 @@ fn plan(
     spec: &KernelSpec,
     environment: Option<&Path>,
 ) -> Heuristic {
-    let shell = |command: &str| Heuristic::Run(Invocation::new("/bin/sh", &["-c", command]));
+    let shell = |command: &str| Heuristic::Run(Invocation::new(SHELL, &["-c", command]));
     let (language, executable, workdir) = (resolved.language, &resolved.info.executable, &spec.workdir);
     match (step, kind) {
         (Step::Skip, _) => Heuristic::Done(None, 0),
@@ -224,12 +238,8 @@ fn plan(
         (Step::Heuristic, StepKind::Clean) => language.clean_heuristic(executable, workdir),
         (Step::Heuristic, StepKind::Build) if workdir.join("Makefile").exists() => shell("make"),
         (Step::Heuristic, StepKind::Build) => {
-            match (language.build_heuristic(executable, workdir), environment) {
-                (Heuristic::Run(command), Some(folder)) => {
-                    Heuristic::Run(language.install_into(command, folder))
-                }
-                (done, _) => done,
-            }
+            let tool = environment.map(|folder| folder.join("bin/python"));
+            language.build_heuristic(tool.as_ref().unwrap_or(executable), workdir)
         }
         (Step::Heuristic, StepKind::Exec) => {
             let tool = environment.and_then(|folder| language.tool_of(folder));

@@ -23,6 +23,8 @@ pub(super) enum ToDriver<'a> {
     Complete { id: u64, code: &'a str, post: &'a str },
     /// SIGINT was sent: make sure that the main thread notices it.
     Wake,
+    /// Steps have installed packages into this environment: cells can use them. Only for languages that install.
+    Environment { folder: &'a str },
     /// No cell will follow: end normally, and run the exit handlers.
     Bye,
     /// All output from before this message has been read.
@@ -57,6 +59,7 @@ impl ToDriver<'_> {
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
             ToDriver::Wake => "wake".to_owned(),
+            ToDriver::Environment { folder } => format!("environment {}", escape(folder)),
             ToDriver::Bye => "bye".to_owned(),
             ToDriver::Ack { id } => format!("ack {id}"),
         }

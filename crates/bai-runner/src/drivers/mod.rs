@@ -65,6 +65,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("suggest", include_str!("python/suggest.py")),
     ("static", include_str!("python/static.py")),
     ("main", include_str!("python/main.py")),
+    ("packages", include_str!("python/packages.py")),
     ("waiting", include_str!("python/waiting.py")),
 ];
 

@@ -312,7 +312,7 @@ impl JupyterKernel {
             ToDriver::Bye => {
                 post(&self.kernel.sockets.control, ShutdownRequest { restart: false }.into());
             }
-            ToDriver::Wake | ToDriver::Ack { .. } => {}
+            ToDriver::Wake | ToDriver::Environment { .. } | ToDriver::Ack { .. } => {}
         }
     }
 

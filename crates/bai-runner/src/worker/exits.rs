@@ -5,6 +5,7 @@ use super::super::language::StepKind;
 use super::super::op::Step;
 use super::super::process::describe_end;
 use super::super::step::{self, RunningStep, Started, StepEvent};
+use super::super::wire::ToDriver;
 use super::{InputRequester, InterpreterSlot, Task, Worker};
 use bai_protocol::machine_limit::explain;
 use std::process::ExitStatus;
@@ -32,8 +33,7 @@ impl Worker {
 
     /// Starts a batch step. What a build installs on this machine goes into a folder of the session.
     pub(super) fn start_step(&mut self, kind: StepKind, step: &Step) -> Started {
-        let installs =
-            matches!((kind, step), (StepKind::Build, Step::Heuristic)) && self.resolved.language.installs();
+        let installs = kind == StepKind::Build && *step != Step::Skip && self.resolved.language.installs();
         if installs && self.environment.is_none() {
             match bai_private::temporary_folder("bai-repl-") {
                 Ok(folder) => self.environment = Some(folder),
@@ -81,7 +81,18 @@ impl Worker {
         if is_cell && status.code().is_none() && exit_code != INTERRUPTED {
             self.outbox.say(&format!("The program {how}."));
         }
+        if !is_cell {
+            self.show_environment();
+        }
         self.end_current(if is_cell { exit_code } else { step::exit_code(status) });
+    }
+
+    /// What a step has installed can be used by the interpreter that runs.
+    fn show_environment(&mut self) {
+        let environment = self.environment.as_ref().map(tempfile::TempDir::path);
+        if let (Some(folder), InterpreterSlot::Running(interpreter)) = (environment, &mut self.slot) {
+            interpreter.send(&ToDriver::Environment { folder: &folder.to_string_lossy() });
+        }
     }
 
     /// The interpreter is gone. Reports how, ends the running task, and starts a new interpreter. In a crash loop the

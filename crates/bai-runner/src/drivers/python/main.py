@@ -3,7 +3,7 @@
 import os
 import sys
 
-from _bai_repl import cells, completion, display, interrupts, patches, streams, wire
+from _bai_repl import cells, completion, display, interrupts, load, patches, streams, wire
 
 _exit = os._exit
 
@@ -14,10 +14,18 @@ class _Work:
     def __init__(self):
         self._there = wire.Bell()
         self._cell = None
+        self._environment = None
 
     def put(self, id, code):
         self._cell = (id, code)
         self._there.ring()
+
+    def environment(self, folder):
+        self._environment = folder
+
+    def take_environment(self):
+        folder, self._environment = self._environment, None
+        return folder
 
     def end(self):
         self.put(None, None)
@@ -41,6 +49,7 @@ def serve():
         'input': streams.questions.answer,
         'complete': completion.request,
         'wake': interrupts.wake,
+        'environment': work.environment,
         'bye': work.end,
     })
     wire.say_last({'say': 'ready'})
@@ -54,13 +63,15 @@ def serve():
         if id is None:
             # The interpreter ends normally, as in any program.
             return
-        _run(id, code)
+        _run(id, code, work.take_environment())
 
 
-def _run(id, code):
+def _run(id, code, environment):
     exit_code = 1
     try:
         streams.begin_cell()
+        if environment is not None:
+            load('packages').add(environment)
         exit_code = cells.run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
         streams.repair()
     except BaseException:
