@@ -78,8 +78,9 @@ fn files_of_a_named_session_outlive_a_killed_engine() {
     assert!(listed.stdout.contains("work   LOST") && !listed.stdout.contains("empty"), "{listed:?}");
     let folder = listed.stderr.split("its files are in ").nth(1).unwrap().split(';').next().unwrap();
     assert_eq!(std::fs::read_to_string(format!("{folder}/data.csv")).unwrap(), "1,2");
-    let refused = sandbox.run(&["download", "work", "data.csv"]);
+    let refused = sandbox.run(&["interrupt", "work"]);
     assert!(refused.code == Some(123) && refused.stderr.contains(folder), "{refused:?}");
+    sandbox.run(&["download", "work", "data.csv", "--to", "-"]).expect(0, "1,2");
 
     let again =
         sandbox.run(&["-t", "work", "-c", "print(open('data.csv').read(), 'kept' in vars())", "python"]);

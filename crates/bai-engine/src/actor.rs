@@ -66,11 +66,15 @@ pub(super) async fn run_session(
         run.finish(End::Destroyed(format!("the session {} has ended", session.name())));
     }
     let leaving = session.clone();
-    let keeps_files = tokio::task::spawn_blocking(move || leaving.leave_folder()).await.unwrap_or(true);
+    let left = tokio::task::spawn_blocking(move || leaving.leave_folder()).await.unwrap_or(Ok(true));
     // This changes no session that an error or a cancellation has already ended.
-    match keeps_files {
-        true => server.sessions.move_to(&session, SessionStatus::Lost, &session.kept_files()),
-        false => server.sessions.move_to(&session, SessionStatus::Terminated, reason),
+    match left {
+        Ok(true) => server.sessions.move_to(&session, SessionStatus::Lost, &session.kept_files()),
+        Ok(false) => server.sessions.move_to(&session, SessionStatus::Terminated, reason),
+        Err(error) => {
+            let why = format!("{}, as they cannot be removed: {error}", session.kept_files());
+            server.sessions.move_to(&session, SessionStatus::Lost, &why);
+        }
     }
     server.sessions.gone(&session);
 }
@@ -89,16 +93,20 @@ fn start_message(kernel: &Kernel) -> String {
 
 async fn start(
     server: &ServerState,
-    session: &Session,
+    session: &Arc<Session>,
 ) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
     // Many starts at the same time would only delay each other.
     let _turn = server.starts.acquire().await;
     server.sessions.move_to(session, SessionStatus::Preparing, "");
     let spec = &session.spec;
     if spec.owns_workdir {
-        let path = spec.workdir.clone();
-        let made = tokio::task::spawn_blocking(move || bai_private::create_folder(&path)).await;
-        made.unwrap_or_else(|error| Err(error.into()))
+        let new = session.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            new.record()?;
+            bai_private::create_folder(&new.spec.workdir)
+        });
+        made.await
+            .unwrap_or_else(|error| Err(error.into()))
             .map_err(|source| StartError::Workdir { path: spec.workdir.clone(), source })?;
     }
     Kernel::start(KernelSpec {

@@ -12,7 +12,9 @@ use axum::extract::{Path as UrlPath, RawQuery, State};
 use axum::http::StatusCode;
 use bai_protocol::byte_text;
 use bai_protocol::files::{FileEntry, HOME, ListReply};
+use bai_protocol::machine_limit::explain;
 use serde_json::Value;
+use std::fs::FileType;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -35,6 +37,9 @@ pub(super) enum PathError {
         /// What it is: `a file` or `a folder`.
         is: &'static str,
     },
+    /// The user of the engine must not read or write it.
+    #[error("{0}: Permission denied")]
+    Forbidden(String),
     /// The system reported an error.
     #[error("{0}")]
     System(String),
@@ -111,14 +116,16 @@ fn make_folders(root: &Path, relative: &Path, path: &str) -> Result<PathBuf, Pat
 }
 
 fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
-    path.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => PathError::Missing(byte_text::shown(as_named)),
-        _ => system(as_named, &error),
-    })
+    path.canonicalize().map_err(|error| system(as_named, &error))
 }
 
-fn system(path: &str, error: &std::io::Error) -> PathError {
-    PathError::System(format!("{}: {error}", byte_text::shown(path)))
+/// The error of the system for a path, which is named as the client did.
+pub(super) fn system(path: &str, error: &std::io::Error) -> PathError {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => PathError::Forbidden(byte_text::shown(path)),
+        std::io::ErrorKind::NotFound => PathError::Missing(byte_text::shown(path)),
+        _ => PathError::System(format!("{}: {}", byte_text::shown(path), explain(error))),
+    }
 }
 
 /// `GET /{P}/{s}/files`: the path from the query or, as older clients send it, from a JSON body.
@@ -128,7 +135,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> ApiResult {
-    let session = request::ready_session(&server, &reference)?;
+    let session = request::session_with_files(&server, &reference)?;
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let path =
@@ -141,14 +148,14 @@ pub(super) async fn list(
 fn listing(session: &Session, path: &str) -> ListReply {
     let entries = existing(&session.spec.workdir, path).and_then(|folder| {
         let entries = std::fs::read_dir(folder).map_err(|error| system(path, &error))?;
-        Ok(entries.flatten().filter_map(|entry| describe(&entry)).collect::<Vec<_>>())
+        Ok(entries.flatten().map(|entry| describe(&entry)).collect::<Vec<_>>())
     });
     match entries {
         Ok(entries) => ListReply::new(&entries, path),
         Err(error) => {
             let kind = match error {
                 PathError::Missing(_) => "FileNotFoundError",
-                PathError::Outside(_) => "PermissionError",
+                PathError::Outside(_) | PathError::Forbidden(_) => "PermissionError",
                 PathError::WrongKind { .. } | PathError::System(_) => "OSError",
             };
             ListReply { files: String::new(), errors: format!("{kind}: {error}\n"), abspath: path.to_owned() }
@@ -156,17 +163,30 @@ fn listing(session: &Session, path: &str) -> ListReply {
     }
 }
 
-fn describe(entry: &std::fs::DirEntry) -> Option<FileEntry> {
-    let meta = entry.metadata().ok()?;
+/// An entry. Where the user must not look into the folder, only its name and its type are known.
+fn describe(entry: &std::fs::DirEntry) -> FileEntry {
+    let filename = byte_text::text(entry.file_name().as_bytes());
+    let Ok(meta) = entry.metadata() else {
+        let is = |test: fn(&FileType) -> bool| entry.file_type().is_ok_and(|kind| test(&kind));
+        let kind = match () {
+            () if is(FileType::is_dir) => 0o040_000,
+            () if is(FileType::is_symlink) => 0o120_000,
+            () => 0,
+        };
+        let (size, ctime, mtime, atime) = (0, 0.0, 0.0, 0.0);
+        return FileEntry { mode: mode_text(kind), size, ctime, mtime, atime, filename, target: None };
+    };
+    let target = meta.is_symlink().then(|| std::fs::read_link(entry.path()).ok()).flatten();
     let seconds = |whole: i64, nanos: i64| whole as f64 + nanos as f64 / 1e9;
-    Some(FileEntry {
+    FileEntry {
         mode: mode_text(meta.mode()),
         size: meta.size(),
         ctime: seconds(meta.ctime(), meta.ctime_nsec()),
         mtime: seconds(meta.mtime(), meta.mtime_nsec()),
         atime: seconds(meta.atime(), meta.atime_nsec()),
-        filename: byte_text::text(entry.file_name().as_bytes()),
-    })
+        filename,
+        target: target.map(|target| byte_text::text(target.as_os_str().as_bytes())),
+    }
 }
 
 /// Type and permissions as `ls -l` writes them.

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bai_protocol::create::{IncomingCreate, check_name};
 use bai_protocol::info::Matches;
+use bai_protocol::machine_limit::explain;
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -62,18 +63,15 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     Ok(json_reply(StatusCode::CREATED, &reply))
 }
 
-/// Records the new session, and gives it the files of the lost session of its name. Returns what the user should know
-/// about them.
+/// Records the new session, and gives it the files of the lost session of its name. Returns what the user should know about
+/// them. Without a record, the files would lose their name with the engine: they stay where they are, and the start of the
+/// session fails.
 async fn take_lost_files(server: &ServerState, session: &Arc<Session>) -> Option<String> {
     let lost = server.sessions.last_lost(&session.name());
     let (new, gone) = (session.clone(), lost.clone());
     let taken = tokio::task::spawn_blocking(move || {
-        let taken = gone.map(|gone| new.take_folder_of(&gone));
-        if let Err(error) = new.record() {
-            // Its files are still found by their folder.
-            tracing::warn!(session = new.id(), %error, "the session cannot be recorded");
-        }
-        taken
+        new.record().ok()?;
+        gone.map(|gone| new.take_folder_of(&gone))
     });
     let name = session.name();
     let was_lost = server.sessions.take_lost_name(&name);
@@ -211,7 +209,8 @@ pub(super) async fn destroy(
     if status == SessionStatus::Lost {
         let lost = session.clone();
         let removed = tokio::task::spawn_blocking(move || lost.leave_folder()).await;
-        removed.map_err(|error| ApiError::internal(format!("its files could not be removed: {error}")))?;
+        let removed = removed.unwrap_or_else(|error| Err(error.into()));
+        removed.map_err(|error| ApiError::internal(format!("its files cannot be removed: {error}")))?;
         server.sessions.move_to(&session, SessionStatus::Terminated, "user-requested");
         return Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": "terminated"}})));
     }
@@ -226,6 +225,10 @@ pub(super) async fn destroy(
     };
     server.sessions.move_to(&session, next, "user-requested");
     session.stop.cancel();
+    let ending = session.clone();
+    if let Ok(Some(why)) = tokio::task::spawn_blocking(move || ending.hindrance()).await {
+        return Err(ApiError::internal(format!("the session ends, but its files cannot be removed: {why}")));
+    }
     Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": outcome}})))
 }
 
@@ -267,13 +270,17 @@ pub(super) async fn rename(
     let name = in_body.or_else(|| params.get(&KEYS));
     let name = name.ok_or_else(|| ApiError::invalid_params("name: the new name is missing"))?;
     check_name(name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
+    let old = session.name();
     if !server.sessions.rename(&session, name) {
         return Err(ApiError::invalid_params(format!("name: another session is called {name} already")));
     }
     let renamed = session.clone();
-    match tokio::task::spawn_blocking(move || renamed.record()).await {
-        Ok(Ok(())) => {}
-        failed => tracing::warn!(session = session.id(), ?failed, "the new name cannot be recorded"),
+    let recorded = tokio::task::spawn_blocking(move || renamed.record()).await;
+    if let Err(error) = recorded.unwrap_or_else(|error| Err(error.into())) {
+        // The record still has this name.
+        session.set_name(&old);
+        let why = format!("the new name cannot be recorded: {}", explain(&error));
+        return Err(ApiError::internal(why));
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

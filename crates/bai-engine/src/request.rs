@@ -59,6 +59,12 @@ pub(super) fn ready_session(server: &ServerState, reference: &str) -> ApiResult<
     }
 }
 
+/// The session that a path names, if its files can be read: also a lost one.
+pub(super) fn session_with_files(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
+    let session = session(server, reference)?;
+    if session.status() == SessionStatus::Lost { Ok(session) } else { ready_session(server, reference) }
+}
+
 /// Reads a JSON body; an empty one is null.
 pub(super) async fn json_body(body: Body) -> ApiResult<Value> {
     let mut bytes = Vec::new();

@@ -77,6 +77,7 @@ fn session_routes() -> Routes {
         ("/{s}/download", get(transfer::download).post(transfer::download)),
         ("/{s}/download_single", get(transfer::download_single).post(transfer::download_single)),
         ("/{s}/files", get(files::list)),
+        ("/{s}/checksum", get(transfer::checksum)),
         ("/{s}/commit", any(|| missing("image commits"))),
         ("/{s}/imagify", post(|| missing("image commits"))),
         ("/{s}/start-service", post(services::start)),
@@ -99,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 15] = [
+const CAPABILITIES: [Capability; 16] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -115,6 +116,7 @@ const CAPABILITIES: [Capability; 15] = [
     Capability::ByteOutput,
     Capability::SignedBodies,
     Capability::LostSessions,
+    Capability::FileRanges,
 ];
 
 /// `GET /`: the version and the capabilities. The only request without a signature.

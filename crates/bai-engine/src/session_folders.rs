@@ -4,6 +4,8 @@
 //!
 //! No other files are touched, and no symbolic links are followed.
 
+mod removal;
+
 use bai_private::trust::{self, Distrust};
 use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -22,6 +24,9 @@ pub(super) struct Record {
     pub(super) name: String,
     pub(super) image: String,
     pub(super) created: Timestamp,
+    /// When the session ended, if its engine lived to see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended: Option<Timestamp>,
 }
 
 /// A folder with files whose session is gone.
@@ -29,8 +34,10 @@ pub(super) struct Record {
 pub(super) struct Found {
     pub(super) id: String,
     pub(super) folder: PathBuf,
-    /// Missing if it could not be written or read.
+    /// Missing if it could not be read.
     pub(super) record: Option<Record>,
+    /// When the session ended; else the last change of its record or its folder.
+    pub(super) ended: Timestamp,
 }
 
 /// A lock on a folder of sessions. It ends with the process, however the process ends.
@@ -60,8 +67,15 @@ pub(super) fn find(root: &Path) -> io::Result<Vec<Found>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         ids => ids?,
     };
-    let found = ids.into_iter().filter(|id| keep_or_remove(root, id));
-    Ok(found.map(|id| Found { folder: root.join(&id), record: read(root, &id), id }).collect())
+    Ok(ids.into_iter().filter(|id| keep_or_remove(root, id)).map(|id| describe(root, id)).collect())
+}
+
+fn describe(root: &Path, id: String) -> Found {
+    let (folder, record) = (root.join(&id), read(root, &id));
+    let changed = |path: &Path| Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok();
+    let ended = record.as_ref().and_then(|record| record.ended);
+    let ended = ended.or_else(|| changed(&record_file(root, &id))).or_else(|| changed(&folder));
+    Found { folder, record, ended: ended.unwrap_or_else(Timestamp::now), id }
 }
 
 /// The sessions that are gone and left a record, but no files. Read it before [`find`], which removes the records.
@@ -133,19 +147,28 @@ pub(super) fn keep_or_remove(root: &Path, id: &str) -> bool {
     if has_files(&folder) {
         return true;
     }
-    remove(root, id);
+    if let Err(error) = remove(root, id) {
+        tracing::warn!(root = %root.display(), id, %error, "what a session left behind stays");
+    }
     false
 }
 
-/// Removes the folder of a session, with its files, and its record. Links are removed and not followed.
-pub(super) fn remove(root: &Path, id: &str) {
-    for removed in [fs::remove_dir_all(root.join(id)), fs::remove_file(record_file(root, id))] {
-        if let Err(error) = removed
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(root = %root.display(), id, %error, "what a session left behind stays");
-        }
+/// Removes the folder of a session, with its files, and its record. Links are removed and not followed. The record stays if
+/// files do, so that the session keeps its name.
+///
+/// # Errors
+/// Errors of the file system; the first thing that stays is named if it belongs to another user.
+pub(super) fn remove(root: &Path, id: &str) -> io::Result<()> {
+    removal::remove(&root.join(id))?;
+    match fs::remove_file(record_file(root, id)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
+}
+
+/// Why the files of a session cannot be removed, as far as that is known beforehand.
+pub(super) fn hindrance(root: &Path, id: &str) -> Option<String> {
+    removal::hindrance(&root.join(id))
 }
 
 /// Gives the folder of a session that is gone, with its files, to a new session. Returns how many entries it has.
@@ -169,7 +192,7 @@ mod tests {
     }
 
     fn record(name: &str) -> Record {
-        Record { name: name.into(), image: "python".into(), created: Timestamp::now() }
+        Record { name: name.into(), image: "python".into(), created: Timestamp::now(), ended: None }
     }
 
     #[test]
@@ -199,12 +222,13 @@ mod tests {
 
         let mut found = find(&root).unwrap();
         found.sort_by_key(|one| one.record.is_none());
-        assert_eq!(found[0], Found { id: full.clone(), folder: root.join(&full), record: Some(ours) });
+        let ended = found[0].ended;
+        assert_eq!(found[0], Found { id: full.clone(), folder: root.join(&full), record: Some(ours), ended });
         assert_eq!((found[1].id.as_str(), &found[1].record), (unrecorded.as_str(), &None));
         assert_eq!(found.len(), 2);
         assert!(!root.join(&empty).exists() && !record_file(&root, &orphan).exists());
         for one in &found {
-            remove(&root, &one.id);
+            remove(&root, &one.id).unwrap();
         }
         assert_eq!(fs::read_dir(&root).unwrap().count(), 3);
         assert!(elsewhere.join("precious").exists());

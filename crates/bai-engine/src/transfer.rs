@@ -13,12 +13,15 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Path as UrlPath, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bai_protocol::byte_text;
+use bai_protocol::files::ChecksumReply;
 use bai_protocol::machine_limit::explain;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
@@ -29,8 +32,7 @@ const EXECUTABLE: &str = "755";
 const MAX_FILES: usize = 10_000;
 
 /// The session of a transfer. An error when the session works in the user's own folder.
-fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
-    let session = request::ready_session(server, reference)?;
+fn transferring(server: &ServerState, session: Arc<Session>) -> ApiResult<Arc<Session>> {
     match &server.workdirs {
         Workdirs::Own(_) | Workdirs::Claimed(_) => Ok(session),
         Workdirs::Shared(folder) => {
@@ -46,7 +48,9 @@ fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
 fn refuse(error: &PathError) -> ApiError {
     let status = match error {
         PathError::Missing(_) => StatusCode::NOT_FOUND,
-        PathError::Outside(_) | PathError::WrongKind { .. } => StatusCode::BAD_REQUEST,
+        PathError::Outside(_) | PathError::WrongKind { .. } | PathError::Forbidden(_) => {
+            StatusCode::BAD_REQUEST
+        }
         PathError::System(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     ApiError::file_failed(status, error.to_string())
@@ -54,6 +58,11 @@ fn refuse(error: &PathError) -> ApiError {
 
 fn failed(what: &str, error: &io::Error) -> ApiError {
     ApiError::file_failed(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}: {}", explain(error)))
+}
+
+fn not_a_file(named: &str) -> ApiError {
+    let msg = format!("{named} is not a regular file; use download for folders");
+    ApiError::file_failed(StatusCode::BAD_REQUEST, msg)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -72,7 +81,7 @@ pub(super) async fn upload(
     UrlPath(reference): UrlPath<String>,
     request: Request,
 ) -> ApiResult {
-    let session = session(&server, &reference)?;
+    let session = transferring(&server, request::ready_session(&server, &reference)?)?;
     let mut parts = Multipart::from_request(request, &())
         .await
         .map_err(|error| ApiError::malformed_body(error.body_text()))?;
@@ -90,8 +99,9 @@ pub(super) async fn upload(
             blocking(move || files::make_folder(&root, &name)).await?;
             continue;
         }
-        let target = blocking(move || files::target(&root, &name)).await?;
-        store(part, target).await?;
+        let named = name.clone();
+        let target = blocking(move || files::target(&root, &named)).await?;
+        store(part, target, byte_text::shown(&name)).await?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -122,26 +132,25 @@ pub(super) fn decode_name(name: &str) -> String {
     }
 }
 
-async fn store(mut part: Field<'_>, target: PathBuf) -> ApiResult<()> {
-    let named = target.display().to_string();
+async fn store(mut part: Field<'_>, target: PathBuf, name: String) -> ApiResult<()> {
     let folder = target.parent().map(PathBuf::from).unwrap_or_default();
+    let about = name.clone();
     let temporary = blocking(move || {
-        tempfile::Builder::new()
-            .prefix(".upload-")
-            .tempfile_in(&folder)
-            .map_err(|error| PathError::System(format!("{}: {}", folder.display(), explain(&error))))
+        let made = tempfile::Builder::new().prefix(".upload-").tempfile_in(&folder);
+        // Without the name of the temporary file.
+        made.map_err(|error| files::system(&about, &error.kind().into()))
     });
     let (file, temporary) = temporary.await?.into_parts();
     let executable = part.headers().get(FILE_MODE).is_some_and(|mode| mode == EXECUTABLE);
     let mode = if executable { 0o755 } else { 0o644 };
     let mut file = tokio::fs::File::from_std(file);
     while let Some(chunk) = in_time(part.chunk()).await? {
-        file.write_all(&chunk).await.map_err(|error| failed(&named, &error))?;
+        file.write_all(&chunk).await.map_err(|error| failed(&name, &error))?;
     }
-    file.flush().await.map_err(|error| failed(&named, &error))?;
+    file.flush().await.map_err(|error| failed(&name, &error))?;
     blocking(move || {
         use std::os::unix::fs::PermissionsExt;
-        let system = |error: io::Error| PathError::System(format!("{named}: {}", explain(&error)));
+        let system = |error: io::Error| files::system(&name, &error);
         std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(mode)).map_err(system)?;
         temporary.persist(&target).map_err(|error| system(error.error))
     })
@@ -155,7 +164,7 @@ pub(super) async fn download(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> ApiResult {
-    let session = session(&server, &reference)?;
+    let session = transferring(&server, request::session_with_files(&server, &reference)?)?;
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let in_body = body.get("files").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -165,21 +174,48 @@ pub(super) async fn download(
         return Err(ApiError::invalid_params(format!("files: between 1 and {MAX_FILES} paths are needed")));
     }
     let root = session.spec.workdir.clone();
-    let found = blocking(move || paths.iter().map(|path| files::existing(&root, path)).collect()).await?;
+    let found = blocking(move || {
+        let found = paths.iter().map(|path| {
+            let found = files::existing(&root, path)?;
+            archive::check(&found, path).map(|()| found)
+        });
+        found.collect()
+    });
+    let found = found.await?;
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let content_type = format!("multipart/mixed; boundary={boundary}");
     let body = Body::from_stream(archive::multipart_of_tars(found, boundary));
     Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
-/// How many bytes a range from the start of a file asks for (`bytes=0-99`). Other ranges are not supported.
-fn asked_for(headers: &HeaderMap) -> Option<u64> {
-    let last = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=0-")?;
-    last.parse::<u64>().ok()?.checked_add(1)
+/// The first and the last byte of a range (`bytes=0-99`). Other forms are not supported, and count as no range.
+fn range(headers: &HeaderMap) -> Option<(u64, u64)> {
+    let (first, last) = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last).then_some((first, last))
 }
 
-/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file. The beginning of a file can be
-/// read also where transfers are refused.
+/// The file that a request names, open, with its size. Does not open pipes, as that would block until a writer opens them.
+async fn open(session: &Session, params: &Params, body: &Value) -> ApiResult<(String, tokio::fs::File, u64)> {
+    let path = params.get(&["file"]).or_else(|| body.get("file").and_then(Value::as_str));
+    let path = path.ok_or_else(|| ApiError::invalid_params("file: the path is missing"))?.to_owned();
+    let (root, named) = (session.spec.workdir.clone(), path.clone());
+    let opened = blocking(move || {
+        let found = files::existing(&root, &path)?;
+        let system = |error| files::system(&path, &error);
+        if !std::fs::metadata(&found).map_err(system)?.is_file() {
+            return Ok(None);
+        }
+        let file = std::fs::File::open(found).map_err(system)?;
+        let size = file.metadata().map_err(system)?.len();
+        Ok(Some((file, size)))
+    });
+    let (file, size) = opened.await?.ok_or_else(|| not_a_file(&named))?;
+    Ok((named, tokio::fs::File::from_std(file), size))
+}
+
+/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file, as many as it has now, or a range of
+/// them. The beginning of a file can be read also where transfers are refused.
 pub(super) async fn download_single(
     State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
@@ -187,33 +223,62 @@ pub(super) async fn download_single(
     headers: HeaderMap,
     body: Body,
 ) -> ApiResult<Response> {
-    let part = asked_for(&headers);
-    let session = match part {
-        Some(_) => request::ready_session(&server, &reference)?,
-        None => session(&server, &reference)?,
+    let range = range(&headers);
+    let session = request::session_with_files(&server, &reference)?;
+    let session = if range.is_some() { session } else { transferring(&server, session)? };
+    let body = json_body(body).await?;
+    let (_, mut file, size) = open(&session, &Params::parse(query.as_deref()), &body).await?;
+    let kind = (header::CONTENT_TYPE, "application/octet-stream");
+    let bytes = |file: tokio::fs::File, count: u64| {
+        let length = (header::CONTENT_LENGTH, count.to_string());
+        (length, Body::from_stream(ReaderStream::with_capacity(file.take(count), 256 << 10)))
     };
+    match range {
+        Some((first, _)) if first >= size && first > 0 => {
+            let range = (header::CONTENT_RANGE, format!("bytes */{size}"));
+            Ok((StatusCode::RANGE_NOT_SATISFIABLE, [kind], [range]).into_response())
+        }
+        Some((first, last)) if first > 0 || last < size.saturating_sub(1) => {
+            file.seek(io::SeekFrom::Start(first)).await.map_err(|error| failed("the file", &error))?;
+            let last = last.min(size - 1);
+            let range = (header::CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
+            let (length, body) = bytes(file, last + 1 - first);
+            Ok((StatusCode::PARTIAL_CONTENT, [kind], [range, length], body).into_response())
+        }
+        _ => {
+            let (length, body) = bytes(file, size);
+            Ok(([kind], [length], body).into_response())
+        }
+    }
+}
+
+/// `GET /{P}/{s}/checksum`: the SHA-256 of a file, or of its first `bytes`.
+pub(super) async fn checksum(
+    State(server): State<Arc<ServerState>>,
+    UrlPath(reference): UrlPath<String>,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> ApiResult {
+    let session = transferring(&server, request::session_with_files(&server, &reference)?)?;
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
-    let path = params.get(&["file"]).or_else(|| body.get("file").and_then(Value::as_str));
-    let path = path.ok_or_else(|| ApiError::invalid_params("file: the path is missing"))?.to_owned();
-    let root = session.spec.workdir.clone();
-    let named = path.clone();
-    let found = blocking(move || files::existing(&root, &path)).await?;
-    let meta = tokio::fs::metadata(&found).await.map_err(|error| failed(&named, &error))?;
-    // Opening a pipe would block until a writer opens it.
-    if !meta.is_file() {
-        let msg = format!("{named} is not a regular file; use download for folders");
-        return Err(ApiError::file_failed(StatusCode::BAD_REQUEST, msg));
+    let most = params.get(&["bytes"]).and_then(|text| text.parse().ok()).unwrap_or(u64::MAX);
+    let (named, file, _) = open(&session, &params, &body).await?;
+    let file = file.into_std().await;
+    let reply = blocking(move || checksum_of(file, most).map_err(|error| files::system(&named, &error)));
+    Ok(request::json_reply(StatusCode::OK, &reply.await?))
+}
+
+fn checksum_of(file: std::fs::File, most: u64) -> io::Result<ChecksumReply> {
+    let (mut file, mut buffer) = (io::Read::take(file, most), vec![0; 256 << 10]);
+    let (mut sum, mut size) = (Sha256::new(), 0);
+    loop {
+        let read = io::Read::read(&mut file, &mut buffer)?;
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+        sum.update(piece);
+        size += piece.len() as u64;
     }
-    let file = tokio::fs::File::open(found).await.map_err(|error| failed(&named, &error))?;
-    let kind = (header::CONTENT_TYPE, "application/octet-stream");
-    let Some(part) = part.filter(|part| *part < meta.len()) else {
-        let body = Body::from_stream(ReaderStream::with_capacity(file, 256 << 10));
-        return Ok(([kind], body).into_response());
-    };
-    let range = format!("bytes 0-{}/{}", part - 1, meta.len());
-    let body = Body::from_stream(ReaderStream::with_capacity(file.take(part), 256 << 10));
-    Ok((StatusCode::PARTIAL_CONTENT, [kind], [(header::CONTENT_RANGE, range)], body).into_response())
+    Ok(ChecksumReply { sha256: hex::encode(sum.finalize()), size })
 }
 
 #[cfg(test)]

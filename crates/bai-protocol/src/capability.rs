@@ -44,6 +44,8 @@ pub enum Capability {
     ByteOutput,
     /// Files of a session outlive its end, unless it was destroyed: its status is LOST then.
     LostSessions,
+    /// A file of any size can be read from any byte on (`Range`), and the server tells checksums of files.
+    FileRanges,
 }
 
 /// The capabilities of one server.

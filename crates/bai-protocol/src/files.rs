@@ -49,6 +49,18 @@ pub struct FileEntry {
     pub atime: f64,
     /// Name without its folder.
     pub filename: String,
+    /// Where a symbolic link leads, if the server tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// The reply to `GET /{P}/{s}/checksum`, of our own server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChecksumReply {
+    /// SHA-256 of what was asked for, in lower-case hex.
+    pub sha256: String,
+    /// How many bytes that is.
+    pub size: u64,
 }
 
 impl FileEntry {

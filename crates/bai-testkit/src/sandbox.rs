@@ -1,8 +1,9 @@
 //! The environment in which one test runs the binary: an empty home, clean variables, and a working folder.
 
-use super::{binary, processes, test_venv};
+use super::{as_another_user, binary, processes, test_venv};
 use nix::sys::signal::{SigHandler, Signal};
 use portable_pty::CommandBuilder;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 /// The time limit of a program outside a fake terminal. It is generous: it is a limit, not a measurement.
 const LIMIT_SECONDS: u32 = 300;
+/// The user of the programs in a sandbox of another user: `nobody` on most systems.
+const NOBODY: u32 = 65534;
 /// How long processes may take to end after their test; also generous.
 const END_LIMIT: Duration = Duration::from_secs(60);
 
@@ -18,6 +21,8 @@ const END_LIMIT: Duration = Duration::from_secs(60);
 pub struct Sandbox {
     root: tempfile::TempDir,
     env: Vec<(String, String)>,
+    /// The user of all programs, if it is not our own.
+    user: Option<u32>,
 }
 
 impl Default for Sandbox {
@@ -34,7 +39,7 @@ impl Sandbox {
             tempfile::Builder::new().prefix("bai-repl-test-").tempdir_in(std::env::temp_dir()).unwrap();
         std::fs::create_dir(root.path().join("home")).unwrap();
         std::fs::create_dir(root.path().join("work")).unwrap();
-        let mut sandbox = Sandbox { root, env: Vec::new() };
+        let mut sandbox = Sandbox { root, env: Vec::new(), user: None };
         sandbox.set("HOME", sandbox.home().to_str().unwrap().to_owned());
         sandbox.set("LANG", "C.UTF-8");
         sandbox.set("TERM", "xterm-256color");
@@ -53,6 +58,22 @@ impl Sandbox {
     pub fn with_test_venv() -> Option<Self> {
         let mut sandbox = Self::new();
         sandbox.set("VIRTUAL_ENV", test_venv()?);
+        Some(sandbox)
+    }
+
+    /// Creates a sandbox whose programs run as another user, who is not root and owns its folders. `None` without the
+    /// rights of root; then the test is left out.
+    #[track_caller]
+    pub fn of_another_user() -> Option<Self> {
+        as_another_user("true")?;
+        let mut sandbox = Self::new();
+        for folder in [sandbox.root.path(), &sandbox.home(), &sandbox.work()] {
+            chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        sandbox.user = Some(NOBODY);
+        // The interpreters of root may be out of reach.
+        sandbox.set("PATH", "/usr/local/bin:/usr/bin:/bin");
+        sandbox.unset("PYENV_ROOT");
         Some(sandbox)
     }
 
@@ -93,6 +114,9 @@ impl Sandbox {
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         // SAFETY: between fork and exec only `alarm` and `sigaction` are called, which are async-signal-safe.
         unsafe {
             command.pre_exec(|| {

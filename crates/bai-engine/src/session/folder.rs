@@ -3,7 +3,6 @@
 
 use super::{Session, SessionSpec};
 use crate::session_folders::{self, Found, Record};
-use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +17,8 @@ impl Session {
         let record = found.record.unwrap_or_else(|| Record {
             name: found.id.clone(),
             image: "unknown".to_owned(),
-            created: Timestamp::now(),
+            created: found.ended,
+            ended: None,
         });
         let spec = SessionSpec {
             id: found.id,
@@ -33,7 +33,7 @@ impl Session {
         };
         // Its actor never existed.
         let (session, _) = Session::new(spec, record.name, CancellationToken::new());
-        session.set_status(SessionStatus::Lost, &session.kept_files());
+        session.set_lost(&session.kept_files(), found.ended);
         session
     }
 
@@ -52,9 +52,13 @@ impl Session {
     /// # Errors
     /// Errors of the file system.
     pub(crate) fn record(&self) -> io::Result<()> {
+        self.write_record(None)
+    }
+
+    fn write_record(&self, ended: Option<Timestamp>) -> io::Result<()> {
         let Some(root) = self.root() else { return Ok(()) };
-        let record = Record { name: self.name(), image: self.spec.image.clone(), created: self.spec.created };
-        session_folders::write(root, self.id(), &record)
+        let (name, image, created) = (self.name(), self.spec.image.clone(), self.spec.created);
+        session_folders::write(root, self.id(), &Record { name, image, created, ended })
     }
 
     /// Takes the folder of a session that is gone, with its files, as the folder of this session, which has not started.
@@ -68,13 +72,25 @@ impl Session {
     }
 
     /// Keeps or removes the folder when the session is over. Returns whether files are kept. Does blocking I/O.
-    pub(crate) fn leave_folder(&self) -> bool {
-        let Some(root) = self.root() else { return false };
+    ///
+    /// # Errors
+    /// When the folder is to be removed, and cannot be.
+    pub(crate) fn leave_folder(&self) -> io::Result<bool> {
+        let Some(root) = self.root() else { return Ok(false) };
         if self.destroyed.load(Ordering::Acquire) {
-            session_folders::remove(root, self.id());
-            return false;
+            return session_folders::remove(root, self.id()).map(|()| false);
         }
-        session_folders::keep_or_remove(root, self.id())
+        let keeps = session_folders::keep_or_remove(root, self.id());
+        // On a full disk the earlier record stays, without the time.
+        if keeps && let Err(error) = self.write_record(Some(Timestamp::now())) {
+            tracing::warn!(session = self.id(), %error, "the end of the session cannot be recorded");
+        }
+        Ok(keeps)
+    }
+
+    /// Why its files cannot be removed, as far as that is known beforehand. Does blocking I/O.
+    pub(crate) fn hindrance(&self) -> Option<String> {
+        session_folders::hindrance(self.root()?, self.id())
     }
 
     /// Notes that somebody wants the session and its files gone.

@@ -188,6 +188,14 @@ impl Session {
         moved
     }
 
+    /// Makes a session lost that ended at this time.
+    fn set_lost(&self, info: &str, ended: Timestamp) {
+        self.set_status(SessionStatus::Lost, info);
+        let mut state = self.lock();
+        state.history.insert(SessionStatus::Lost.name().to_owned(), ended);
+        state.ended = Some(ended);
+    }
+
     /// When each status was reached.
     pub(super) fn history(&self) -> BTreeMap<String, Timestamp> {
         self.lock().history.clone()

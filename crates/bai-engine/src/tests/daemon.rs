@@ -99,9 +99,12 @@ async fn a_session_whose_engine_ended_is_lost_and_its_folder_is_named() {
     let query = json!({"query": "{ compute_session_list(status: \"LOST\") { items { name status } } }"});
     let (_, listed) = lab.post("/admin/gql", query).await;
     assert_eq!(listed["data"]["compute_session_list"]["items"], json!([{"name": "work", "status": "LOST"}]));
-    let (status, problem) = lab.get("/session/work/files").await;
+    let (status, problem) = lab.post("/session/work/upload", Value::Null).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(problem.to_string().contains(folder.to_str().unwrap()), "{problem}");
+    // Its files can be read.
+    let (status, listing) = lab.get("/session/work/files").await;
+    assert!(status == StatusCode::OK && listing["files"].as_str().unwrap().contains("data.csv"), "{listing}");
 }
 
 #[tokio::test]
