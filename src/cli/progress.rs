@@ -65,6 +65,11 @@ impl TransferProgress {
         TransferProgress(bar)
     }
 
+    /// Sets how many bytes all files have.
+    pub(super) fn of(&self, bytes: u64) {
+        self.0.set_length(bytes);
+    }
+
     /// Shows the current file, and how many bytes of all files have arrived.
     pub(super) fn at(&self, name: &str, bytes: u64) {
         self.0.set_message(sanitize::name(name, NAME_WIDTH));

@@ -44,6 +44,7 @@ fn what_a_killed_transfer_has_left_is_removed_by_the_next_one() {
     std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
     sandbox.run(&["download", "work", "large"]).expect_code(0);
     assert!(!left.exists());
+    sandbox.run(&["upload", "-f", "work", "large"]).expect_code(0);
     sandbox
         .run(&["-q", "-t", "work", "-c", "print(sorted(os.listdir('.bai-repl')))", "python"])
         .expect(0, "['down-new', 'mine']\n");

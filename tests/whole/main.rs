@@ -34,3 +34,4 @@ mod signals;
 mod stuck_sessions;
 mod themes;
 mod tls;
+mod transfers;

@@ -106,8 +106,8 @@ pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
 pub use facts::SessionFacts;
 pub use files::{
-    DownloadOptions, Downloaded, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, Skipped, SymbolicLink, Upload,
-    UploadOptions, create_local_link, not_a_file, not_a_folder,
+    DownloadOptions, Downloaded, DownloadedFile, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, Skipped,
+    SymbolicLink, UNREADABLE, Upload, UploadOptions, Uploaded, not_a_file,
 };
 pub use home::{expand_session_tilde, expand_tilde};
 pub use list::{SessionPage, SessionQuery};

@@ -134,6 +134,16 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Requests this part of the reply, from a server that can send parts.
+    pub(super) fn range(mut self, first: u64, bytes: u64) -> Self {
+        let last = (first + bytes).saturating_sub(1);
+        if let Ok(range) = HeaderValue::from_str(&format!("bytes={first}-{last}")) {
+            self.headers.insert(RANGE, range);
+        }
+        self.limit = usize::try_from(bytes).unwrap_or(self.limit);
+        self
+    }
+
     /// Sets the time limit of the whole exchange. Default: the read timeout of the options.
     pub(super) fn within(mut self, time: Duration) -> Self {
         self.within = time;

@@ -2,6 +2,8 @@
 
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::progress::TransferProgress;
+use bai_client::Skipped;
 
 /// Maximum number of files in one transfer.
 pub(super) const MAX_FILES: usize = 100_000;
@@ -31,7 +33,29 @@ pub(super) async fn until_ctrl_c(
     }
 }
 
+/// Prints what was left out, each with the reason.
+pub(super) fn print_left_out(bar: &TransferProgress, skipped: &[Skipped]) {
+    for Skipped { name, why, .. } in skipped {
+        bar.print(&format!("{name} is left out: {why}"));
+    }
+}
+
+/// Refuses to go on without a file: what runs in the session may need it.
+pub(super) fn refuse_left_out(skipped: &[Skipped]) -> Result<(), CliError> {
+    match skipped.first() {
+        Some(Skipped { name, why, .. }) => {
+            Err(CliError::new(ExitStatus::Failed, format!("cannot upload {name}: {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A number of files in words.
+pub(super) fn files_of(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
 /// The exit status of a transfer: it fails if files were left out.
-pub(super) fn exit_status(left_out: &[String]) -> ExitStatus {
+pub(super) fn exit_status<T>(left_out: &[T]) -> ExitStatus {
     if left_out.is_empty() { ExitStatus::Ok } else { ExitStatus::Failed }
 }

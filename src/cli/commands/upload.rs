@@ -8,8 +8,12 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
-use bai_client::{ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, SymbolicLink, Upload, UploadOptions};
+use bai_client::{
+    ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, SymbolicLink, UNREADABLE, Upload, UploadOptions,
+    Uploaded,
+};
 use bai_protocol::byte_text;
+use bai_protocol::machine_limit::explain;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -95,12 +99,10 @@ async fn upload_source(
     let total = plan.bytes();
     let bar = TransferProgress::start(context, total);
     let uploads = plan.uploads();
-    let mut arrived = BTreeSet::new();
-    let sent = session.upload_with(&uploads, UploadOptions { overwrite: flags.force }, |progress| {
+    let mut arrived = Uploaded::default();
+    let options = UploadOptions { overwrite: flags.force };
+    let sent = session.upload_into(&uploads, options, &mut arrived, |progress| {
         bar.at(progress.name, progress.all_done);
-        if progress.done == progress.size {
-            arrived.insert(progress.name.to_owned());
-        }
     });
     let ended = transfer::until_ctrl_c(async {
         sent.await?;
@@ -109,36 +111,37 @@ async fn upload_source(
     });
     let ended = ended.await;
     plan.left_out.iter().for_each(|why| bar.print(why));
+    transfer::print_left_out(&bar, &arrived.skipped);
     drop(bar);
-    let has_arrived = |file: &&Upload| arrived.contains(&file.to);
-    for PlannedFile { upload, bytes } in plan.files.iter().filter(|_| context.global.json) {
-        if !has_arrived(&upload) {
-            continue;
-        }
+    let targets: BTreeSet<_> = arrived.files.iter().collect();
+    let has_arrived = |file: &&PlannedFile| {
+        bai_protocol::files::upload_path(&file.upload.to).is_some_and(|to| targets.contains(&to))
+    };
+    let all_arrived: Vec<_> = plan.files.iter().filter(has_arrived).collect();
+    for PlannedFile { upload, bytes } in all_arrived.iter().filter(|_| context.global.json) {
         let from = upload.from.display().to_string();
         let event = json!({"event": "uploaded", "from": from, "to": upload.to, "bytes": bytes});
         table::put_json(&event)?;
     }
     if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
-        let count = uploads.iter().filter(has_arrived).count();
+        let count = all_arrived.len();
         if count > 0 {
             eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
         }
     }
     match ended? {
         TransferEnd::Interrupted => Ok(ExitStatus::Remote(130)),
-        TransferEnd::Done if context.global.json => Ok(transfer::exit_status(&plan.left_out)),
         TransferEnd::Done => {
-            let sentence =
-                format!("{}, {} to {}", files_of(uploads.len()), format::size(total), session.name());
-            table::report(context, &json!({}), &sentence)?;
-            Ok(transfer::exit_status(&plan.left_out))
+            if !context.global.json {
+                let bytes = all_arrived.iter().map(|file| file.bytes).sum();
+                let count = transfer::files_of(all_arrived.len());
+                let sentence = format!("{count}, {} to {}", format::size(bytes), session.name());
+                table::report(context, &json!({}), &sentence)?;
+            }
+            let is_whole = plan.left_out.is_empty() && arrived.skipped.is_empty();
+            Ok(if is_whole { ExitStatus::Ok } else { ExitStatus::Failed })
         }
     }
-}
-
-fn files_of(count: usize) -> String {
-    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
 /// Uploads standard input as one file.
@@ -232,6 +235,17 @@ impl UploadPlan {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
+    /// Leaves out what cannot be read. What has vanished meanwhile is not missed.
+    fn leave_out(&mut self, from: &Path, error: &std::io::Error) -> std::io::Result<()> {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => return Ok(()),
+            std::io::ErrorKind::PermissionDenied => UNREADABLE.to_owned(),
+            _ => explain(error),
+        };
+        self.left_out.push(format!("{} is left out: {why}", from.display()));
+        Ok(())
+    }
+
     fn count(&self) -> usize {
         self.files.len() + self.folders.len() + self.links.len()
     }
@@ -266,13 +280,21 @@ impl UploadPlan {
             self.left_out.push(format!("{} is left out: {why}", from.display()));
             return Ok(());
         }
-        let mut entries = std::fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
+        let entries = std::fs::read_dir(from).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut entries = match entries {
+            // What the user has named must be readable.
+            Err(error) if depth > 0 => return self.leave_out(from, &error),
+            entries => entries?,
+        };
         entries.sort_by_key(std::fs::DirEntry::file_name);
         let before = self.count();
         for entry in entries {
             let name = byte_text::text(entry.file_name().as_bytes());
             // The metadata of the entry itself: a link could lead anywhere, also in a circle.
-            self.add(&entry.path(), &entry.metadata()?, join(&to, &name), depth + 1)?;
+            match entry.metadata() {
+                Ok(metadata) => self.add(&entry.path(), &metadata, join(&to, &name), depth + 1)?,
+                Err(error) => self.leave_out(&entry.path(), &error)?,
+            }
         }
         if self.count() == before && !matches!(&*to, "" | ".") {
             self.folders.push(to);

@@ -128,7 +128,11 @@ impl SharedBrowser {
             is_file(&file.from)?;
             let on_progress = |progress: &Progress<'_>| shared.progress(progress);
             match session.upload_with(std::slice::from_ref(&file), options, on_progress).await {
-                Ok(()) => {}
+                Ok(uploaded) => {
+                    if let Some(one) = uploaded.skipped.first() {
+                        return Err(format!("{}: {}", one.name, one.why));
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let sentence = error.to_string();
                     shared.lock().existing = Some(RefusedTransfer::Upload(file));

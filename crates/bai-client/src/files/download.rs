@@ -1,17 +1,22 @@
-//! Downloads: the steps of the plan are carried out, and archives are unpacked.
+//! Downloads: the plan is carried out, archives are unpacked, and what cannot travel is named.
 
+use super::equal::local_checksums;
 use super::large_down::LargeDownload;
-use super::plan::{self, DownloadStep};
+use super::large_up::{blocking, patiently};
+use super::links::create_local_link;
+use super::outcome::{Skipped, is_about_one_file};
+use super::plan::{self, DownloadPlan, Planned};
 use super::progress::{Progress, ProgressMeter};
-use super::refused::SPECIAL_LEFT_OUT;
-use super::{REPLY_LIMIT, TRANSFER_LIMIT, large_up, multipart, refuse_empty, unpack};
+use super::refused::not_a_folder;
+use super::{REPLY_LIMIT, TRANSFER_LIMIT, multipart, refuse_empty, unpack};
 use crate::error::{ClientError, ErrorKind};
 use crate::reply::Reply;
 use crate::session::ComputeSession;
 use bai_protocol::byte_text;
+use bai_protocol::capability::Capability;
 use reqwest::Method;
 use serde_json::json;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// Options of [`ComputeSession::download`].
@@ -25,22 +30,24 @@ pub struct DownloadOptions {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
-    /// The files that were written, relative to the target folder.
-    pub files: Vec<PathBuf>,
+    /// The files that have arrived, also those that were there already, with an earlier call.
+    pub files: Vec<DownloadedFile>,
     /// Their total size in bytes.
     pub bytes: u64,
     /// Entries that were left out, each with the reason. Untrusted text.
     pub skipped: Vec<Skipped>,
 }
 
-/// An entry of an archive that was not written.
+/// A file that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Skipped {
-    /// Its path, relative to the target folder; bytes that are not text are replaced.
-    pub name: String,
-    /// Why, in a few words.
-    pub why: &'static str,
+pub struct DownloadedFile {
+    /// Its path in the session.
+    pub from: String,
+    /// Its path relative to the target folder.
+    pub to: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 impl ComputeSession {
@@ -60,104 +67,146 @@ impl ComputeSession {
 
     /// Downloads files and folders of any size, and reports the progress.
     ///
-    /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, links,
-    /// pipes, sockets and devices are left out, and no file is replaced unless the options allow it.
+    /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, and no file is
+    /// replaced unless the options allow it. A file that is there and equal to the one in the session has arrived already. A
+    /// symbolic link is made if it leads to a place inside of the downloaded folder. Pipes, sockets and devices, and what the user
+    /// of the session must not read, are left out.
     ///
-    /// Genuine servers leave sockets out of the archive of a folder, so these are not always reported.
+    /// A file arrives as long as it was when its transfer began, also if it grows meanwhile. One that changes in another way is
+    /// fetched again, once, and then left out.
     ///
-    /// Servers send archives of up to 1 MiB. Larger folders are fetched file by file. A small shell command in the
-    /// session, which waits for the current run as every run does, cuts a larger file into parts. The parts are in
-    /// `.bai-repl` in the home folder meanwhile, and need as much space as the file. The result is compared by SHA-256
-    /// before it is moved to the target. An interrupted download continues when it is called again, if the file has not
-    /// changed.
+    /// Genuine servers send files of up to 1 MiB. There, a small shell command in the session, which waits for the current run as
+    /// every run does, cuts a larger file into parts. The parts are in `.bai-repl` in the home folder meanwhile, and need as much
+    /// space as the file. The result is compared by SHA-256 before it is moved to the target. An interrupted download continues
+    /// when it is called again, if the file has not changed.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for an empty path, and for two paths with the same name; [`ErrorKind::Refused`] for a pipe,
-    /// a socket or a device; [`ErrorKind::AlreadyExists`] for a file that is there, unless the options allow to replace it:
-    /// [`ClientError::existing`] then has all files in the way that the paths name, or the file in a downloaded folder at
-    /// which the download stopped; [`ErrorKind::Local`] when something cannot be written, or another download of the same file to this folder is under way;
-    /// [`ErrorKind::Lost`] when what arrived is not what was sent; else what the server says. What was written before
-    /// stays.
+    /// [`ErrorKind::BadRequest`] for an empty path, and for two paths with the same name; [`ErrorKind::NotFound`] for a path
+    /// that is missing; [`ErrorKind::Refused`] for a pipe, a socket or a device that is named; [`ErrorKind::AlreadyExists`] for
+    /// files that are there and differ, unless the options allow to replace them: [`ClientError::existing`] has all of them;
+    /// [`ErrorKind::Local`] when the folder cannot be written to, or another download of the same file to it is under way;
+    /// else what the server says. The failure of one file is an error if it is the only one. What was written before stays.
     pub async fn download_with(
         &self,
         paths: &[String],
         into: &Path,
         options: DownloadOptions,
-        mut on_progress: impl FnMut(&Progress<'_>) + Send,
+        on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<Downloaded, ClientError> {
-        refuse_impossible(paths)?;
-        if !options.overwrite {
-            refuse_existing(paths, into)?;
-        }
-        let mut meter = ProgressMeter::new(&mut on_progress);
         let mut downloaded = Downloaded::default();
-        let mut waiting: VecDeque<DownloadStep> = self.plan(paths).await.into();
-        waiting.iter().try_for_each(refuse_special)?;
-        for step in &waiting {
-            meter.expect(step.bytes());
-        }
-        while let Some(step) = waiting.pop_front() {
-            match step {
-                DownloadStep::Archives { paths, below, bytes: _ } => {
-                    self.unpack(&paths, into, below, options, &mut downloaded, &mut meter).await?;
-                }
-                DownloadStep::Folder { path, below } => {
-                    let one = [path.clone()];
-                    let whole =
-                        self.unpack(&one, into, below.clone(), options, &mut downloaded, &mut meter).await;
-                    let Err(error) = whole else { continue };
-                    // The archive is probably too large; each server has its own words for that. Another error returns on the way.
-                    if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused)
-                    {
-                        return Err(error);
-                    }
-                    let Ok(steps) = self.plan_folder(&path, &below).await else { return Err(error) };
-                    for step in steps.into_iter().rev() {
-                        meter.expect(step.bytes());
-                        waiting.push_front(step);
-                    }
-                }
-                DownloadStep::Special { path, below } => {
-                    let name = below.iter().cloned().chain([plan::split(&path).1]).collect::<Vec<_>>();
-                    downloaded.skipped.push(Skipped { name: name.join("/"), why: SPECIAL_LEFT_OUT });
-                }
-                DownloadStep::Large { path, entry, below } => {
-                    let bytes = entry.size;
-                    let into = into.to_owned();
-                    let wanted = LargeDownload { path, entry, into, below, overwrite: options.overwrite };
-                    downloaded.files.push(self.fetch_large(wanted, &mut meter).await?);
-                    downloaded.bytes += bytes;
-                }
+        self.download_into(paths, into, options, &mut downloaded, on_progress).await?;
+        Ok(downloaded)
+    }
+
+    /// As [`ComputeSession::download_with`]. What has arrived is in `downloaded` also after an error, and when the call is
+    /// dropped in the middle.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::download_with`].
+    pub async fn download_into(
+        &self,
+        paths: &[String],
+        into: &Path,
+        options: DownloadOptions,
+        downloaded: &mut Downloaded,
+        mut on_progress: impl FnMut(&Progress<'_>) + Send,
+    ) -> Result<(), ClientError> {
+        refuse_impossible(paths)?;
+        let mut plan = self.plan(paths).await?;
+        let there = if options.overwrite { HashSet::new() } else { self.existing(&mut plan, into).await? };
+        let mut meter = ProgressMeter::new(&mut on_progress);
+        plan.files.iter().for_each(|file| meter.expect(file.bytes()));
+        downloaded.skipped.append(&mut plan.skipped);
+        create_folders(into, &plan.folders).await?;
+        let (here, files): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut plan.files).into_iter().partition(|file| there.contains(&file.path));
+        here.iter().for_each(|file| downloaded.add(file, file.bytes(), &mut meter));
+        let is_only_one = files.len() == 1 && here.is_empty() && plan.folders.is_empty();
+        let mut waiting = self.groups(files).await;
+        while let Some(group) = waiting.pop_front() {
+            match self.fetch_group(&group, into, options, downloaded, &mut meter).await {
+                Ok(()) => {}
+                Err(error) if is_only_one || !is_about_one_file(&error) => return Err(error),
+                Err(error) => match group.as_slice() {
+                    [file] => downloaded.skipped.push(Skipped::after(&error, &file.path)),
+                    // One of them is the reason.
+                    _ => group.into_iter().rev().for_each(|file| waiting.push_front(vec![file])),
+                },
             }
         }
-        Ok(downloaded)
+        self.read_planned_links(&mut plan).await?;
+        downloaded.skipped.append(&mut plan.skipped);
+        // After all files: no file is written through a link.
+        for (link, target) in &plan.links {
+            match create_local_link(into, link, target, options.overwrite).await {
+                Err(error) if is_about_one_file(&error) => {
+                    downloaded.skipped.push(Skipped::after(&error, &link.path));
+                }
+                made => made?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_group(
+        &self,
+        group: &[Planned],
+        into: &Path,
+        options: DownloadOptions,
+        downloaded: &mut Downloaded,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<(), ClientError> {
+        let any_name = self.api().has(Capability::ByteNames).await;
+        match group {
+            [Planned { path, below, entry: Some(entry), .. }] if plan::is_in_parts(entry, path, any_name) => {
+                let (path, entry, below) = (path.clone(), entry.clone(), below.clone());
+                let (into, overwrite) = (into.to_owned(), options.overwrite);
+                let wanted = LargeDownload { path: path.clone(), entry, into, below, overwrite };
+                let (to, bytes) = self.fetch_large(wanted, meter).await?;
+                downloaded.bytes += bytes;
+                downloaded.files.push(DownloadedFile { from: path, to, bytes });
+                Ok(())
+            }
+            _ => self.unpack(group, into, options, downloaded, meter).await,
+        }
     }
 
     /// Fetches archives of a few paths and unpacks them.
     async fn unpack(
         &self,
-        paths: &[String],
+        group: &[Planned],
         into: &Path,
-        below: Vec<String>,
         options: DownloadOptions,
         downloaded: &mut Downloaded,
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
-        let reply = self.fetch(paths).await?;
+        let paths: Vec<_> = group.iter().map(|file| file.path.clone()).collect();
+        let reply = patiently(|| self.fetch(&paths)).await?;
         let archives = multipart::parts(&reply.headers, &reply.body)
             .map_err(|why| ClientError::new(ErrorKind::Server, "download", why))?;
         let unpacking = unpack::Unpacking {
             into: into.to_owned(),
-            below,
-            wanted: paths.iter().map(|path| plan::split(path).1).collect(),
+            below: group.first().map(|file| file.below.clone()).unwrap_or_default(),
+            wanted: group.iter().map(|file| file.name.clone()).collect(),
             overwrite: options.overwrite,
         };
         let what = format!("write into {}", into.display());
-        let unpacked = large_up::blocking(&what, move || unpacking.run(&archives)).await?;
-        meter.whole(paths.last().map_or("", String::as_str), unpacked.bytes);
-        downloaded.files.extend(unpacked.files);
-        downloaded.bytes += unpacked.bytes;
+        let unpacked = blocking(&what, move || unpacking.run(&archives)).await?;
         downloaded.skipped.extend(unpacked.skipped);
+        let mut written: HashMap<PathBuf, u64> = unpacked.files.into_iter().collect();
+        for file in group {
+            match written.remove(&file.target()) {
+                Some(bytes) => downloaded.add(file, bytes, meter),
+                // A folder, as the server could not list what it is in.
+                None if file.entry.is_none() && !written.is_empty() => {}
+                None => downloaded.skipped.push(Skipped::new(&file.path, "it did not arrive")),
+            }
+        }
+        for (to, bytes) in written {
+            downloaded.bytes += bytes;
+            let from = byte_text::text(std::os::unix::ffi::OsStrExt::as_bytes(to.as_os_str()));
+            downloaded.files.push(DownloadedFile { from, to, bytes });
+        }
         Ok(())
     }
 
@@ -173,6 +222,68 @@ impl ComputeSession {
         let names: Vec<_> = paths.iter().map(|path| ("files", path.as_str())).collect();
         self.post_or_get("download", "/download", &names, None).await
     }
+
+    /// The files that are there already, and equal. Refuses to go on when anything else has the place of one.
+    async fn existing(&self, plan: &mut DownloadPlan, into: &Path) -> Result<HashSet<String>, ClientError> {
+        let found = |file: &Planned| std::fs::symlink_metadata(into.join(file.target())).ok();
+        if plan.unread_links.iter().any(|link| found(link).is_some()) {
+            self.read_planned_links(plan).await?;
+        }
+        let (mut in_the_way, mut alike) = (Vec::new(), Vec::new());
+        for file in &plan.files {
+            match found(file) {
+                None => {}
+                Some(here) if here.is_file() && Some(here.len()) == file.entry.as_ref().map(|e| e.size) => {
+                    alike.push(file);
+                }
+                // It may be a folder in the session too.
+                Some(here) if here.is_dir() && file.entry.is_none() => {}
+                Some(_) => in_the_way.push(file),
+            }
+        }
+        let paths: Vec<_> = alike.iter().map(|file| file.path.clone()).collect();
+        let sums = self.checksums(&paths).await?;
+        let own = local_checksums(alike.iter().map(|file| into.join(file.target())).collect()).await?;
+        let mut equal = HashSet::new();
+        for (file, (sum, own)) in alike.into_iter().zip(sums.into_iter().zip(own)) {
+            if sum.is_some() && sum == own {
+                equal.insert(file.path.clone());
+            } else {
+                in_the_way.push(file);
+            }
+        }
+        let leads_elsewhere = |(link, target): &&(Planned, String)| {
+            let place = into.join(link.target());
+            found(link).is_some() && std::fs::read_link(place).ok() != Some(byte_text::path(target))
+        };
+        in_the_way.extend(plan.links.iter().filter(leads_elsewhere).map(|(link, _)| link));
+        if in_the_way.is_empty() {
+            return Ok(equal);
+        }
+        let mut existing: Vec<_> = in_the_way.iter().map(|file| into.join(file.target())).collect();
+        existing.sort();
+        let existing = existing.iter().map(|path| path.display().to_string()).collect();
+        Err(ClientError::already_exists("download", existing))
+    }
+}
+
+impl Downloaded {
+    /// Adds a file that has arrived.
+    fn add(&mut self, file: &Planned, bytes: u64, meter: &mut ProgressMeter<'_>) {
+        meter.whole(&file.path, bytes);
+        self.bytes += bytes;
+        self.files.push(DownloadedFile { from: file.path.clone(), to: file.target(), bytes });
+    }
+}
+
+/// Makes the folders below the target. Links on the way are not followed: the server may have chosen their names.
+async fn create_folders(into: &Path, folders: &[Vec<String>]) -> Result<(), ClientError> {
+    if let Some(file) = into.ancestors().find(|path| path.is_file()) {
+        return Err(not_a_folder("download", &file.display().to_string()));
+    }
+    let (into, folders) = (into.to_owned(), folders.to_vec());
+    let what = format!("write into {}", into.display());
+    blocking(&what, move || unpack::make_folders(&into, &folders)).await
 }
 
 /// Refuses paths that are empty, or that would be written to the same place.
@@ -190,21 +301,4 @@ fn refuse_impossible(paths: &[String]) -> Result<(), ClientError> {
         }
     }
     Ok(())
-}
-
-/// Refuses a path of the user that no server can send.
-fn refuse_special(step: &DownloadStep) -> Result<(), ClientError> {
-    let DownloadStep::Special { path, .. } = step else { return Ok(()) };
-    let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
-    Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence())
-}
-
-/// Refuses to go on when a file has the place of one of these.
-fn refuse_existing(paths: &[String], into: &Path) -> Result<(), ClientError> {
-    let targets = paths.iter().map(|path| plan::split(path).1).filter(|name| !name.is_empty());
-    let targets = targets.map(|name| into.join(byte_text::path(&name)));
-    let is_taken =
-        |target: &PathBuf| std::fs::symlink_metadata(target).is_ok_and(|metadata| !metadata.is_dir());
-    let existing: Vec<_> = targets.filter(is_taken).map(|target| target.display().to_string()).collect();
-    if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("download", existing)) }
 }

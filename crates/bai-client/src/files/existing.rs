@@ -5,6 +5,7 @@
 
 use super::Place;
 use super::refused::not_a_folder;
+use super::upload::Outgoing;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -14,20 +15,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const AT_ONCE: usize = 8;
 
 impl ComputeSession {
-    /// Refuses an upload to these targets that would replace a folder, or a file without permission, or that needs a folder
-    /// where a file is. Returns the targets that are symbolic links. The paths are relative to the home folder.
+    /// Refuses an upload to these targets that would replace a folder, or another file without permission, or that needs a folder
+    /// where a file is. The paths are relative to the home folder.
     pub(super) async fn check_targets(
         &self,
-        targets: &[&str],
+        files: &[Outgoing],
         overwrite: bool,
-    ) -> Result<BTreeSet<String>, ClientError> {
+    ) -> Result<CheckedTargets, ClientError> {
+        let targets: Vec<_> = files.iter().map(|file| file.to.as_str()).collect();
+        let sizes: HashMap<_, _> = files.iter().map(|file| (file.to.as_str(), file.size)).collect();
         let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for target in targets {
+        for target in &targets {
             let (folder, name) = split(target);
             folders.entry(folder).or_default().insert(name);
         }
         let places = self.places(&folders.keys().copied().collect()).await?;
-        let (mut existing, mut links) = (Vec::new(), BTreeSet::new());
+        let (mut existing, mut alike, mut links) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for (folder, names) in &folders {
             let entries = match places.get(*folder) {
                 Some(Place::Folder(entries)) => entries,
@@ -41,7 +44,13 @@ impl ComputeSession {
                 let name = &entry.filename;
                 let target = if *folder == "." { name.clone() } else { format!("{folder}/{name}") };
                 if !overwrite {
-                    existing.push(target);
+                    let is_alike =
+                        entry.mode.starts_with('-') && sizes.get(target.as_str()) == Some(&entry.size);
+                    if is_alike {
+                        alike.insert(target);
+                    } else {
+                        existing.push(target);
+                    }
                 } else if entry.is_dir() {
                     return Err(folder_in_the_way(&target));
                 } else if entry.mode.starts_with('l') {
@@ -49,7 +58,34 @@ impl ComputeSession {
                 }
             }
         }
-        if existing.is_empty() { Ok(links) } else { Err(ClientError::already_exists("upload", existing)) }
+        let here = self.equal_to(files, alike, &mut existing).await?;
+        if existing.is_empty() {
+            Ok(CheckedTargets { links, here })
+        } else {
+            Err(ClientError::already_exists("upload", existing))
+        }
+    }
+
+    /// Those of these targets whose files are equal to what would be sent. Others are `existing`.
+    async fn equal_to(
+        &self,
+        files: &[Outgoing],
+        alike: BTreeSet<String>,
+        existing: &mut Vec<String>,
+    ) -> Result<BTreeSet<String>, ClientError> {
+        let mut equal = BTreeSet::new();
+        let paths: Vec<_> = alike.iter().cloned().collect();
+        let sums: HashMap<_, _> = paths.iter().cloned().zip(self.checksums(&paths).await?).collect();
+        for file in files.iter().filter(|file| alike.contains(&file.to)) {
+            let own = file.content.checksum().await?;
+            match sums.get(&file.to) {
+                Some(sum) if sum.is_some() && *sum == own => {
+                    equal.insert(file.to.clone());
+                }
+                _ => existing.push(file.to.clone()),
+            }
+        }
+        Ok(equal)
     }
 
     /// What is at the places of these folders. A folder that has several of them in it is listed first: its listing says
@@ -85,6 +121,15 @@ impl ComputeSession {
         let listing = |folder: String| async move { self.place(&folder).await.map(|place| (folder, place)) };
         stream::iter(folders.into_iter().map(listing)).buffer_unordered(AT_ONCE).try_collect().await
     }
+}
+
+/// Targets of an upload that need a way of their own.
+#[derive(Debug, Default)]
+pub(super) struct CheckedTargets {
+    /// Those that are symbolic links.
+    pub(super) links: BTreeSet<String>,
+    /// Those whose files are there already, and equal.
+    pub(super) here: BTreeSet<String>,
 }
 
 /// A path as its folder and its name. The home folder is `.`.

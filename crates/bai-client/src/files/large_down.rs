@@ -1,22 +1,31 @@
-//! Download of files that are larger than a server gives: cut in the session, fetched part by part, verified here.
+//! Download of large files, part by part: as ranges of the file, or where a server has none, cut in the session by a command.
+//!
+//! A file may change meanwhile. It arrives as long as it was when the transfer began: a log that grows is no failure. A checksum of
+//! that many bytes tells at the end whether they are of one state; if they are not, the transfer begins again, once.
 //!
 //! Until it is complete, the received part is beside the target. Its name depends on the file's state when the transfer
 //! began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
 
 use super::large_up::{PART, blocking, identity, local_error, patiently};
-use super::leftovers;
+use super::outcome::can_go_on;
 use super::partial_download::{DownloadTarget, PartialDownload};
 use super::progress::ProgressMeter;
 use super::shell::{FOLDER, SUM, word};
+use super::{TRANSFER_LIMIT, leftovers, missing, plan};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_protocol::capability::Capability;
 use bai_protocol::files::FileEntry;
+use bytes::Bytes;
+use reqwest::Method;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Letters in the name of a part.
 const LETTERS: usize = 6;
+/// How often a file that changes meanwhile is fetched.
+const STATES: u32 = 2;
 /// How long another download of the same file may take to leave it.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
 /// The interval for trying to open the file meanwhile.
@@ -36,77 +45,171 @@ pub(super) struct LargeDownload {
     pub(super) overwrite: bool,
 }
 
+/// Where the parts of a file come from.
+enum Parts<'a> {
+    /// Ranges of the file at this path.
+    Ranges(&'a str),
+    /// Files in this folder of the session, together of this checksum.
+    Cut { folder: String, sum: String },
+}
+
 impl ComputeSession {
-    /// Fetches a file of any size.
+    /// Fetches a file of any size. Returns its path below the target folder, and its size.
     pub(super) async fn fetch_large(
         &self,
-        wanted: LargeDownload,
+        mut wanted: LargeDownload,
         meter: &mut ProgressMeter<'_>,
-    ) -> Result<PathBuf, ClientError> {
+    ) -> Result<(PathBuf, u64), ClientError> {
         let what = format!("download {}", wanted.path);
-        let size = wanted.entry.size;
-        let session = self.id().unwrap_or_else(|| self.name()).to_owned();
-        let id = identity(&[&session, &wanted.path, &size.to_string(), &wanted.entry.mtime.to_string()]);
-        let name = wanted.entry.filename.clone();
-        let folder = format!("{FOLDER}/down-{id}");
-        let (into, below, overwrite) = (wanted.into, wanted.below.clone(), wanted.overwrite);
-        let executable = wanted.entry.mode.contains('x');
-        let target = DownloadTarget { into, below, name: name.clone(), id, overwrite, executable };
-        let mut partial = open(&what, &target).await?;
-        self.cut(&what, &wanted.path, &folder).await?;
-        let sum = format!("{folder}/sum");
-        let sum = patiently(|| self.read_small(&sum)).await;
-        let sum = sum.map_err(|error| error.with_what(&what))?;
-        let sum = String::from_utf8_lossy(&sum).split_whitespace().next().unwrap_or_default().to_owned();
-        meter.begin(&wanted.path, size);
-        let mut index = partial.have() / PART;
-        let have = (index * PART).min(size);
-        (partial, _) = partial.writing(&what, move |partial| partial.cut_to(have)).await?;
-        meter.add(have);
-        while index * PART < size {
-            let part = format!("{folder}/p{}", letters(index));
-            let content = patiently(|| self.read_small(&part)).await.map_err(|error| {
-                error
-                    .with_what(&what)
-                    .with_hint("start it again: parts that have arrived are not fetched twice")
-            })?;
-            let expected = PART.min(size - index * PART);
-            if content.len() as u64 != expected {
-                let why = format!("a part has {} bytes instead of {expected}", content.len());
-                return Err(ClientError::new(ErrorKind::Server, what, why));
+        for _ in 0..STATES {
+            if let Some(arrived) = self.fetch_state(&what, &wanted, meter).await? {
+                return Ok(arrived);
             }
-            (partial, _) = partial.writing(&what, move |partial| partial.append(&content)).await?;
-            meter.add(expected);
-            index += 1;
+            tracing::debug!(path = wanted.path, "the file has changed meanwhile");
+            let (parent, name) = plan::split(&wanted.path);
+            let entries = self.list_files(&parent).await.map_err(|error| error.with_what(&what))?;
+            let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
+                let error = ClientError::new(ErrorKind::NotFound, what, missing(&wanted.path));
+                return Err(error.into_sentence());
+            };
+            wanted.entry = entry;
         }
-        let (partial, own_sum) = check(&what, partial).await?;
-        // A failure does not matter: the file is here.
-        if let Err(error) = self.shell(&what, &forget(&folder)).await {
-            tracing::debug!(%error, "the parts remain in the session");
-        }
-        if own_sum != sum {
-            partial.remove().map_err(|error| local_error(&what, error))?;
-            return Err(ClientError::new(ErrorKind::Lost, what, "what arrived is not what was sent")
-                .with_hint("does a program in the session write to the file? try it again"));
-        }
-        // The last step, and at once: a call that is cut before has not made the target, and the next one goes on.
-        partial.complete().map_err(|error| local_error(&what, error))?;
-        Ok(target.shown())
+        let why = format!("{}: it changes while it is read", wanted.path);
+        Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence())
     }
 
-    /// Cuts the file into parts, unless they exist.
-    async fn cut(&self, what: &str, path: &str, folder: &str) -> Result<(), ClientError> {
-        if self.list_files(folder).await.is_ok_and(|parts| parts.iter().any(|part| part.filename == "sum")) {
-            return Ok(());
+    /// Fetches a file in its current state. `None` if that changes meanwhile.
+    async fn fetch_state(
+        &self,
+        what: &str,
+        wanted: &LargeDownload,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<Option<(PathBuf, u64)>, ClientError> {
+        let LargeDownload { path, entry, into, below, overwrite } = wanted;
+        let session = self.id().unwrap_or_else(|| self.name());
+        let file = identity(&[session, path]);
+        let state = identity(&[&entry.size.to_string(), &entry.mtime.to_string()]);
+        let target = DownloadTarget {
+            into: into.clone(),
+            below: below.clone(),
+            name: entry.filename.clone(),
+            id: [&file, &state].map(|id| id.get(..8).unwrap_or_default()).concat(),
+            overwrite: *overwrite,
+            executable: entry.mode.contains('x'),
+        };
+        let mut partial = open(what, &target).await?;
+        let parts = if self.api().has(Capability::FileRanges).await {
+            Ok((Parts::Ranges(path), entry.size))
+        } else {
+            self.cut(what, path, entry.size, format!("{FOLDER}/down-{}", target.id)).await
+        };
+        let (parts, size) = match parts {
+            Ok(parts) => parts,
+            Err(error) => return Err(partial.after(error)),
+        };
+        meter.begin(path, size);
+        let have = (partial.have() / PART * PART).min(size);
+        (partial, _) = partial.writing(what, move |partial| partial.cut_to(have)).await?;
+        meter.add(have);
+        while partial.have() < size {
+            let (offset, expected) = (partial.have(), PART.min(size - partial.have()));
+            let content = match patiently(|| self.fetch_part(&parts, offset, expected)).await {
+                Ok(Some(content)) => content,
+                Ok(None) => {
+                    self.forget_parts(what, &parts).await;
+                    partial.discard();
+                    return Ok(None);
+                }
+                Err(error) if can_go_on(&error) => {
+                    let hint = "start it again: parts that have arrived are not fetched twice";
+                    return Err(error.with_what(what).with_hint(hint));
+                }
+                Err(error) => {
+                    self.forget_parts(what, &parts).await;
+                    return Err(partial.after(error.with_what(what)));
+                }
+            };
+            (partial, _) = partial.writing(what, move |partial| partial.append(&content)).await?;
+            meter.add(expected);
         }
-        let (file, folder) = (word(path), word(folder));
-        // The checksum is written last: if it exists, all parts exist.
-        let command = format!(
-            "{SUM}; {}; set -e; mkdir -p {folder}; split -b {PART} -a {LETTERS} {file} {folder}/p; \
-             sum {file} > {folder}/sum.new; test -s {folder}/sum.new; mv {folder}/sum.new {folder}/sum",
-            leftovers::remove_parts()
-        );
-        self.shell_ok(what, &command).await
+        let (mut partial, own_sum) = check(what, partial).await?;
+        self.forget_parts(what, &parts).await;
+        let sum = match parts {
+            Parts::Cut { sum, .. } => sum,
+            Parts::Ranges(path) => match patiently(|| self.checksum(path, Some(size))).await {
+                Ok(reply) => reply.sha256,
+                Err(error) => return Err(partial.after(error.with_what(what))),
+            },
+        };
+        if own_sum != sum {
+            partial.discard();
+            return Ok(None);
+        }
+        // The last step, and at once: a call that is cut before has not made the target, and the next one goes on.
+        partial.complete().map_err(|error| local_error(what, error))?;
+        Ok(Some((target.shown(), size)))
+    }
+
+    /// One part of a file. `None` if it has another size than expected.
+    async fn fetch_part(
+        &self,
+        parts: &Parts<'_>,
+        offset: u64,
+        size: u64,
+    ) -> Result<Option<Bytes>, ClientError> {
+        let content = match parts {
+            Parts::Ranges(path) => {
+                let call = self.at.request("read the file", Method::GET, "/download_single").await?;
+                let call = call.query("file", *path).range(offset, size).within(TRANSFER_LIMIT);
+                match call.send().await {
+                    Err(error) if error.status() == Some(416) => return Ok(None),
+                    reply => reply?.body,
+                }
+            }
+            Parts::Cut { folder, .. } => {
+                self.read_small(&format!("{folder}/p{}", letters(offset / PART))).await?
+            }
+        };
+        Ok((content.len() as u64 == size).then_some(content))
+    }
+
+    /// Removes the parts from the session.
+    async fn forget_parts(&self, what: &str, parts: &Parts<'_>) {
+        let Parts::Cut { folder, .. } = parts else { return };
+        // A failure does not matter: the next transfer removes them.
+        if let Err(error) = self.shell(what, &forget(folder)).await {
+            tracing::debug!(%error, "the parts remain in the session");
+        }
+    }
+
+    /// Cuts the first `size` bytes of a file into parts, unless they exist. Returns how many bytes there are.
+    async fn cut(
+        &self,
+        what: &str,
+        path: &str,
+        size: u64,
+        folder: String,
+    ) -> Result<(Parts<'static>, u64), ClientError> {
+        let is_cut = self.list_files(&folder).await;
+        if !is_cut.is_ok_and(|parts| parts.iter().any(|part| part.filename == "sum")) {
+            let (file, place) = (word(path), format!("./{folder}"));
+            // The checksum is that of the parts: the file may go on changing. It is written last: if it exists, all parts exist.
+            let command = format!(
+                "{SUM}; {}; set -e; trap '[ -e {place}/sum ] || {{ rm -rf {place}; rmdir {FOLDER} 2>/dev/null || true; }}' EXIT; \
+                 mkdir -p {place}; head -c 0 {file} >/dev/null; head -c {size} {file} | split -b {PART} -a {LETTERS} - {place}/p; \
+                 cat {place}/p* 2>/dev/null | sum /dev/stdin > {place}/sum.new; test -s {place}/sum.new; \
+                 cat {place}/p* 2>/dev/null | wc -c >> {place}/sum.new; mv {place}/sum.new {place}/sum",
+                leftovers::remove_parts()
+            );
+            self.shell_ok(what, &command).await?;
+        }
+        let said = format!("{folder}/sum");
+        let said = patiently(|| self.read_small(&said)).await.map_err(|error| error.with_what(what))?;
+        let said = String::from_utf8_lossy(&said);
+        let mut words = said.split_whitespace();
+        let sum = words.next().unwrap_or_default().trim_start_matches('\\').to_owned();
+        let size = words.next_back().and_then(|word| word.parse().ok()).unwrap_or(size);
+        Ok((Parts::Cut { folder, sum }, size))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The folder of the parts is named after their content, so that any client can continue an interrupted transfer.
 
+use super::equal::checksum_of;
 use super::existing::{folder_in_the_way, split};
 use super::leftovers;
 use super::multipart::OutgoingPart;
@@ -76,7 +77,7 @@ impl ComputeSession {
                 }
             }
         }
-        Err(ClientError::new(ErrorKind::Lost, what, "what arrived is not what was sent")
+        Err(ClientError::new(ErrorKind::Refused, what, "it changes while it is read")
             .with_hint("does another program write to the file?"))
     }
 
@@ -88,7 +89,11 @@ impl ComputeSession {
         folder: &str,
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
-        let there = self.list_files(folder).await.map_err(|error| error.with_what(what))?;
+        let there = match self.list_files(folder).await {
+            // An equal upload has just ended and removed it.
+            Err(error) if error.status().is_none() && error.kind() == ErrorKind::NotFound => Vec::new(),
+            there => there.map_err(|error| error.with_what(what))?,
+        };
         let there: HashMap<_, _> = there.into_iter().map(|entry| (entry.filename, entry.size)).collect();
         let mut waiting = Vec::new();
         let mut offset = 0;
@@ -119,18 +124,14 @@ impl ComputeSession {
 }
 
 impl UploadSource {
-    /// Reads the whole file once, for its size and checksums.
-    async fn read(mut file: File, what: &str) -> Result<UploadSource, ClientError> {
+    /// Reads the whole file once, for its checksum. If it grows meanwhile, only the bytes count that it has now.
+    async fn read(file: File, what: &str) -> Result<UploadSource, ClientError> {
         let read = move || {
-            let (mut sum, mut size) = (Sha256::new(), 0);
-            let mut buffer = vec![0; 1 << 18];
-            loop {
-                let read = file.read(&mut buffer)?;
-                let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
-                sum.update(piece);
-                size += piece.len() as u64;
-            }
-            Ok(UploadSource { file: Arc::new(file), size, sum: hex::encode(sum.finalize()) })
+            let mut content = (&file).take(file.metadata()?.len());
+            let before = content.limit();
+            let sum = checksum_of(&mut content)?;
+            let size = before - content.limit();
+            Ok(UploadSource { file: Arc::new(file), size, sum })
         };
         blocking(what, read).await
     }
@@ -219,18 +220,22 @@ fn prepare(folder: &str, to: &str) -> String {
     )
 }
 
-/// The command that joins the parts beside the target, and moves the result to the target only if it is equal to the file.
+/// The command that joins the parts beside the target, and moves the result to the target only if it is equal to the file. An
+/// equal upload at the same time may have taken the parts; then the target is equal.
 /// The move replaces a symbolic link, and never goes into a folder: where `mv` has no `-T`, the command looks first.
 fn join(folder: &str, to: &str, source: &UploadSource, executable: bool) -> String {
-    let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id);
+    let id = uuid::Uuid::new_v4().simple();
     let whole = word(&format!("{}/{FOLDER}-{id}.part", split(to).0));
     let (folder, target) = (word(folder), word(to));
     let sum = &source.sum;
     let mode = if executable { format!("chmod +x {whole}; ") } else { String::new() };
     format!(
-        "{SUM}; set -e; trap 'rm -f {whole_quoted}' EXIT; cat {folder}/p* > {whole}; s=$(sum {whole}); s=${{s%% *}}; \
+        "{SUM}; same() {{ s=$(sum \"$1\" 2>/dev/null) || true; [ \"${{s%% *}}\" = {sum} ]; }}; \
+         set -e; trap 'rm -f {whole_quoted}' EXIT; joined=0; cat {folder}/p* > {whole} || joined=$?; \
          rm -rf {folder}; rmdir {FOLDER} 2>/dev/null || true; \
-         if [ \"$s\" != {sum} ]; then exit {DIFFERENT}; fi; {mode}\
+         if [ $joined != 0 ] || ! same {whole}; then \
+         if [ ! -L {target} ] && same {target}; then exit 0; fi; \
+         if [ $joined != 0 ] && [ -s {whole} ]; then exit $joined; fi; exit {DIFFERENT}; fi; {mode}\
          if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
          mv -fT {whole} {target} 2>/dev/null || {{ if [ -L {target} ]; then rm -f {target}; fi; \
          if [ -d {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; mv -f {whole} {target}; }}",

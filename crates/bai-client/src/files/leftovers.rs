@@ -5,6 +5,7 @@ use super::shell::FOLDER;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -26,10 +27,7 @@ pub(super) fn remove_files(folder: &OwnedFd, path: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(age) = name.to_str().and_then(least_age) else { continue };
-        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        let Ok(file) = openat(folder, name.as_os_str(), flags, Mode::empty()).map(File::from) else {
-            continue;
-        };
+        let Some(file) = open(folder, &name) else { continue };
         let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
         let is_old = modified.and_then(|time| time.elapsed().ok()).is_some_and(|passed| passed > age);
         if is_old && file.try_lock().is_ok() {
@@ -37,6 +35,31 @@ pub(super) fn remove_files(folder: &OwnedFd, path: &Path) {
             let _ = unlinkat(folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
     }
+}
+
+/// Removes what is left of earlier downloads of the same file in another state. The names of all begin alike.
+pub(super) fn remove_superseded(folder: &OwnedFd, path: &Path, partial: &str) {
+    let id = partial.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(PART)).unwrap_or_default();
+    let Some(of_file) = id.get(..8).filter(|_| id.len() == 16) else { return };
+    let begins = format!("{PREFIX}{of_file}");
+    let Ok(entries) = std::fs::read_dir(path) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_other =
+            |name: &str| name != partial && name.starts_with(&begins) && least_age(name) == Some(CONTINUED);
+        if name.to_str().is_some_and(is_other)
+            && let Some(file) = open(folder, &name)
+            && file.try_lock().is_ok()
+        {
+            // An error only means that it stays.
+            let _ = unlinkat(folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+fn open(folder: &OwnedFd, name: &OsStr) -> Option<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    openat(folder, name, flags, Mode::empty()).map(File::from).ok()
 }
 
 /// How old a file of this name must be to be a leftover, if it is ours.

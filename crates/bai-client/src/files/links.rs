@@ -1,17 +1,21 @@
 //! Symbolic links of a copied folder. A link is copied as it is, if it leads to a place inside of that folder. The session
 //! makes and reads links by small shell commands, which wait for the current run.
 
-use super::large_up::{blocking, identity};
-use super::shell::{FOLDER, quoted, word};
-use crate::error::{ClientError, ErrorKind};
+use super::large_up::blocking;
+use super::plan::Planned;
+use super::shell::{TOGETHER, quoted, word};
+use super::unpack::{InTheWay, folder_below};
+use crate::error::ClientError;
 use crate::session::ComputeSession;
 use bai_protocol::byte_text;
 use bai_protocol::files::upload_path;
-use std::io;
-use std::path::{Path, PathBuf};
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-/// Links in one command.
-const TOGETHER: usize = 100;
 /// The exit code of the command for a place that is taken.
 const TAKEN: i32 = 96;
 
@@ -44,7 +48,7 @@ impl ComputeSession {
     /// Makes symbolic links in the session. Their paths are relative to the home folder.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] for a place that is taken, unless `overwrite` allows to replace a file or a link there; a
+    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) for a place that is taken by anything but an equal link, unless `overwrite` allows to replace a file or a link there; a
     /// folder is never replaced. Else what the session says.
     pub async fn create_links(&self, links: &[SymbolicLink], overwrite: bool) -> Result<(), ClientError> {
         for some in links.chunks(TOGETHER) {
@@ -55,8 +59,9 @@ impl ComputeSession {
                 let free =
                     if overwrite { format!("rm -f {place} 2>/dev/null || true; ") } else { String::new() };
                 command.push_str(&format!(
-                    "{free}if [ -e {place} ] || [ -L {place} ]; then echo {place}; exit {TAKEN}; fi; \
-                     mkdir -p \"$(dirname {place})\"; ln -s -- {target} {place}; "
+                    "if ! {{ [ -L {place} ] && [ \"$(readlink {place})\" = {target} ]; }}; then \
+                     {free}if [ -e {place} ] || [ -L {place} ]; then echo {place}; exit {TAKEN}; fi; \
+                     mkdir -p \"$(dirname {place})\"; ln -s -- {target} {place}; fi; "
                 ));
             }
             let ended = self.shell("make links", &command).await?;
@@ -77,53 +82,37 @@ impl ComputeSession {
     /// # Errors
     /// What the session says.
     pub async fn read_links(&self, paths: &[String]) -> Result<Vec<Option<String>>, ClientError> {
-        let what = "read links";
-        let mut targets = Vec::with_capacity(paths.len());
-        for some in paths.chunks(TOGETHER) {
-            let names: Vec<&str> = some.iter().map(String::as_str).collect();
-            let answer = format!("{FOLDER}/links-{}", identity(&names));
-            let words: Vec<String> = some.iter().map(|path| word(path)).collect();
-            let command = format!(
-                "mkdir -p {FOLDER}; for f in {}; do printf '%s\\0' \"$(readlink \"$f\")\"; done > {answer}",
-                words.join(" ")
-            );
-            self.shell_ok(what, &command).await?;
-            let read = self.read_small(&answer).await;
-            // A failure does not matter: the file is small.
-            let _ = self.shell(what, &format!("rm -f {answer}; rmdir {FOLDER} 2>/dev/null || true")).await;
-            let read = read?;
-            let found: Vec<&[u8]> = read.split(|byte| *byte == 0).take(some.len()).collect();
-            if found.len() < some.len() {
-                return Err(ClientError::new(ErrorKind::Server, what, "the answer ends in the middle"));
-            }
-            targets.extend(
-                found.into_iter().map(|target| Some(byte_text::text(target)).filter(|text| !text.is_empty())),
-            );
-        }
-        Ok(targets)
+        let targets = self.shell_each("read links", "", "readlink \"$f\"", paths).await?;
+        let text = |target: Vec<u8>| Some(byte_text::text(&target)).filter(|text| !text.is_empty());
+        Ok(targets.into_iter().map(text).collect())
     }
 }
 
-/// Makes a symbolic link on this machine, in a folder that is there. With `overwrite`, a file or a link in its place is
-/// replaced.
-///
-/// # Errors
-/// [`ErrorKind::AlreadyExists`] when the place is taken, and errors of the file system.
-pub async fn create_local_link(
-    folder: PathBuf,
-    name: &str,
+/// Makes a symbolic link on this machine, below the folder `into`. With `overwrite`, a file or a link in its place is
+/// replaced; an equal link stays in any case.
+pub(super) async fn create_local_link(
+    into: &Path,
+    link: &Planned,
     target: &str,
     overwrite: bool,
 ) -> Result<(), ClientError> {
-    let (name, target) = (byte_text::path(name), byte_text::path(target));
-    blocking("make a link", move || make(&folder.join(name), &target, overwrite)).await
-}
-
-fn make(path: &Path, target: &Path, overwrite: bool) -> io::Result<()> {
-    if overwrite && std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
-        std::fs::remove_file(path)?;
-    }
-    std::os::unix::fs::symlink(target, path)
+    let (into, below, shown) = (into.to_owned(), link.below.clone(), link.target());
+    let (name, target) = (byte_text::path(&link.name), byte_text::path(target));
+    let make = move || {
+        let folder = folder_below(&OwnedFd::from(File::open(&into)?), &below)?;
+        if readlinkat(&folder, &name).is_ok_and(|found| found == target) {
+            return Ok(());
+        }
+        if overwrite {
+            // A folder stays, and is in the way.
+            let _ = unlinkat(&folder, &name, UnlinkatFlags::NoRemoveDir);
+        }
+        symlinkat(&target, &folder, &name).map_err(|error| match error {
+            Errno::EEXIST => InTheWay::error(&into, &shown),
+            other => other.into(),
+        })
+    };
+    blocking("make a link", make).await
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Files of a session: upload, download, listing (`docs/wire` §6).
 
 mod download;
+mod equal;
+mod executable;
 mod existing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -9,6 +11,7 @@ mod large_up;
 mod leftovers;
 mod links;
 mod multipart;
+mod outcome;
 mod partial_download;
 mod plan;
 mod progress;
@@ -18,11 +21,12 @@ mod shell;
 mod unpack;
 mod upload;
 
-pub use download::{DownloadOptions, Downloaded, Skipped};
-pub use links::{SymbolicLink, create_local_link};
+pub use download::{DownloadOptions, Downloaded, DownloadedFile};
+pub use links::SymbolicLink;
+pub use outcome::Skipped;
 pub use progress::Progress;
-pub use refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT, not_a_file, not_a_folder};
-pub use upload::{Upload, UploadOptions};
+pub use refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT, UNREADABLE, not_a_file};
+pub use upload::{Upload, UploadOptions, Uploaded};
 
 use super::error::{ClientError, ErrorKind};
 use super::reply::Reply;

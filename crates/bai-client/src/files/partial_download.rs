@@ -6,6 +6,7 @@
 
 use super::large_up::blocking;
 use super::leftovers;
+use super::outcome::can_go_on;
 use super::unpack::{InTheWay, folder_below, name_anew};
 use crate::error::ClientError;
 use bai_protocol::byte_text;
@@ -56,6 +57,8 @@ pub(super) struct PartialDownload {
     target: DownloadTarget,
     partial: String,
     sum: Sha256,
+    /// Whether the file stays for the next call when this is dropped.
+    stays: bool,
 }
 
 impl PartialDownload {
@@ -85,9 +88,11 @@ impl PartialDownload {
             // Another download has completed or removed it between our opening and our lock.
             return Ok(None);
         }
-        leftovers::remove_files(&folder, &into.join(target.shown()).with_file_name(""));
+        let place = into.join(target.shown()).with_file_name("");
+        leftovers::remove_files(&folder, &place);
+        leftovers::remove_superseded(&folder, &place, &partial);
         let (target, have) = (target.clone(), metadata.len());
-        Ok(Some(PartialDownload { folder, file, have, target, partial, sum: Sha256::new() }))
+        Ok(Some(PartialDownload { folder, file, have, target, partial, sum: Sha256::new(), stays: true }))
     }
 
     /// The number of bytes that have arrived.
@@ -95,13 +100,20 @@ impl PartialDownload {
         self.have
     }
 
-    /// Changes the file on a thread for blocking work.
+    /// Changes the file on a thread for blocking work. After an error it does not stay.
     pub(super) async fn writing<T: Send + 'static>(
         mut self,
         what: &str,
         work: impl FnOnce(&mut PartialDownload) -> io::Result<T> + Send + 'static,
     ) -> Result<(PartialDownload, T), ClientError> {
-        blocking(what, move || work(&mut self).map(|done| (self, done))).await
+        let work = move || match work(&mut self) {
+            Ok(done) => Ok((self, done)),
+            Err(error) => {
+                self.discard();
+                Err(error)
+            }
+        };
+        blocking(what, work).await
     }
 
     /// Removes everything after the first `bytes`.
@@ -138,7 +150,9 @@ impl PartialDownload {
     }
 
     /// Moves the file to its target.
-    pub(super) fn complete(self) -> io::Result<()> {
+    pub(super) fn complete(mut self) -> io::Result<()> {
+        // It stays under its new name. After an error, it is in the way of nobody for a day.
+        self.stays = true;
         let (folder, partial, target) = (&self.folder, self.partial.as_str(), &self.target);
         if target.executable {
             let mode = self.file.metadata()?.permissions().mode();
@@ -158,9 +172,25 @@ impl PartialDownload {
         Ok(())
     }
 
-    /// Removes the file.
-    pub(super) fn remove(self) -> io::Result<()> {
-        Ok(unlinkat(&self.folder, self.partial.as_str(), UnlinkatFlags::NoRemoveDir)?)
+    /// The file does not stay when this is dropped.
+    pub(super) fn discard(&mut self) {
+        self.stays = false;
+    }
+
+    /// Ends with this error. The file stays only if the next call can go on with it.
+    pub(super) fn after(mut self, error: ClientError) -> ClientError {
+        self.stays = can_go_on(&error);
+        error
+    }
+}
+
+/// An empty file is of no use to the next call.
+impl Drop for PartialDownload {
+    fn drop(&mut self) {
+        if !self.stays || self.have == 0 {
+            // An error only means that it stays.
+            let _ = unlinkat(&self.folder, self.partial.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
     }
 }
 
@@ -213,7 +243,8 @@ mod tests {
         let mut partial = open(into.path(), &["sub"], "id", true).unwrap().unwrap();
         partial.append(b"ba").unwrap();
         assert_ne!(sum(&mut partial), SUM_OF_AB);
-        partial.remove().unwrap();
+        partial.discard();
+        drop(partial);
         assert!(names(&into.path().join("sub")).is_empty());
     }
 
@@ -235,9 +266,22 @@ mod tests {
     #[test]
     fn a_partial_file_is_open_once() {
         let into = tempfile::tempdir().unwrap();
-        let first = open(into.path(), &[], "id", false).unwrap().unwrap();
+        let mut first = open(into.path(), &[], "id", false).unwrap().unwrap();
+        first.append(b"a").unwrap();
         assert!(open(into.path(), &[], "id", false).unwrap().is_none());
         drop(first);
         assert!(open(into.path(), &[], "id", false).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_empty_file_does_not_stay_and_neither_does_one_of_another_state() {
+        let into = tempfile::tempdir().unwrap();
+        drop(open(into.path(), &[], "id", false).unwrap().unwrap());
+        assert!(names(into.path()).is_empty());
+        let (old, other, new) = ("aaaaaaaa00000000", "bbbbbbbb00000000", "aaaaaaaa11111111");
+        for id in [old, other, new] {
+            open(into.path(), &[], id, false).unwrap().unwrap().append(b"x").unwrap();
+        }
+        assert_eq!(names(into.path()), [new, other].map(|id| format!(".bai-repl-{id}.part")));
     }
 }

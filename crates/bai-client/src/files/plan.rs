@@ -1,123 +1,235 @@
-//! The plan of a download. Servers send archives of up to 1 MiB, so larger files are fetched in parts, and larger folders
-//! file by file.
+//! The plan of a download, made from listings before the first file is fetched. Servers send archives of up to 1 MiB, so small files
+//! are fetched together, and larger ones in parts.
+//!
+//! The names come from the server: one that would lead to another place is left out.
 
+use super::links::SymbolicLink;
+use super::outcome::{Skipped, is_about_one_file};
+use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
+use super::{is_no_route, missing};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 
 /// The largest file of which a server gives an archive: room for the archive's own blocks and its padding.
 const SMALL: u64 = DOWNLOAD_LIMIT - 16 * 1024;
+/// How many bytes of small files are fetched together at most.
+const TOGETHER: u64 = DOWNLOAD_LIMIT / 2;
 /// The largest number of entries in one download.
 const ENTRIES: usize = 100_000;
 /// The largest number of folders in a name.
 const DEPTH: usize = 64;
+/// Why an entry beyond these limits is left out.
+const TOO_MANY: &str = "there are too many files";
 
-/// A step of a download.
-#[derive(Debug)]
-pub(super) enum DownloadStep {
-    /// Archives of a few small files, into a folder below the target.
-    Archives { paths: Vec<String>, below: Vec<String>, bytes: u64 },
-    /// One folder of unknown size.
-    Folder { path: String, below: Vec<String> },
-    /// One large file.
-    Large { path: String, entry: FileEntry, below: Vec<String> },
-    /// A pipe, a socket or a device: no server can send it.
-    Special { path: String, below: Vec<String> },
+/// A file or a link to download.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    /// Its path in the session.
+    pub(super) path: String,
+    /// Folders below the target folder.
+    pub(super) below: Vec<String>,
+    pub(super) name: String,
+    /// Its entry in the session's listing. Missing where the server could not list the folder.
+    pub(super) entry: Option<FileEntry>,
 }
 
-impl DownloadStep {
+impl Planned {
+    /// Its path below the target folder.
+    pub(super) fn target(&self) -> PathBuf {
+        self.below.iter().chain([&self.name]).map(|part| byte_text::path(part)).collect()
+    }
+
     /// Its size in bytes, as far as it is known.
     pub(super) fn bytes(&self) -> u64 {
-        match self {
-            DownloadStep::Archives { bytes, .. } => *bytes,
-            DownloadStep::Folder { .. } | DownloadStep::Special { .. } => 0,
-            DownloadStep::Large { entry, .. } => entry.size,
-        }
+        self.entry.as_ref().map_or(0, |entry| entry.size)
     }
+}
+
+/// What is downloaded.
+#[derive(Debug, Default)]
+pub(super) struct DownloadPlan {
+    pub(super) files: Vec<Planned>,
+    /// Symbolic links that lead to a place inside of their folder, each with where it leads.
+    pub(super) links: Vec<(Planned, String)>,
+    /// All folders, each after the one that it is in.
+    pub(super) folders: Vec<Vec<String>>,
+    pub(super) skipped: Vec<Skipped>,
+    /// Symbolic links of which the listings did not tell where they lead.
+    pub(super) unread_links: Vec<Planned>,
 }
 
 impl ComputeSession {
-    /// The steps for the paths of the user. A path that cannot be listed is left to the server, which reports the reason.
-    pub(super) async fn plan(&self, paths: &[String]) -> Vec<DownloadStep> {
-        let mut listings: HashMap<String, Vec<FileEntry>> = HashMap::new();
-        let mut found = Vec::new();
+    /// The plan for the paths of the user.
+    pub(super) async fn plan(&self, paths: &[String]) -> Result<DownloadPlan, ClientError> {
+        let mut plan = DownloadPlan::default();
+        let mut listings: HashMap<String, Option<Vec<FileEntry>>> = HashMap::new();
         for path in paths {
             let (parent, name) = split(path);
             if name.is_empty() {
-                found.push((path.clone(), None));
+                self.plan_folder(&mut plan, path, Vec::new()).await?;
                 continue;
             }
             if !listings.contains_key(&parent) {
-                let listing = self.list_files(&parent).await.unwrap_or_default();
+                let listing = match self.list_files(&parent).await {
+                    // Each file is left to the server, which reports the reason.
+                    Err(error) if is_no_route(&error) || error.kind() == ErrorKind::Server => None,
+                    Err(error) if error.status().is_none() && error.kind() != ErrorKind::NotFound => None,
+                    listing => Some(listing?),
+                };
                 listings.insert(parent.clone(), listing);
             }
-            let entry = listings.get(&parent).and_then(|all| all.iter().find(|e| e.filename == name));
-            found.push((path.clone(), entry.cloned()));
+            let path = path.trim_end_matches('/').to_owned();
+            let entry = match listings.get(&parent) {
+                Some(Some(entries)) => match entries.iter().find(|entry| entry.filename == name) {
+                    None => {
+                        let error = ClientError::new(ErrorKind::NotFound, "download", missing(&path));
+                        return Err(error.into_sentence());
+                    }
+                    entry => entry.cloned(),
+                },
+                _ => None,
+            };
+            if entry.as_ref().is_some_and(is_special) {
+                let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
+                return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
+            }
+            if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry }) {
+                let below = vec![folder.name];
+                plan.folders.push(below.clone());
+                self.plan_folder(&mut plan, &folder.path, below).await?;
+            }
         }
-        steps(found, &[], self.api().has(Capability::ByteNames).await)
+        Ok(plan)
     }
 
-    /// The steps for the content of a folder.
-    pub(super) async fn plan_folder(
+    /// Adds what is in a folder. The folder that the user named must be readable; others are left out if they are not.
+    async fn plan_folder(
         &self,
+        plan: &mut DownloadPlan,
         path: &str,
-        below: &[String],
-    ) -> Result<Vec<DownloadStep>, ClientError> {
-        let what = format!("download {path}");
-        let too_much = |why: &str| Err(ClientError::new(ErrorKind::Refused, &what, why));
-        if below.len() >= DEPTH {
-            return too_much("its folders are too deep");
+        below: Vec<String>,
+    ) -> Result<(), ClientError> {
+        let mut waiting = vec![(path.to_owned(), below, true)];
+        while let Some((path, below, is_first)) = waiting.pop() {
+            let mut entries = match self.list_files(&path).await {
+                Err(error)
+                    if !is_first && error.status().is_none() && error.kind() == ErrorKind::NotFound =>
+                {
+                    plan.skipped.push(Skipped::after(&error, &path));
+                    continue;
+                }
+                entries => entries.map_err(|error| error.with_what(&format!("download {path}")))?,
+            };
+            entries.sort_by(|a, b| a.filename.cmp(&b.filename));
+            let mut folders = Vec::new();
+            for entry in entries {
+                let name = entry.filename.clone();
+                let path = format!("{}/{name}", path.trim_end_matches('/'));
+                if let Some(folder) =
+                    plan.add(Planned { path, below: below.clone(), name, entry: Some(entry) })
+                {
+                    let below: Vec<_> = below.iter().cloned().chain([folder.name]).collect();
+                    plan.folders.push(below.clone());
+                    folders.push((folder.path, below, false));
+                }
+            }
+            waiting.extend(folders.into_iter().rev());
         }
-        let entries = self.list_files(path).await.map_err(|error| error.with_what(&what))?;
-        if entries.len() > ENTRIES {
-            return too_much("it has too many files");
+        Ok(())
+    }
+
+    /// Finds out where links lead that the listings have not told. A session that is not ours needs a command for it, which waits
+    /// for the current run.
+    pub(super) async fn read_planned_links(&self, plan: &mut DownloadPlan) -> Result<(), ClientError> {
+        let unread = std::mem::take(&mut plan.unread_links);
+        let paths: Vec<_> = unread.iter().map(|link| link.path.clone()).collect();
+        let targets = match self.read_links(&paths).await {
+            Err(error) if is_about_one_file(&error) => {
+                plan.skipped.extend(paths.iter().map(|path| Skipped::after(&error, path)));
+                return Ok(());
+            }
+            targets => targets?,
+        };
+        for (link, target) in unread.into_iter().zip(targets) {
+            plan.add_link(link, target.unwrap_or_default());
         }
-        let below: Vec<_> =
-            below.iter().cloned().chain([split(path).1]).filter(|part| !part.is_empty()).collect();
-        // Such a name would lead to another folder.
-        let named = entries.into_iter().filter(|entry| is_name(&entry.filename));
-        let joined = |name: &str| format!("{}/{name}", path.trim_end_matches('/'));
-        let any_name = self.api().has(Capability::ByteNames).await;
-        Ok(steps(named.map(|entry| (joined(&entry.filename), Some(entry))).collect(), &below, any_name))
+        Ok(())
+    }
+
+    /// The files in groups, in order: each group is fetched at once. A large file has a group of its own, and so has one whose
+    /// name the server cannot take: without the capability, that is one that is not UTF-8.
+    pub(super) async fn groups(&self, files: Vec<Planned>) -> VecDeque<Vec<Planned>> {
+        group(files, self.api().has(Capability::ByteNames).await).into()
     }
 }
 
-/// Groups small files, in order. Each large file has its own step, and so has one whose name the server cannot take: unless
-/// it takes `any_name`, that is one that is not UTF-8.
-fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String], any_name: bool) -> Vec<DownloadStep> {
-    let below = || below.to_vec();
-    let (mut steps, mut small, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for (path, entry) in found {
-        match entry {
-            Some(entry) if entry.is_dir() => steps.push(DownloadStep::Folder { path, below: below() }),
-            Some(entry) if is_special(&entry) => {
-                steps.push(DownloadStep::Special { path, below: below() });
+impl DownloadPlan {
+    /// Adds an entry, or the reason why it is left out. Returns it if it is a folder, which has to be listed.
+    fn add(&mut self, planned: Planned) -> Option<Planned> {
+        let skip = |why: &'static str| Skipped::new(&planned.path, why);
+        let count = self.files.len() + self.folders.len() + self.links.len() + self.unread_links.len();
+        if !is_name(&planned.name) {
+            self.skipped.push(skip("a file on this machine cannot have that name"));
+        } else if planned.below.len() >= DEPTH || count >= ENTRIES {
+            self.skipped.push(skip(TOO_MANY));
+        } else {
+            match &planned.entry {
+                Some(entry) if entry.is_dir() => return Some(planned),
+                Some(entry) if entry.mode.starts_with('l') => match entry.target.clone() {
+                    Some(target) => self.add_link(planned, target),
+                    None => self.unread_links.push(planned),
+                },
+                Some(entry) if !is_file(entry) => self.skipped.push(skip(SPECIAL_LEFT_OUT)),
+                _ => self.files.push(planned),
             }
-            Some(entry) if is_large(&entry) || is_file(&entry) && !any_name && !byte_text::is_utf8(&path) => {
-                steps.push(DownloadStep::Large { path, entry, below: below() });
+        }
+        None
+    }
+
+    fn add_link(&mut self, link: Planned, target: String) {
+        let known = SymbolicLink { path: link.path.clone(), target };
+        // The first folder is the one that is copied.
+        if known.stays_inside(link.below.len().saturating_sub(1)) {
+            self.links.push((link, known.target));
+        } else {
+            self.skipped.push(Skipped::new(&link.path, LINK_LEFT_OUT));
+        }
+    }
+}
+
+fn group(files: Vec<Planned>, any_name: bool) -> Vec<Vec<Planned>> {
+    let is_alone =
+        |file: &Planned| file.entry.as_ref().is_some_and(|entry| is_in_parts(entry, &file.path, any_name));
+    let mut groups: Vec<Vec<Planned>> = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        bytes += file.bytes();
+        match groups.last_mut() {
+            Some(group)
+                if group.len() < MAX_DOWNLOAD_FILES
+                    && bytes < TOGETHER
+                    && !is_alone(&file)
+                    && group.last().is_some_and(|last| last.below == file.below && !is_alone(last)) =>
+            {
+                group.push(file);
             }
-            None if split(&path).1.is_empty() => steps.push(DownloadStep::Folder { path, below: below() }),
-            entry => {
-                bytes += entry.map_or(0, |entry| entry.size);
-                small.push(path);
-                if small.len() == MAX_DOWNLOAD_FILES {
-                    let paths = std::mem::take(&mut small);
-                    steps.push(DownloadStep::Archives {
-                        paths,
-                        below: below(),
-                        bytes: std::mem::take(&mut bytes),
-                    });
-                }
+            _ => {
+                bytes = file.bytes();
+                groups.push(vec![file]);
             }
         }
     }
-    if !small.is_empty() {
-        steps.push(DownloadStep::Archives { paths: small, below: below(), bytes });
-    }
-    steps
+    groups
+}
+
+/// Whether a file is fetched in parts. Without `any_name`, the server cannot take a name that is not UTF-8.
+pub(super) fn is_in_parts(entry: &FileEntry, path: &str, any_name: bool) -> bool {
+    is_large(entry) || !any_name && !byte_text::is_utf8(path)
 }
 
 /// Whether it is a file that a server does not send at once.
@@ -134,8 +246,9 @@ pub(super) fn is_special(entry: &FileEntry) -> bool {
     entry.mode.starts_with(['p', 's', 'b', 'c'])
 }
 
+/// Whether this is the name of one file, and not a path to another place.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
+    !matches!(name, "" | "." | "..") && byte_text::bytes(name).len() <= 255 && !name.contains(['/', '\0'])
 }
 
 /// A path as its folder and its last part, which is empty for the home folder and for an invalid name.
@@ -150,40 +263,53 @@ pub(super) fn split(path: &str) -> (String, String) {
 mod tests {
     use super::*;
 
-    fn entry(name: &str, mode: &str, size: u64) -> (String, Option<FileEntry>) {
-        let entry = serde_json::from_value(serde_json::json!({"filename": name, "mode": mode, "size": size}))
-            .unwrap();
-        (format!("sub/{name}"), Some(entry))
+    fn planned(path: &str, mode: &str, size: u64) -> Planned {
+        let (parent, name) = split(path);
+        let entry = serde_json::json!({"filename": name, "mode": mode, "size": size});
+        let below = vec![parent];
+        Planned { path: path.to_owned(), below, name, entry: Some(serde_json::from_value(entry).unwrap()) }
+    }
+
+    fn file(path: &str, size: u64) -> Planned {
+        planned(path, "-rw-r--r--", size)
+    }
+
+    fn counts(files: &[Planned]) -> Vec<usize> {
+        group(files.to_vec(), true).iter().map(Vec::len).collect()
     }
 
     #[test]
-    fn small_files_are_grouped_and_large_files_are_separate() {
-        let mut found: Vec<_> = (0..6).map(|n| entry(&n.to_string(), "-rw-r--r--", 10)).collect();
-        found.push(entry("large", "-rw-r--r--", 1 << 21));
-        found.push(entry("dir", "drwxr-xr-x", 4096));
-        found.push(entry("fifo", "prw-r--r--", 0));
-        found.push(("sub/unseen".into(), None));
-        let steps = steps(found, &["sub".into()], true);
-        let shown: Vec<_> = steps
-            .iter()
-            .map(|step| match step {
-                DownloadStep::Archives { paths, bytes, below } => {
-                    format!("{} {bytes} {below:?}", paths.len())
-                }
-                DownloadStep::Folder { path, .. }
-                | DownloadStep::Large { path, .. }
-                | DownloadStep::Special { path, .. } => path.clone(),
-            })
-            .collect();
-        assert_eq!(shown, ["5 50 [\"sub\"]", "sub/large", "sub/dir", "sub/fifo", "2 10 [\"sub\"]"]);
+    fn small_files_of_a_folder_are_fetched_together_and_large_files_alone() {
+        let few: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| file(&format!("x/{name}"), 10)).into();
+        assert_eq!(counts(&few), [5, 1]);
+        let mixed = [file("x/a", 1), file("y/b", 1), file("y/c", 900_000), file("y/d", 1), file("y/e", 1)];
+        assert_eq!(counts(&mixed), [1, 1, 1, 2]);
+        assert_eq!(counts(&[file("x/a", 1), file("x/large", 1 << 21), file("x/b", 1)]), [1, 1, 1]);
+        assert!(group(Vec::new(), true).is_empty());
+        let odd = byte_text::text(b"x/a\xff");
+        let two = vec![file("x/a", 1), file(&odd, 1)];
+        assert_eq!((group(two.clone(), true).len(), group(two, false).len()), (1, 2));
     }
 
     #[test]
-    fn a_name_that_the_server_cannot_take_is_fetched_by_a_command() {
-        let name = byte_text::text(b"a\xff");
-        let of = |any_name| steps(vec![entry(&name, "-rw-r--r--", 1)], &[], any_name);
-        assert!(matches!(of(false)[..], [DownloadStep::Large { .. }]));
-        assert!(matches!(of(true)[..], [DownloadStep::Archives { .. }]));
+    fn what_cannot_travel_is_left_out_with_the_reason() {
+        let mut plan = DownloadPlan::default();
+        assert!(plan.add(planned("x/sub", "drwxr-xr-x", 0)).is_some());
+        for (path, mode) in [("x/f", "-rw-r--r--"), ("x/pipe", "prw-r--r--"), ("x/link", "lrwxrwxrwx")] {
+            assert!(plan.add(planned(path, mode, 1)).is_none());
+        }
+        let named = |name: &str| Planned { name: name.to_owned(), ..file("x/f", 1) };
+        for name in ["..", ".", "", "a/b", "/etc", "a\0", &"x".repeat(256)] {
+            assert!(plan.add(named(name)).is_none(), "{name}");
+        }
+        for name in ["...", "한글", "-", "a b\n"] {
+            assert!(plan.add(named(name)).is_none(), "{name}");
+        }
+        assert_eq!((plan.files.len(), plan.unread_links.len(), plan.skipped.len()), (5, 1, 8));
+        let link = plan.unread_links.remove(0);
+        plan.add_link(link.clone(), "f".to_owned());
+        plan.add_link(link, "../f".to_owned());
+        assert_eq!((plan.links.len(), plan.skipped.len()), (1, 9));
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl ComputeSession {
         let wanted =
             LargeDownload { path: path.to_owned(), entry, into, below: Vec::new(), overwrite: false };
         let mut meter = |_: &Progress<'_>| {};
-        let name = self.fetch_large(wanted, &mut ProgressMeter::new(&mut meter)).await?;
+        let (name, _) = self.fetch_large(wanted, &mut ProgressMeter::new(&mut meter)).await?;
         blocking(&what, move || std::fs::read(folder.path().join(name)).map(Bytes::from)).await
     }
 }

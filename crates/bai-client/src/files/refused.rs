@@ -9,6 +9,12 @@ pub const LINK_LEFT_OUT: &str =
 /// Why a pipe, a socket or a device is left out of a copy.
 pub const SPECIAL_LEFT_OUT: &str = "it is neither a file nor a folder";
 
+/// Why a file is left out that the user, or the user of the session, must not read.
+pub const UNREADABLE: &str = "its permissions do not allow to read it";
+
+/// What is wrong with a file that has arrived without the right to be executed.
+pub(super) const NOT_EXECUTABLE: &str = "it has arrived, but the session cannot allow to execute it";
+
 /// What a file of this machine is, after "it is", if it is not a regular file.
 pub fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
     match metadata {
@@ -25,7 +31,7 @@ pub(super) fn outside(path: &str) -> ClientError {
 }
 
 /// The refusal to do `what`, such as "download", into a folder in whose place a file is, on this machine or in the session.
-pub fn not_a_folder(what: &str, folder: &str) -> ClientError {
+pub(super) fn not_a_folder(what: &str, folder: &str) -> ClientError {
     let sentence = format!("cannot {what}: a file is in the place of the folder {folder}");
     ClientError::new(ErrorKind::Refused, what, sentence).into_sentence()
 }

@@ -1,6 +1,7 @@
 //! Small shell commands in the session, which cut and join large files. They run as batch steps, which do not change the
 //! variables, the history and the numbering of cells, in any language.
 
+use super::large_up::identity;
 use crate::error::{ClientError, ErrorKind};
 use crate::run::{Cell, RunEvent, RunOptions};
 use crate::session::ComputeSession;
@@ -15,6 +16,8 @@ use tokio::time::timeout;
 pub(super) const FOLDER: &str = ".bai-repl";
 /// How long a command may take, after the runs before it have ended.
 const LIMIT: Duration = Duration::from_secs(900);
+/// How many files one command is about.
+pub(super) const TOGETHER: usize = 100;
 /// How much of a command's output is kept, in bytes.
 const SAID: usize = 4096;
 
@@ -56,6 +59,38 @@ impl ComputeSession {
         };
         let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         Ok(CommandEnd { code: end?, said: said.trim().to_owned() })
+    }
+
+    /// Runs a shell command for each of these files, which it knows as `$f`, after some definitions. Returns what it wrote for each,
+    /// without line feeds at the end.
+    pub(super) async fn shell_each(
+        &self,
+        what: &str,
+        definitions: &str,
+        command: &str,
+        paths: &[String],
+    ) -> Result<Vec<Vec<u8>>, ClientError> {
+        let mut all = Vec::with_capacity(paths.len());
+        for some in paths.chunks(TOGETHER) {
+            let names: Vec<&str> = some.iter().map(String::as_str).collect();
+            let answer = format!("{FOLDER}/answer-{}", identity(&names));
+            let words: Vec<String> = some.iter().map(|path| word(path)).collect();
+            let command = format!(
+                "{definitions}mkdir -p {FOLDER}; for f in {}; do printf '%s\\0' \"$({command})\"; done > {answer}",
+                words.join(" ")
+            );
+            self.shell_ok(what, &command).await?;
+            let read = self.read_small(&answer).await;
+            // A failure does not matter: the file is small.
+            let _ = self.shell(what, &format!("rm -f {answer}; rmdir {FOLDER} 2>/dev/null || true")).await;
+            let read = read?;
+            let found: Vec<&[u8]> = read.split(|byte| *byte == 0).take(some.len()).collect();
+            if found.len() < some.len() {
+                return Err(ClientError::new(ErrorKind::Server, what, "the answer ends in the middle"));
+            }
+            all.extend(found.into_iter().map(<[u8]>::to_vec));
+        }
+        Ok(all)
     }
 
     /// Runs a shell command that must succeed.

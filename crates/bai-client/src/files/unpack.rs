@@ -4,8 +4,9 @@
 //! Every step is made relative to an open folder and refuses symbolic links, so that a link that appears in between is
 //! harmless too.
 
+use super::leftovers;
+use super::outcome::Skipped;
 use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
-use super::{Skipped, leftovers};
 use bai_protocol::byte_text;
 use bai_protocol::machine_limit::explain;
 use bytes::Bytes;
@@ -59,8 +60,9 @@ pub(super) struct Unpacking {
 /// The result of unpacking.
 #[derive(Debug, Default)]
 pub(super) struct Unpacked {
-    pub(super) files: Vec<PathBuf>,
-    pub(super) bytes: u64,
+    /// Each with its size in bytes.
+    pub(super) files: Vec<(PathBuf, u64)>,
+    bytes: u64,
     pub(super) skipped: Vec<Skipped>,
 }
 
@@ -90,9 +92,9 @@ impl Unpacking {
             match self.judge(&name, entry.header().entry_type()) {
                 Ok(parts) => self.write(root, &parts, &mut entry, unpacked)?,
                 Err(why) => {
-                    let name: String = byte_text::shown(&byte_text::text(&name)).chars().take(256).collect();
+                    let name = byte_text::text(&name);
                     let name = self.below.iter().cloned().chain([name]).collect::<Vec<_>>().join("/");
-                    unpacked.skipped.push(Skipped { name, why });
+                    unpacked.skipped.push(Skipped::new(&name, why));
                 }
             }
         }
@@ -161,10 +163,24 @@ impl Unpacking {
                 io::Error::from(error)
             })
         });
-        unpacked.bytes += bytes.map_err(about)?;
-        unpacked.files.push(shown);
+        let bytes = bytes.map_err(about)?;
+        unpacked.bytes += bytes;
+        unpacked.files.push((shown, bytes));
         Ok(())
     }
+}
+
+/// Makes folders below `into`, which is made too.
+pub(super) fn make_folders(into: &Path, folders: &[Vec<String>]) -> io::Result<()> {
+    std::fs::create_dir_all(into)?;
+    let root = OwnedFd::from(File::open(into)?);
+    for parts in folders {
+        folder_below(&root, parts).map_err(|error| {
+            let shown: PathBuf = parts.iter().map(|part| byte_text::path(part)).collect();
+            io::Error::new(error.kind(), format!("{}: {}", shown.display(), explain(&error)))
+        })?;
+    }
+    Ok(())
 }
 
 /// As [`folder`], for names as [`byte_text`] writes them.
@@ -183,7 +199,9 @@ fn folder(root: &OwnedFd, parts: &[&OsStr]) -> io::Result<OwnedFd> {
         }
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         at = openat(&at, *part, flags, Mode::empty()).map_err(|error| match error {
-            Errno::ELOOP | Errno::ENOTDIR => io::Error::other("a link or a file is in the way of a folder"),
+            Errno::ELOOP | Errno::ENOTDIR => {
+                io::Error::other("a link or a file has that name, so no folder can be made there")
+            }
             other => other.into(),
         })?;
     }

@@ -1,9 +1,11 @@
 //! Uploads: all files are checked first. Small files go together, large ones in parts.
 
-use super::existing::refuse_repeated;
+use super::equal::{checksum_of, local_checksums};
+use super::existing::{CheckedTargets, refuse_repeated};
 use super::multipart::OutgoingPart;
+use super::outcome::{Skipped, is_about_one_file};
 use super::progress::{Progress, ProgressMeter};
-use super::refused::not_a_file;
+use super::refused::{NOT_EXECUTABLE, not_a_file};
 use super::shell::word;
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
@@ -53,11 +55,14 @@ impl ComputeSession {
     ///
     /// # Errors
     /// As [`ComputeSession::upload_with`].
-    pub async fn upload(&self, files: &[Upload], options: UploadOptions) -> Result<(), ClientError> {
+    pub async fn upload(&self, files: &[Upload], options: UploadOptions) -> Result<Uploaded, ClientError> {
         self.upload_with(files, options, |_| {}).await
     }
 
     /// Uploads files of any size, and reports the progress.
+    ///
+    /// A file that is there and equal has arrived already. A file that cannot be read, or that changes while it is sent, is left
+    /// out, and the others are sent. One that grows arrives as long as it was when its transfer began.
     ///
     /// Servers accept files of less than 1 MiB. A larger file is sent in parts to the folder `.bai-repl` in the home
     /// folder. A small shell command in the session joins them and compares the SHA-256; until then the target is
@@ -68,39 +73,69 @@ impl ComputeSession {
     /// On clusters, a small file and the folders that are made for it belong to the user of the server, often root. The
     /// session can read them, but must not write to them, so a large upload to such a folder is refused. A folder that the
     /// session makes first, or that a large upload makes, takes files of any size. Large files and small ones may also be
-    /// uploaded to a new folder in one call. Below a folder that is mounted in the session (a virtual folder), genuine servers
-    /// store small files where the session cannot see them: upload them to the home folder, and move them there.
+    /// uploaded to a new folder in one call. The right to execute a small file is given there by a command. Below a folder that is
+    /// mounted in the session (a virtual folder), genuine servers store small files where the session cannot see them: upload them
+    /// to the home folder, and move them there.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
-    /// target, unless the options allow replacing it; [`ErrorKind::Local`] for a file that cannot be read;
-    /// [`ErrorKind::Refused`] if the session cannot write there, a folder is there, or a file is where a folder is needed; [`ErrorKind::Lost`] if the file
-    /// arrived damaged twice; else what the server says.
+    /// target that differs, unless the options allow replacing it; [`ErrorKind::Local`] for an only file that cannot be read;
+    /// [`ErrorKind::Refused`] if the session cannot write there, a folder is there, or a file is where a folder is needed; else
+    /// what the server says. The failure of one file is an error if it is the only one.
     pub async fn upload_with(
         &self,
         files: &[Upload],
         options: UploadOptions,
+        on_progress: impl FnMut(&Progress<'_>) + Send,
+    ) -> Result<Uploaded, ClientError> {
+        let mut uploaded = Uploaded::default();
+        self.upload_into(files, options, &mut uploaded, on_progress).await?;
+        Ok(uploaded)
+    }
+
+    /// As [`ComputeSession::upload_with`]. What has arrived is in `uploaded` also after an error, and when the call is dropped
+    /// in the middle.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::upload_with`].
+    pub async fn upload_into(
+        &self,
+        files: &[Upload],
+        options: UploadOptions,
+        uploaded: &mut Uploaded,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
         let mut outgoing = Vec::with_capacity(files.len());
         for Upload { from, to } in files {
-            let (to, (file, size)) = (target(to)?, open(from)?);
-            let executable = file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0);
-            outgoing.push(Outgoing { to, size, executable, content: Content::File(from.clone()) });
+            let to = target(to)?;
+            match open(from) {
+                Ok((file, size)) => {
+                    let mode = file.metadata().map_or(0, |metadata| metadata.permissions().mode());
+                    let content = Content::File(from.clone());
+                    outgoing.push(Outgoing { to, size, executable: mode & 0o111 != 0, content });
+                }
+                Err(error) if files.len() > 1 => uploaded.skip(&error, &from.display().to_string()),
+                Err(error) => return Err(error),
+            }
         }
-        self.send(outgoing, options, &mut ProgressMeter::new(&mut on_progress)).await
+        self.send(outgoing, options, uploaded, &mut ProgressMeter::new(&mut on_progress)).await
     }
 
     async fn send(
         &self,
-        files: Vec<Outgoing>,
+        mut files: Vec<Outgoing>,
         options: UploadOptions,
+        uploaded: &mut Uploaded,
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
-        let targets: Vec<_> = files.iter().map(|file| file.to.as_str()).collect();
-        refuse_repeated(&targets)?;
-        let links = self.check_targets(&targets, options.overwrite).await?;
+        refuse_repeated(&files.iter().map(|file| file.to.as_str()).collect::<Vec<_>>())?;
+        let CheckedTargets { links, here } = self.check_targets(&files, options.overwrite).await?;
         files.iter().for_each(|file| meter.expect(file.size));
+        let is_only_one = files.len() == 1;
+        for file in files.extract_if(.., |file| here.contains(&file.to)) {
+            meter.whole(&file.to, file.size);
+            uploaded.files.push(file.to);
+        }
         // A genuine server writes a small file through a link. The session's own command replaces the link.
         let any_name = self.api().has(Capability::ByteNames).await;
         let by_command = |file: &Outgoing| {
@@ -110,20 +145,64 @@ impl ComputeSession {
         };
         let (large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(by_command);
         for file in large {
-            self.send_large(file.content.into_file(&file.to).await?, &file.to, file.executable, meter)
-                .await?;
+            let sent = match file.content.open(&file.to).await {
+                Ok(content) => self.send_large(content, &file.to, file.executable, meter).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(()) => uploaded.files.push(file.to),
+                Err(error) if is_only_one || !is_about_one_file(&error) => return Err(error),
+                Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
+            }
         }
+        let executable: Vec<_> = match any_name {
+            true => Vec::new(),
+            false => small.iter().filter(|file| file.executable).map(|file| file.to.clone()).collect(),
+        };
+        self.own_folders(&executable).await?;
         for call in small.chunks(MAX_UPLOAD_FILES) {
-            let mut parts = Vec::with_capacity(call.len());
-            for file in call {
-                let (name, content) = (file.to.clone(), file.content.bytes()?);
-                parts.push(OutgoingPart { name, content, executable: file.executable });
-            }
-            self.send_files(&parts).await?;
-            for part in &parts {
-                meter.whole(&part.name, part.content.len() as u64);
+            self.send_small(call, is_only_one, uploaded, meter).await?;
+        }
+        let without = self.allow_to_execute(&executable).await?;
+        uploaded.skipped.extend(without.iter().map(|path| Skipped::new(path, NOT_EXECUTABLE)));
+        Ok(())
+    }
+
+    async fn send_small(
+        &self,
+        files: &[Outgoing],
+        is_only_one: bool,
+        uploaded: &mut Uploaded,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<(), ClientError> {
+        let mut parts = Vec::with_capacity(files.len());
+        for file in files {
+            match file.content.bytes(file.size) {
+                Ok(content) => {
+                    let (name, executable) = (file.to.clone(), file.executable);
+                    parts.push(OutgoingPart { name, content, executable });
+                }
+                Err(error) if is_only_one => return Err(error),
+                Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
             }
         }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        match self.send_files(&parts).await {
+            Err(error) if parts.len() > 1 && is_about_one_file(&error) => {
+                for part in &parts {
+                    match self.send_files(std::slice::from_ref(part)).await {
+                        Ok(()) => uploaded.arrived(part, meter),
+                        Err(error) if is_about_one_file(&error) => uploaded.skip(&error, &part.name),
+                        Err(error) => return Err(error),
+                    }
+                }
+                return Ok(());
+            }
+            sent => sent?,
+        }
+        parts.iter().for_each(|part| uploaded.arrived(part, meter));
         Ok(())
     }
 
@@ -139,7 +218,9 @@ impl ComputeSession {
     ) -> Result<(), ClientError> {
         let (to, size) = (target(to)?, content.len() as u64);
         let file = Outgoing { to, size, executable: false, content: Content::Memory(content) };
-        self.send(vec![file], options, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
+        let mut uploaded = Uploaded::default();
+        self.send(vec![file], options, &mut uploaded, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {}))
+            .await
     }
 
     /// Makes folders in the session, with those above them. A server other than our own needs a small shell command in the
@@ -173,35 +254,56 @@ impl ComputeSession {
     }
 }
 
+/// The result of [`ComputeSession::upload_with`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Uploaded {
+    /// The targets that have arrived, also those that were there already, with an earlier call.
+    pub files: Vec<String>,
+    /// Files that were left out, and those that arrived in part, each with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Uploaded {
+    fn skip(&mut self, error: &ClientError, name: &str) {
+        self.skipped.push(Skipped::after(error, name));
+    }
+
+    fn arrived(&mut self, part: &OutgoingPart, meter: &mut ProgressMeter<'_>) {
+        meter.whole(&part.name, part.content.len() as u64);
+        self.files.push(part.name.clone());
+    }
+}
+
 /// A file that is checked and to be sent.
-struct Outgoing {
+pub(super) struct Outgoing {
     /// The target, relative to the home folder.
-    to: String,
-    size: u64,
+    pub(super) to: String,
+    pub(super) size: u64,
     executable: bool,
-    content: Content,
+    pub(super) content: Content,
 }
 
 /// Where the content of a file is.
-enum Content {
+pub(super) enum Content {
     File(PathBuf),
     Memory(Bytes),
 }
 
 impl Content {
-    /// The content of a small file.
-    fn bytes(&self) -> Result<Bytes, ClientError> {
+    /// The content of a small file, of this size when it was found.
+    fn bytes(&self, size: u64) -> Result<Bytes, ClientError> {
         match self {
-            Content::File(from) => read(from).map(Bytes::from),
+            Content::File(from) => read(from, size).map(Bytes::from),
             Content::Memory(content) => Ok(content.clone()),
         }
     }
 
     /// The content as an open file.
-    async fn into_file(self, to: &str) -> Result<File, ClientError> {
+    async fn open(&self, to: &str) -> Result<File, ClientError> {
         let content = match self {
-            Content::File(from) => return Ok(open(&from)?.0),
-            Content::Memory(content) => content,
+            Content::File(from) => return Ok(open(from)?.0),
+            Content::Memory(content) => content.clone(),
         };
         let spool = move || {
             let mut file = tempfile::tempfile()?;
@@ -209,6 +311,22 @@ impl Content {
             file.rewind().map(|()| file)
         };
         large_up::blocking(&format!("upload {to}"), spool).await
+    }
+
+    /// Its SHA-256; `None` if it cannot be read.
+    pub(super) async fn checksum(&self) -> Result<Option<String>, ClientError> {
+        match self {
+            Content::File(from) => Ok(local_checksums(vec![from.clone()]).await?.pop().flatten()),
+            Content::Memory(content) => Ok(checksum_of(content.as_ref()).ok()),
+        }
+    }
+
+    /// The file's name for people.
+    fn shown(&self, to: &str) -> String {
+        match self {
+            Content::File(from) => from.display().to_string(),
+            Content::Memory(_) => to.to_owned(),
+        }
     }
 }
 
@@ -230,22 +348,14 @@ fn open(from: &Path) -> Result<(File, u64), ClientError> {
     Ok((File::open(from).map_err(failed)?, metadata.len()))
 }
 
-/// Reads the current content of a file, if it is small enough. The file may be growing or shrinking meanwhile.
-fn read(from: &Path) -> Result<Vec<u8>, ClientError> {
+/// Reads a small file, as much as it had when it was found. It may be growing or shrinking meanwhile.
+fn read(from: &Path, size: u64) -> Result<Vec<u8>, ClientError> {
     let mut content = Vec::new();
-    open(from)?.0.take(UPLOAD_LIMIT).read_to_end(&mut content).map_err(|error| {
+    open(from)?.0.take(size.min(UPLOAD_LIMIT - 1)).read_to_end(&mut content).map_err(|error| {
         let what = format!("read {}", from.display());
         ClientError::new(ErrorKind::Local, what, error.to_string()).with_source(error)
     })?;
-    if content.len() as u64 >= UPLOAD_LIMIT {
-        return Err(too_large(&from.display().to_string()));
-    }
     Ok(content)
-}
-
-fn too_large(name: &str) -> ClientError {
-    ClientError::new(ErrorKind::BadRequest, format!("upload {name}"), "a file must be smaller than 1 MiB")
-        .with_hint("upload it again: it has grown meanwhile")
 }
 
 #[cfg(test)]
@@ -260,9 +370,11 @@ mod tests {
             File::create(&path).unwrap().set_len(size).unwrap();
             path
         };
-        assert_eq!(read(&file("zero", 0)).unwrap(), b"");
-        assert_eq!(read(&file("small", UPLOAD_LIMIT - 1)).unwrap().len() as u64, UPLOAD_LIMIT - 1);
-        assert_eq!(read(&file("large", UPLOAD_LIMIT)).unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(read(&file("zero", 0), 0).unwrap(), b"");
+        assert_eq!(read(&file("small", 7), 7).unwrap().len(), 7);
+        let grown = file("grown", UPLOAD_LIMIT + 1);
+        assert_eq!(read(&grown, 9).unwrap().len(), 9);
+        assert_eq!(read(&grown, UPLOAD_LIMIT - 1).unwrap().len() as u64, UPLOAD_LIMIT - 1);
         assert_eq!(open(&file("huge", 3 << 30)).unwrap().1, 3 << 30);
         assert_eq!(open(folder.path()).unwrap_err().kind(), ErrorKind::Local);
         assert_eq!(open(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::Local);

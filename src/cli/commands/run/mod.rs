@@ -4,6 +4,7 @@
 mod sweep;
 mod sweep_progress;
 
+use super::transfer;
 use super::upload::{self, UploadPlan};
 use crate::cli::args::Run as Flags;
 use crate::cli::batch_steps::BatchSteps;
@@ -17,7 +18,7 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
-use bai_client::{Api, Cell, ComputeSession, Created, UploadOptions};
+use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
@@ -166,9 +167,10 @@ impl SingleRun<'_> {
         let files = &self.plan.files;
         let bar = TransferProgress::start(self.context, files.bytes());
         files.left_out.iter().for_each(|why| bar.print(why));
-        session
-            .upload_with(&files.uploads(), REPLACE, |progress| bar.at(progress.name, progress.all_done))
-            .await?;
+        let uploads = files.uploads();
+        let on_progress = |progress: &Progress<'_>| bar.at(progress.name, progress.all_done);
+        let uploaded = session.upload_with(&uploads, REPLACE, on_progress).await?;
+        transfer::refuse_left_out(&uploaded.skipped)?;
         session.create_folders(&files.folders).await?;
         session.create_links(&files.links, true).await?;
         Ok(session)
@@ -196,7 +198,8 @@ async fn prepare(
 ) -> Result<ComputeSession, CliError> {
     let (session, _) = ComputeSession::create(api, request, |status| report(status.name())).await?;
     report("uploading");
-    session.upload(&files.uploads(), REPLACE).await?;
+    let uploaded = session.upload(&files.uploads(), REPLACE).await?;
+    transfer::refuse_left_out(&uploaded.skipped)?;
     session.create_folders(&files.folders).await?;
     session.create_links(&files.links, true).await?;
     Ok(session)

@@ -101,7 +101,10 @@ fn names_special_on_other_systems_stay_inside() {
 fn a_name_that_is_not_utf_8_is_kept() {
     let ground = Ground::new();
     let unpacked = ground.unpack(false, one(b"\xff\xfe", EntryType::Regular, b"", b"x")).unwrap();
-    assert_eq!(unpacked.files, [bai_protocol::byte_text::path(&bai_protocol::byte_text::text(b"\xff\xfe"))]);
+    assert_eq!(
+        unpacked.files,
+        [(bai_protocol::byte_text::path(&bai_protocol::byte_text::text(b"\xff\xfe")), 1)]
+    );
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn files_that_were_not_requested_are_skipped() {
         overwrite: false,
     };
     let unpacked = unpacking.run(&[archive]).unwrap();
-    assert_eq!(unpacked.skipped, [Skipped { name: ".bashrc".into(), why: "it was not asked for" }]);
+    assert_eq!(unpacked.skipped, [Skipped { name: ".bashrc".into(), why: "it was not asked for".into() }]);
     assert_eq!(ground.names(), ["into/asked"]);
 }
 

@@ -1,0 +1,198 @@
+//! Files that change, cannot be read, or are there already while they are copied: what can travel travels, the rest is named at
+//! the end, and a transfer that was cut goes on.
+
+use bai_testkit::{Sandbox, binary, leave_out, need};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+
+const UNREADABLE: &str = "its permissions do not allow to read it";
+
+/// The names in a folder, sorted, with the hidden ones.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_that_grows_arrives_as_it_was_and_the_others_too() {
+    let sandbox = Sandbox::new();
+    let start = "import os, subprocess, sys\nos.mkdir('out')\n_ = open('out/z.txt', 'w').write('last')\n\
+                 _ = open('out/log', 'w').write('0123456789abcde\\n' * 100000)\n\
+                 grow = \"import os\\nlog = open('out/log', 'a')\\nwhile not os.path.exists('stop'):\\n    \
+                 log.write('0123456789abcde\\\\n'); log.flush()\"\n\
+                 growing = subprocess.Popen([sys.executable, '-c', grow])";
+    sandbox.run(&["-q", "-t", "work", "-c", start, "python"]).expect(0, "");
+    for to in ["one", "two"] {
+        let got = sandbox.run(&["download", "work", "out", "--to", to]);
+        assert_eq!(got.code, Some(0), "{}", got.stderr);
+        let folder = sandbox.work().join(to).join("out");
+        assert_eq!(names(&folder), ["log", "z.txt"]);
+        let log = std::fs::read(folder.join("log")).unwrap();
+        assert!(log.len() >= 1_600_000, "{}", log.len());
+        assert!(log.chunks(16).all(|line| b"0123456789abcde\n".starts_with(line)));
+    }
+    let stop = "open('stop', 'w').close(); growing.wait(); print(os.path.exists('.bai-repl'))";
+    sandbox.run(&["-q", "-t", "work", "-c", stop, "python"]).expect(0, "False\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_the_others_travel() {
+    let Some(sandbox) = Sandbox::of_another_user() else { return };
+    let make = "mkdir -p out/closed; echo a > out/a; echo secret > out/b; echo z > out/z; head -c 1500000 /dev/zero > out/large; \
+                cp out/large out/shut; echo hidden > out/closed/file; chmod 000 out/b out/shut out/closed";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "bash"]).expect(0, "");
+    let got = sandbox.run(&["download", "work", "out"]);
+    assert_eq!(got.code, Some(1), "{}", got.stderr);
+    let out = sandbox.work().join("out");
+    assert_eq!(names(&out), ["a", "closed", "large", "z"]);
+    for name in ["out/b", "out/shut", "out/closed"] {
+        let line = got.stderr.lines().find(|line| line.contains(&format!("{name} is left out: ")));
+        assert!(line.is_some_and(|line| line.contains(UNREADABLE)), "{name}: {}", got.stderr);
+    }
+    assert!(got.stderr.contains("3 files"), "{}", got.stderr);
+    let alone = sandbox.run(&["download", "work", "out/b", "--to", "alone"]);
+    assert!(alone.code == Some(122) && alone.stderr.contains("out/b: Permission denied"), "{alone:?}");
+    let alone = sandbox.run(&["download", "work", "out/b", "--to", "-"]);
+    assert!(alone.code == Some(122) && alone.stderr.contains("Permission denied"), "{alone:?}");
+
+    // The other direction.
+    let closed = sandbox.program("sh").args(["-c", "echo no > out/no; chmod 000 out/no out/closed"]).status();
+    assert!(closed.unwrap().success());
+    let sent = sandbox.run(&["upload", "work", "out", "--to", "up"]);
+    assert_eq!(sent.code, Some(1), "{}", sent.stderr);
+    for name in ["out/no", "out/closed"] {
+        assert!(sent.stderr.contains(&format!("{name} is left out: {UNREADABLE}")), "{}", sent.stderr);
+    }
+    sandbox.run(&["-q", "-t", "work", "-c", "ls -A up/out", "bash"]).expect(0, "a\nlarge\nz\n");
+    let there = sandbox.run(&["upload", "work", "out/no"]);
+    assert!(there.code == Some(1) && there.stderr.contains("Permission denied"), "{there:?}");
+}
+
+#[test]
+fn a_session_with_closed_folders_is_destroyed_with_its_files() {
+    let Some(sandbox) = Sandbox::of_another_user() else { return };
+    let make =
+        "mkdir -p a/b c/d; echo x > a/b/f; echo x > c/d/f; chmod 555 a a/b; chmod 000 c/d c; ln -s /tmp link";
+    for lost in [false, true] {
+        sandbox.run(&["-q", "-t", "work", "-c", make, "bash"]).expect(0, "");
+        if lost {
+            sandbox.run(&["serve", "--stop"]).expect_code(0);
+        }
+        sandbox.run(&["rm", "work"]).expect_code(0);
+        sandbox.run(&["serve", "--stop"]).expect_code(0);
+        let listed = sandbox.run(&["ls", "--all"]);
+        assert!(!listed.stdout.contains("LOST"), "{listed:?}");
+    }
+    let left = sandbox.home().join(".local/state/bai-repl/engine/sessions");
+    assert_eq!(names(&left), [""; 0]);
+}
+
+#[test]
+fn a_full_disk_holds_back_no_download_and_takes_no_name() {
+    if !need("unshare") || !need("mount") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let state = sandbox.home().join(".local/state");
+    std::fs::create_dir_all(&state).unwrap();
+    let script = "mount -t tmpfs -o size=4m none \"$0\" || exit 77\n\
+                  set -e\n\
+                  \"$1\" -q -t work -c \"_ = open('large', 'w').write('x' * 3000000)\" python\n\
+                  for file in \"$0\"/bai-repl; do head -c 9000000 /dev/zero > \"$0/full\" 2>/dev/null || true; done\n\
+                  \"$1\" -q download work large --to got\n\
+                  test $(wc -c < got/large) = 3000000; echo got\n\
+                  if \"$1\" rename work other; then exit 3; fi\n\
+                  if \"$1\" -q -t third -c 1 python; then exit 4; fi\n\
+                  \"$1\" -q ls\n\
+                  rm \"$0/full\"; \"$1\" rename work other; \"$1\" serve --stop; \"$1\" -q ls";
+    let mut command = sandbox.program("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(&state).arg(binary());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() == Some(77) || said.contains("unshare") {
+        return leave_out("the right to mount");
+    }
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{listed}{said}");
+    assert_eq!(said.matches("the disk is full").count(), 2, "{said}");
+    assert!(
+        listed.contains("got\n") && listed.contains("work  RUNNING") && !listed.contains("third"),
+        "{listed}"
+    );
+    assert!(listed.contains("other  LOST"), "{listed}");
+}
+
+#[test]
+fn a_transfer_that_was_cut_goes_on_without_force() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
+    let folder = sandbox.work().join("data");
+    std::fs::create_dir_all(folder.join("sub")).unwrap();
+    let large = vec![b'x'; 1_500_000];
+    for (name, content) in [("a", &b"first"[..]), ("sub/large", &large), ("z", b"last")] {
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+    sandbox.run(&["upload", "work", "data"]).expect_code(0);
+    // As if it had been cut: some files are missing.
+    sandbox.run(&["-q", "-t", "work", "-c", "import os; os.remove('data/z')", "python"]).expect(0, "");
+    let again = sandbox.run(&["upload", "work", "data"]);
+    assert!(again.code == Some(0) && again.stderr.contains("3 files"), "{again:?}");
+    sandbox.run(&["download", "work", "data", "--to", "back"]).expect_code(0);
+    std::fs::remove_file(sandbox.work().join("back/data/sub/large")).unwrap();
+    let again = sandbox.run(&["download", "work", "data", "--to", "back"]);
+    assert!(again.code == Some(0) && again.stderr.contains("3 files"), "{again:?}");
+    assert_eq!(std::fs::read(sandbox.work().join("back/data/sub/large")).unwrap(), large);
+    // A file of another content stays, and is named.
+    let differing = sandbox.write("back/data/a", "fIrst");
+    for words in [["download", "work", "data", "--to", "back"], ["upload", "work", "back/data", "--to", "."]]
+    {
+        let refused = sandbox.run(&words);
+        assert!(refused.code == Some(122) && refused.stderr.contains("data/a already exists"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(differing).unwrap(), b"fIrst");
+}
+
+#[test]
+fn two_equal_uploads_at_the_same_time_both_arrive() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
+    sandbox.write("large", vec![b'x'; 6_500_000]);
+    let both = [(); 2].map(|()| sandbox.command(&["upload", "-f", "work", "large"]).spawn().unwrap());
+    for one in both {
+        let ended = one.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    let look = "import os; print(os.path.getsize('large'), os.listdir())";
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "6500000 ['large']\n");
+}
+
+#[test]
+fn files_of_a_lost_session_are_listed_and_downloaded() {
+    let sandbox = Sandbox::new();
+    let make = "import os\nos.mkdir('out')\n_ = open('out/large', 'w').write('x' * 1500000)\n\
+                _ = open('out/small', 'w').write('s')\nos.symlink('small', 'out/link')";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "python"]).expect(0, "");
+    let listed = |key: &str| {
+        let listed = sandbox.run(&["--json", "ls"]);
+        serde_json::from_str::<serde_json::Value>(&listed.stdout).unwrap()[key].clone()
+    };
+    sandbox.run(&["serve", "--stop"]).expect_code(0);
+    let ended = listed("ended");
+    sandbox.run(&["serve", "--stop"]).expect_code(0);
+    assert!(ended.is_string() && listed("status") == "LOST");
+    assert_eq!(listed("ended"), ended);
+    let listed = sandbox.run(&["files", "work", "out"]);
+    assert!(listed.code == Some(0) && listed.stdout.contains("large"), "{listed:?}");
+    sandbox.run(&["download", "work", "out"]).expect_code(0);
+    let out = sandbox.work().join("out");
+    assert_eq!(names(&out), ["large", "link", "small"]);
+    assert_eq!(std::fs::metadata(out.join("large")).unwrap().len(), 1_500_000);
+    assert_eq!(std::fs::read_link(out.join("link")).unwrap(), Path::new("small"));
+    sandbox.run(&["download", "work", "out/small", "--to", "-"]).expect(0, "s");
+    let sent = sandbox.run(&["upload", "work", "out/small"]);
+    assert!(sent.code == Some(123) && sent.stderr.contains("was lost"), "{sent:?}");
+    assert_eq!(out.join("small").metadata().unwrap().permissions().mode() & 0o111, 0);
+}
