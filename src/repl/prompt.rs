@@ -17,7 +17,7 @@ use super::printable::printable;
 use super::state::{LoopAction, RanCell, Repl, SessionPhase};
 use super::terminal::{PromptTerminal, TerminalError};
 use super::terminal_pane::{TerminalPane, VisitPane};
-use crate::terminal::RunMode;
+use crate::terminal::{Continuations, PromptGuard, RunMode};
 use bai_client::{Cell, SessionState};
 
 /// Maximum number of notices from the terminal inside the session that wait for the next prompt; later ones are dropped.
@@ -77,8 +77,22 @@ impl Repl {
             repl.destroy_on_fatal_signals()?;
         }
         repl.show_pane_notices(pane_notices);
+        repl.draw_again_after_suspensions()?;
         repl.start_opening();
         Ok(repl)
+    }
+
+    /// Draws the edited line again after a suspension, when the shell has written below it.
+    fn draw_again_after_suspensions(&self) -> Result<(), TerminalError> {
+        let _inside = self.runtime.enter();
+        let (mut continuations, notifier) = (Continuations::listen()?, self.editor.notifier());
+        self.runtime.spawn(async move {
+            loop {
+                continuations.next().await;
+                notifier.draw_again();
+            }
+        });
+        Ok(())
     }
 
     /// Shows notices from the terminal inside the session while it is in the background: at once at the prompt, otherwise at
@@ -125,6 +139,7 @@ impl Repl {
         // The editor starts from these terminal modes and returns to them: between two lines no key is echoed or
         // translated, and the pane's key waits for the editor like any other key.
         let _keys = if self.editor.is_plain() { None } else { RunMode::enter(None)? };
+        let _modes = (!self.editor.is_plain()).then(PromptGuard::enter);
         loop {
             self.before_prompt()?;
             let initial = std::mem::take(&mut self.initial);

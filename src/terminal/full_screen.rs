@@ -2,13 +2,16 @@
 //! previous state is restored however the view ends.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::modes::{RawMode, write_to_stdout};
 use super::reset::{AFTER_RAW, LEAVE_ALTERNATE, PassthroughTracker};
 
 /// The current user of the terminal.
 static OWNER: AtomicU8 = AtomicU8::new(NO_OWNER);
+
+/// Whether a prompt is behind the view, or has the terminal.
+static AT_PROMPT: AtomicBool = AtomicBool::new(false);
 
 const NO_OWNER: u8 = 0;
 const VIEW: u8 = 1;
@@ -95,9 +98,30 @@ pub(super) fn leave() {
     }
 }
 
-/// Enters the view again after a suspension. In passthrough, the caller must repaint. Safe in a signal handler.
+/// Enters the view again after a suspension, or sets the modes of the prompt. In passthrough, the caller must repaint. Safe in a
+/// signal handler.
 pub(super) fn enter_again() {
-    if OWNER.load(Ordering::SeqCst) == VIEW {
-        write_to_stdout(ENTER);
+    match OWNER.load(Ordering::SeqCst) {
+        VIEW => write_to_stdout(ENTER),
+        NO_OWNER if AT_PROMPT.load(Ordering::SeqCst) => write_to_stdout(EDITOR_MODES),
+        _ => {}
+    }
+}
+
+/// A guard while a prompt has the terminal: a suspension must not leave the modes of its editor off.
+#[derive(Debug)]
+pub struct PromptGuard(());
+
+impl PromptGuard {
+    /// Starts the prompt. It sets and resets its modes itself.
+    pub fn enter() -> Self {
+        AT_PROMPT.store(true, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for PromptGuard {
+    fn drop(&mut self) {
+        AT_PROMPT.store(false, Ordering::SeqCst);
     }
 }

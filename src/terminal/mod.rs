@@ -17,7 +17,7 @@ mod screen;
 mod secret;
 mod signals;
 
-pub use full_screen::{FullScreen, PassthroughGuard};
+pub use full_screen::{FullScreen, PassthroughGuard, PromptGuard};
 pub use guard::{CONTAINED_THREAD, install};
 pub use links::supports_links;
 pub use modes::{RawMode, RunMode};
@@ -28,7 +28,7 @@ pub use restore::restore;
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret, read_secret_unless};
 pub use signals::{
-    FatalSignal, FatalSignals, ViewSignal, ViewSignals, interrupt_unless_ignored, listen_fatal,
+    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, interrupt_unless_ignored, listen_fatal,
 };
 
 #[cfg(test)]

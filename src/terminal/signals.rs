@@ -1,8 +1,8 @@
 //! Signals that end or suspend the program: the terminal is restored before they take effect.
 //!
 //! A program that must end its sessions before SIGTERM or SIGHUP kills it calls [`listen_fatal`]; the terminal is
-//! restored in this case too, and a second signal kills at once. SIGINT and SIGQUIT end the program only as long as no part of
-//! it listens to them: at the prompt they are keys. SIGWINCH belongs to the prompt.
+//! restored in this case too, and a second signal kills at once. SIGINT and the SIGQUIT of a key end the program only as long as no
+//! part of it listens to them: at the prompt they are keys. SIGWINCH belongs to the prompt.
 
 use std::io;
 use std::sync::OnceLock;
@@ -42,6 +42,11 @@ pub(super) fn install_handlers() -> io::Result<()> {
             }
         }
     }
+    let flags = SaFlags::SA_SIGINFO | SaFlags::SA_RESTART;
+    let action = SigAction::new(SigHandler::SigAction(on_quit), flags, SigSet::empty());
+    if matches!(set_action(Signal::SIGQUIT, action)?.handler(), SigHandler::SigIgn) {
+        set_handler(Signal::SIGQUIT, SigHandler::SigIgn)?;
+    }
     for (signal, before) in CRASHES.into_iter().zip(&CRASH_HANDLERS) {
         // The handler does not run twice, and it has a stack of its own, as Rust's handler needs it.
         let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK;
@@ -63,6 +68,8 @@ fn handler_of(signal: Signal) -> Option<extern "C" fn(libc::c_int)> {
         Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGTTIN | Signal::SIGTTOU => None,
         // They are errors of a write.
         Signal::SIGPIPE | Signal::SIGXFSZ => None,
+        // Its handler has to know who sent it.
+        Signal::SIGQUIT => None,
         signal if CRASHES.contains(&signal) => None,
         _ => Some(on_unexpected),
     }
@@ -93,13 +100,29 @@ extern "C" fn on_unexpected(number: libc::c_int) {
     Errno::set_raw(errno);
 }
 
+/// Ends the program when another process sends SIGQUIT. The key of the terminal that sends it is left to the part that listens,
+/// as in [`on_unexpected`].
+extern "C" fn on_quit(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    let errno = Errno::last_raw();
+    if was_sent(info) || current_action(Signal::SIGQUIT) == Some(on_quit as *const () as libc::sighandler_t) {
+        restore();
+        deliver_by_default(Signal::SIGQUIT);
+    }
+    Errno::set_raw(errno);
+}
+
+/// Whether a process has sent the signal, and not the system. The pointer is that of a handler with SA_SIGINFO.
+fn was_sent(info: *mut libc::siginfo_t) -> bool {
+    // SAFETY: the system passes a valid pointer to a handler that was installed with SA_SIGINFO.
+    #[allow(unsafe_code)]
+    unsafe { info.as_ref() }.is_none_or(|info| info.si_code <= 0)
+}
+
 extern "C" fn on_crash(number: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     restore();
     // What handles the crash may abort, and this stack is too small for another handler.
     let _ = set_handler(Signal::SIGABRT, SigHandler::SigDfl);
-    // SAFETY: the system passes a valid pointer to a handler that was installed with SA_SIGINFO.
-    #[allow(unsafe_code)]
-    let was_sent = unsafe { info.as_ref() }.is_none_or(|info| info.si_code <= 0);
+    let was_sent = was_sent(info);
     let crash = CRASHES.into_iter().zip(&CRASH_HANDLERS).find(|(signal, _)| *signal as libc::c_int == number);
     match crash {
         // The instruction that has failed is repeated then, and fails again.
@@ -266,6 +289,30 @@ pub enum ViewSignal {
     Continued,
     /// The program is about to end, so the view closes.
     Closing,
+}
+
+/// Listens for continuations after a suspension, in the foreground.
+#[derive(Debug)]
+pub struct Continuations(SignalStream);
+
+impl Continuations {
+    /// Registers the signal. Call it on the runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot register the signal.
+    pub fn listen() -> io::Result<Self> {
+        signal(SignalKind::from_raw(libc::SIGCONT)).map(Self)
+    }
+
+    /// Waits for the next one. Cancel-safe.
+    pub async fn next(&mut self) {
+        while self.0.recv().await.is_some() {
+            if in_foreground() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
 }
 
 /// A listener for the signals of a full-screen view. It does not change the effect of fatal signals; [`listen_fatal`] does.

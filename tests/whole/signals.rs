@@ -5,6 +5,7 @@ use super::daemon::Daemon;
 use alacritty_terminal::term::TermMode;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::Termios;
 use nix::unistd::Pid;
 use std::process::{Command, Stdio};
 
@@ -30,6 +31,11 @@ fn has_no_signals(text: &str) -> bool {
     let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("Sig")?.split_once(':')).collect();
     let signals = |hex: &str| u64::from_str_radix(hex.trim(), 16).unwrap() & 0x7fff_ffff;
     lines.len() == 2 && lines.iter().all(|(_, hex)| signals(hex) == 0)
+}
+
+/// The modes of a terminal before the program. Those of its own terminal may have been changed by the time of a question.
+fn initial_modes(sandbox: &Sandbox) -> Termios {
+    FakeTerminal::start_command(sandbox.in_terminal(&["cat"]), 24, 80).termios()
 }
 
 /// Starts the binary with ignored and blocked signals.
@@ -122,7 +128,7 @@ fn a_signal_that_ends_the_program_leaves_the_terminal_as_it_was() {
             sandbox.set("SHELL", "/bin/sh");
             sandbox.set("PS1", "ready>");
             let terminal = FakeTerminal::start(&sandbox, arguments);
-            let before = terminal.termios();
+            let before = initial_modes(&sandbox);
             terminal.wait_for(shown);
             assert_ne!(terminal.termios(), before, "raw mode");
             kill(Pid::from_raw(terminal.pid()), signal).unwrap();
@@ -138,7 +144,7 @@ fn a_prompt_and_a_cell_keep_their_terminal_when_they_abort() {
     for cell in ["", "import time; print('o' + 'n'); time.sleep(60)", ":files"] {
         let sandbox = Sandbox::new();
         let terminal = FakeTerminal::start(&sandbox, &["python"]);
-        let before = terminal.termios();
+        let before = initial_modes(&sandbox);
         terminal.wait_for_prompt(PROMPT);
         terminal.run(PROMPT, "1");
         match cell {
@@ -158,4 +164,65 @@ fn a_prompt_and_a_cell_keep_their_terminal_when_they_abort() {
         assert!(!end.screen.modes.intersects(ON_IN_VIEWS), "{cell}");
         assert!(end.screen.modes.contains(TermMode::SHOW_CURSOR), "{cell}");
     }
+}
+
+#[test]
+fn a_quit_signal_of_another_program_ends_the_prompt_and_restores_the_terminal() {
+    for cell in ["", "print('o' + 'n'); input()", "import time; print('o' + 'n'); time.sleep(600)"] {
+        let sandbox = Sandbox::new();
+        let terminal = FakeTerminal::start(&sandbox, &["python"]);
+        let before = initial_modes(&sandbox);
+        terminal.wait_for_prompt(PROMPT);
+        terminal.run(PROMPT, "1");
+        if !cell.is_empty() {
+            terminal.enter(cell);
+            terminal.wait_until("the cell", |screen| screen.has_line("on"));
+        }
+        kill(Pid::from_raw(terminal.pid()), Signal::SIGQUIT).unwrap();
+        let end = terminal.wait_for_end();
+        assert_eq!(end.line_discipline, before.local_flags, "{cell}");
+        assert!(!end.screen.modes.intersects(ON_IN_VIEWS), "{cell}");
+    }
+}
+
+/// A shell with job control, which runs the program in the foreground and continues it after two suspensions.
+fn under_job_control(sandbox: &Sandbox) -> FakeTerminal {
+    let wait = "echo stop''ped; read -r _; fg";
+    let script = format!("set -m; \"$0\" python & echo $! >pid; fg; {wait}; {wait}");
+    FakeTerminal::start_command(sandbox.in_terminal(&["bash", "-c", &script, binary()]), 24, 80)
+}
+
+#[test]
+fn a_prompt_that_goes_on_after_a_suspension_is_drawn_again() {
+    let sandbox = Sandbox::new();
+    let terminal = under_job_control(&sandbox);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "1");
+    let pid: i32 = std::fs::read_to_string(sandbox.work().join("pid")).unwrap().trim().parse().unwrap();
+    let suspended = |terminal: &FakeTerminal, times: usize| {
+        kill(Pid::from_raw(pid), Signal::SIGTSTP).unwrap();
+        let screen =
+            terminal.wait_until("the suspension", |screen| screen.all.matches("stopped").count() == times);
+        assert!(!screen.modes.contains(TermMode::BRACKETED_PASTE));
+        terminal.send("\r");
+    };
+    terminal.send("6 * 7");
+    terminal.wait_until("the half cell", |screen| screen.last_line().ends_with("6 * 7"));
+    suspended(&terminal, 1);
+    terminal.wait_until("the cell again", |screen| {
+        screen.last_line() == "python ❯ 6 * 7" && screen.modes.contains(TermMode::BRACKETED_PASTE)
+    });
+    terminal.send("\r");
+    terminal.wait_until("the result", |screen| screen.has_line("42"));
+    terminal.wait_for_prompt(PROMPT);
+    // The same while a cell runs.
+    terminal.enter("import time; print('o' + 'n'); time.sleep(600)");
+    terminal.wait_until("the cell", |screen| screen.has_line("on"));
+    suspended(&terminal, 2);
+    terminal.wait_until("bracketed paste", |screen| screen.modes.contains(TermMode::BRACKETED_PASTE));
+    terminal.send("\x03");
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
 }

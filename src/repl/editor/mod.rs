@@ -187,7 +187,10 @@ impl Editor {
                 if let Some(helper) = editor.helper_mut() {
                     helper.prompt_width = self.prompt.0.width();
                 }
-                match read(editor, &self.shared, &self.prompt, &initial) {
+                self.notifier.set_editing(true);
+                let result = read(editor, &self.shared, &self.prompt, &initial);
+                self.notifier.set_editing(false);
+                match result {
                     Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
                         CellRead::Cancelled
                     }
@@ -214,7 +217,9 @@ impl Editor {
                     helper.prompt_width = prompt.width;
                 }
                 editor.history_mut().choose(HistoryKind::Answers);
+                self.notifier.set_editing(true);
                 let result = read(editor, &self.shared, &prompt.text, initial);
+                self.notifier.set_editing(false);
                 let answer = match result {
                     Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
                         AnswerRead::Interrupted

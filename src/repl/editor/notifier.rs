@@ -1,6 +1,7 @@
 //! Notices while the editor has the keyboard. They are shown above the line, each by its own thread, because the editor accepts
 //! one at a time and may be busy.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::ExternalPrinter;
@@ -9,7 +10,7 @@ type Print = Box<dyn FnMut(String) + Send>;
 
 /// Shows notices. If the terminal cannot show them, the caller reports them later.
 #[derive(Clone, Default)]
-pub(in crate::repl) struct Notifier(Option<Arc<Mutex<Print>>>);
+pub(in crate::repl) struct Notifier(Option<Arc<Mutex<Print>>>, Arc<AtomicBool>);
 
 impl Notifier {
     pub(super) fn through(mut printer: impl ExternalPrinter + Send + 'static) -> Self {
@@ -17,7 +18,21 @@ impl Notifier {
             // An error is ignored: the editor has ended in the meantime.
             let _ = printer.print(text);
         });
-        Notifier(Some(Arc::new(Mutex::new(print))))
+        Notifier(Some(Arc::new(Mutex::new(print))), Arc::default())
+    }
+
+    /// Draws the line again where the cursor is. Does nothing if no line is edited.
+    pub(in crate::repl) fn draw_again(&self) {
+        if let Some(print) = self.0.clone().filter(|_| self.1.load(Ordering::Relaxed)) {
+            // The printer adds a line end, so the cursor goes up first.
+            let draw = move || print.lock().unwrap_or_else(PoisonError::into_inner)("\x1b[A\n".to_owned());
+            let _ = std::thread::Builder::new().name("notice".into()).spawn(draw);
+        }
+    }
+
+    /// Records whether a line is edited.
+    pub(super) fn set_editing(&self, editing: bool) {
+        self.1.store(editing, Ordering::Relaxed);
     }
 
     /// Shows a text above the line. Returns at once; false if the terminal cannot show it.
