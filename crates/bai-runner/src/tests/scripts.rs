@@ -5,7 +5,7 @@ use super::harness::{LIMIT, Session};
 use bai_protocol::complete::CompletionRequest;
 use tokio::time::timeout;
 
-/// A session, where the language is installed.
+/// A session, where the language is installed. Below, U+10FFFF is the byte 0xFF, as `byte_text` writes it.
 async fn session(image: &str) -> Option<Session> {
     if resolve(image).is_err() {
         println!("{image} is not installed");
@@ -79,7 +79,7 @@ async fn ruby_prints_values_as_irb_does() {
             ("class Point; attr_reader :name; def initialize; @name = 'p'; end; end", ""),
             ("point = Point.new; point.name", "=> \"p\"\n"),
             ("hash = {alpha: 1, 'beta' => 2}; nil", ""),
-            ("$stdout.write(\"a\\xff\"); nil", "a\u{fffd}"),
+            ("$stdout.write(\"a\\xff\"); nil", "a\u{10ffff}"),
         ])
         .await;
     let about = session.value("# Adds.\ndef add(a, b = 1) = a + b\n_bai_doc('add')").await;
@@ -132,7 +132,7 @@ async fn perl_keeps_its_lexical_variables() {
                 "[1, 2, { alpha => 1, beta => [1, 2] }, undef, sub { ... }]\n",
             ),
             ("use strict; use warnings; my $strict = 1;", ""),
-            ("print \"a\\xff\"", "a\u{fffd}"),
+            ("print \"a\\xff\"", "a\u{10ffff}"),
             ("for my $i (1 .. 3) { last if $i == 2 }", ""),
             ("last;", ""),
             ("my sub double { 2 * shift } double(4)", "8\n"),
@@ -203,7 +203,7 @@ async fn php_shows_values_and_outlives_its_fatal_errors() {
             ("count(new Things([1, 2]))", "= 2\n"),
             ("foreach ([1, 2] as $i) { echo $i; }", "12"),
             ("$f = function ($x) { return $x + 1; }; $f(twice(3)) // a comment", "= 7\n"),
-            ("ob_start(); echo \"a\\xff\";", "a\u{fffd}"),
+            ("ob_start(); echo \"a\\xff\";", "a\u{10ffff}"),
             ("namespace App; function name() { return __FUNCTION__; } echo name();", "App\\name"),
         ])
         .await;
@@ -276,7 +276,7 @@ async fn lua_shares_its_local_variables() {
             ("inner, other, third, text", "nil\tnil\tnil\tlocal third = end\n"),
             ("t = { alpha = 1, ['b c'] = 2, sub = { inner = 'x' } }", ""),
             ("io.write('no newline')", "no newline"),
-            ("'a\\xff'", "a\u{fffd}\n"),
+            ("'a\\xff'", "a\u{10ffff}\n"),
             ("print('x')", "x\n"),
             ("-- Adds.\nfunction add(a, ...) return a + 1 end\n_bai_doc('add')", "function add(a, ...)\n<cell 11>:2\n\nAdds.\n"),
         ])
