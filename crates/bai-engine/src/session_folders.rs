@@ -18,6 +18,10 @@ use std::path::{Path, PathBuf};
 /// The largest record that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 10;
 
+/// The end of a record's name, after that of the folder. Not one that a program tries for the name of a folder: `node .` runs
+/// `FOLDER.json` if there is one.
+const RECORD_END: &str = ".session";
+
 /// The session of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -97,7 +101,7 @@ fn all(root: &Path) -> io::Result<Vec<String>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         // This is the type of the entry itself, not of a link's target.
         let kind = entry.file_type()?;
-        match name.strip_suffix(".json") {
+        match name.strip_suffix(RECORD_END) {
             Some(id) if kind.is_file() && is_session(id) => ids.push(id.to_owned()),
             None if kind.is_dir() && is_session(&name) => ids.push(name),
             _ => {}
@@ -122,7 +126,7 @@ fn has_files(folder: &Path) -> bool {
 }
 
 fn record_file(root: &Path, id: &str) -> PathBuf {
-    root.join(format!("{id}.json"))
+    root.join(format!("{id}{RECORD_END}"))
 }
 
 /// Records the session of a folder.
