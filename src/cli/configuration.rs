@@ -9,6 +9,7 @@ use crate::config::{FileConfig, LOCAL, TextRule};
 use crate::panes::PrefixKey;
 use crate::render::sanitize;
 use crate::theme::LibraryError;
+use bai_protocol::byte_text;
 use std::path::Path;
 
 /// The longest warning.
@@ -37,7 +38,7 @@ pub(super) fn read(path: &Path, arguments: &Arguments) -> Result<FileConfig, Cli
         }
     };
     for wrong in &config.wrong {
-        let place = format!("{}:{}", path.display(), wrong.line);
+        let place = format!("{}:{}", byte_text::shown_path(path), wrong.line);
         warn(&format!("{place}: {} {}; it is ignored", wrong.key(), wrong.problem));
     }
     Ok(config)

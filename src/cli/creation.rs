@@ -7,6 +7,7 @@ use super::exit_status::ExitStatus;
 use super::session_name;
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{ComputeSession, Created, not_a_file};
+use bai_protocol::byte_text;
 use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
 use std::path::Path;
@@ -126,7 +127,7 @@ pub(super) struct Code {
 }
 
 fn read_text(path: &Path) -> Result<String, CliError> {
-    let name = path.display();
+    let name = byte_text::shown_path(path);
     let failed = |error| CliError::new(ExitStatus::Usage, format!("cannot read {name}: {error}"));
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;

@@ -11,6 +11,7 @@ use crate::panes::Appearance;
 use crate::render::{ConsoleOptions, GraphicsCapabilities, sanitize};
 use crate::terminal::{self, Choice, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
+use bai_protocol::byte_text;
 use nix::unistd::{AccessFlags, access};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,11 +154,12 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), CliError> {
             .hint("--media-dir, or dir under [media] in the configuration, sets the folder for pictures")
     };
     if !existing.is_dir() {
-        return Err(invalid(format!("{} is not a folder", existing.display())));
+        return Err(invalid(format!("{} is not a folder", byte_text::shown_path(existing))));
     }
     let writable = AccessFlags::W_OK | AccessFlags::X_OK;
-    access(existing, writable)
-        .map_err(|error| invalid(format!("cannot write into {}: {}", existing.display(), error.desc())))
+    access(existing, writable).map_err(|error| {
+        invalid(format!("cannot write into {}: {}", byte_text::shown_path(existing), error.desc()))
+    })
 }
 
 /// The appearance of full-screen views. The terminal is not queried, as for a run without a prompt.

@@ -4,6 +4,7 @@ use super::args::Runner;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use crate::terminal::{self, FatalSignal};
+use bai_protocol::byte_text;
 use bai_runner::{AgentError, AgentOptions, AgentRunner};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,9 @@ fn workdir(named: Option<PathBuf>) -> Result<PathBuf, CliError> {
         if home.is_dir() { home.to_owned() } else { PathBuf::from(".") }
     });
     folder.canonicalize().map_err(|error| {
-        CliError::new(ExitStatus::Usage, format!("cannot use the folder {}: {error}", folder.display()))
+        CliError::new(
+            ExitStatus::Usage,
+            format!("cannot use the folder {}: {error}", byte_text::shown_path(&folder)),
+        )
     })
 }

@@ -176,6 +176,64 @@ fn a_named_session_stays_and_has_the_files() {
     assert!(stopped.stderr.contains("was stopped with its sessions"), "{}", stopped.stderr);
 }
 
+#[test]
+fn node_finds_the_program_of_a_package() {
+    if !need("node") {
+        return;
+    }
+    for (files, expected) in [
+        (&[("index.js", "console.log('index')")][..], "index\n"),
+        (
+            &[
+                ("index.js", ""),
+                ("package.json", "{\"main\": \"src/app\"}"),
+                ("src/app.js", "console.log('app')"),
+            ],
+            "app\n",
+        ),
+        (&[("index.js", ""), ("main.js", "console.log('main')")], "main\n"),
+    ] {
+        let sandbox = Sandbox::new();
+        std::fs::create_dir(sandbox.work().join("src")).unwrap();
+        for (name, content) in files {
+            sandbox.write(name, content);
+        }
+        sandbox.run(&["-q", "run", "nodejs", "."]).expect(0, expected);
+    }
+}
+
+#[test]
+fn a_link_that_is_named_is_what_it_leads_to() {
+    let sandbox = Sandbox::new();
+    let elsewhere = sandbox.home().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("real.py"), "import sys; print('linked', sys.argv[0])").unwrap();
+    std::os::unix::fs::symlink(elsewhere.join("real.py"), sandbox.work().join("link.py")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, sandbox.work().join("folder")).unwrap();
+    for (named, executed) in [("link.py", "link.py"), ("./link.py", "link.py"), ("folder/", "folder/real.py")]
+    {
+        let run = sandbox.run(&["-q", "run", "python", named, "--exec", &format!("python3 {executed}")]);
+        run.expect(0, &format!("linked {executed}\n"));
+    }
+}
+
+#[test]
+fn files_that_are_left_out_make_the_exit_code_of_a_success_1() {
+    let sandbox = Sandbox::new();
+    sandbox.write("main.py", "print('ran')");
+    sandbox.write("fails.py", "raise SystemExit(7)");
+    std::os::unix::fs::symlink("/etc/hostname", sandbox.work().join("outside")).unwrap();
+    for (more, code, printed) in [
+        (&[][..], 1, "ran\n"),
+        (&["--exec", "python3 main.py $n", "--exec-range", "n=case:1,2"], 1, "ran\nran\n"),
+        (&["--exec", "python3 fails.py"], 7, ""),
+    ] {
+        let run = sandbox.run(&[&["-q", "run", "python", "."][..], more].concat());
+        run.expect(code, printed);
+        assert!(run.stderr.contains("outside is left out"), "{}", run.stderr);
+    }
+}
+
 /// A project with a build backend of its own, so that pip needs no network. It installs the module `mine`.
 const BACKEND: &str = r#"
 import base64, hashlib, os, zipfile

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 /// The character of the byte 0, if it were one of those bytes.
 const ZERO: u32 = 0x10_ff00;
@@ -80,6 +80,11 @@ pub fn shown(name: &str) -> String {
     }
     spaces(&mut shown, name.len() - name.trim_end_matches(' ').len());
     shown
+}
+
+/// A path of this machine as people read it: [`shown`] with all its bytes.
+pub fn shown_path(path: &Path) -> String {
+    shown(&text(path.as_os_str().as_bytes()))
 }
 
 /// Whether a character in a name cannot be seen: it acts on a terminal, changes the direction of text, takes no room, or looks

@@ -57,7 +57,8 @@ pub(in crate::cli) async fn download(
         TransferEnd::Interrupted => return Ok(ExitStatus::Remote(130)),
         TransferEnd::Done if context.global.json => {}
         TransferEnd::Done => {
-            let sentence = format!("{count}, {} to {}", format::size(arrived.bytes), flags.to.display());
+            let sentence =
+                format!("{count}, {} to {}", format::size(arrived.bytes), byte_text::shown_path(&flags.to));
             table::report(context, &json!({}), &sentence)?;
         }
     }

@@ -181,19 +181,25 @@ async fn upload_stdin(
 /// to `base`.
 pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
     let failed = |path: &Path, error| {
-        CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", path.display()))
+        CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", byte_text::shown_path(path)))
     };
     let base = base.canonicalize().map_err(|error| failed(base, error))?;
     let mut plan = UploadPlan::default();
     for file in files {
-        let whole = file.canonicalize().map_err(|error| failed(file, error))?;
+        // A link that is named counts as what it leads to, under its own name.
+        let whole = real_place(file).map_err(|error| failed(file, error))?;
         let relative = whole.strip_prefix(&base).map_err(|_| {
-            let why = format!("{} is not in the folder {}", file.display(), base.display());
+            let why = format!(
+                "{} is not in the folder {}",
+                byte_text::shown_path(file),
+                byte_text::shown_path(&base)
+            );
             CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
         })?;
         let to = byte_text::text(relative.as_os_str().as_bytes());
         let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
-        plan.add(&whole, &metadata, to, 0).map_err(|error| failed(file, error))?;
+        let content = whole.canonicalize().map_err(|error| failed(file, error))?;
+        plan.add(&content, &metadata, to, 0).map_err(|error| failed(file, error))?;
     }
     // A file may be named, and its folder too.
     let mut names = BTreeSet::new();
@@ -201,12 +207,25 @@ pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadP
     Ok(plan)
 }
 
+/// The place of a file in its real folder. Its own name stays, also if it is a link.
+fn real_place(file: &Path) -> std::io::Result<PathBuf> {
+    match (file.parent(), file.file_name()) {
+        (Some(folder), Some(name)) if folder.as_os_str().is_empty() => {
+            Ok(Path::new(".").canonicalize()?.join(name))
+        }
+        (Some(folder), Some(name)) => Ok(folder.canonicalize()?.join(name)),
+        // `.` and `..` have their names only in their whole paths.
+        _ => file.canonicalize(),
+    }
+}
+
 /// Finds the files to upload: those that are named, and all files in folders that are named. They go into the folder `to`.
 fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError> {
     let mut plan = UploadPlan::default();
     for file in files {
-        let failed =
-            |error| CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", file.display()));
+        let failed = |error| {
+            CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", byte_text::shown_path(file)))
+        };
         // `.` and `..` have their names only in their whole paths.
         let whole = file.canonicalize().map_err(failed)?;
         let name = file.file_name().or_else(|| whole.file_name()).unwrap_or_default();
@@ -242,7 +261,7 @@ impl UploadPlan {
             std::io::ErrorKind::PermissionDenied => UNREADABLE.to_owned(),
             _ => explain(error),
         };
-        self.left_out.push(format!("{} is left out: {why}", from.display()));
+        self.left_out.push(format!("{} is left out: {why}", byte_text::shown_path(from)));
         Ok(())
     }
 
@@ -277,7 +296,7 @@ impl UploadPlan {
             () => is_too_many.then_some(transfer::TOO_MANY),
         };
         if let Some(why) = why {
-            self.left_out.push(format!("{} is left out: {why}", from.display()));
+            self.left_out.push(format!("{} is left out: {why}", byte_text::shown_path(from)));
             return Ok(());
         }
         let entries = std::fs::read_dir(from).and_then(Iterator::collect::<Result<Vec<_>, _>>);

@@ -141,7 +141,7 @@ impl Unpacking {
         let shown: PathBuf = below.chain(parts.iter().map(PathBuf::from)).collect();
         let about = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => InTheWay::error(&self.into, &shown),
-            kind => io::Error::new(kind, format!("{}: {}", shown.display(), explain(&error))),
+            kind => io::Error::new(kind, format!("{}: {}", byte_text::shown_path(&shown), explain(&error))),
         };
         if entry.header().entry_type().is_dir() {
             return folder(root, parts).map(drop).map_err(about);
@@ -177,7 +177,7 @@ pub(super) fn make_folders(into: &Path, folders: &[Vec<String>]) -> io::Result<(
     for parts in folders {
         folder_below(&root, parts).map_err(|error| {
             let shown: PathBuf = parts.iter().map(|part| byte_text::path(part)).collect();
-            io::Error::new(error.kind(), format!("{}: {}", shown.display(), explain(&error)))
+            io::Error::new(error.kind(), format!("{}: {}", byte_text::shown_path(&shown), explain(&error)))
         })?;
     }
     Ok(())

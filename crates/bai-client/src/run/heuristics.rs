@@ -6,26 +6,28 @@ use bai_protocol::language::{self, Language, Needs, Rule, Word};
 /// The script that builds a program: with `make` first, then by the rules.
 pub(super) fn build() -> String {
     let make = "if [ -f Makefile ] || [ -f makefile ]; then exec make; fi\n";
-    make.to_owned() + &script(|language| language.build)
+    make.to_owned() + &script(|language| language.build, |_| true)
 }
 
 /// The script that runs a program.
 pub(super) fn execute() -> String {
     let missing = "echo \"no program was found to execute: neither ./main nor main.py, main.js, main.R or the like is here\" >&2\n\
                    exit 127";
-    script(|language| language.execute) + missing
+    script(|language| language.execute, |name| name.starts_with("main.")) + missing
 }
 
-/// One branch for each rule: `./main` first, then programs with a known name, then any other.
-fn script(rules: fn(&Language) -> &'static [Rule]) -> String {
+/// One branch for each rule: `./main` first, then files that tell the language, then those that projects in another language
+/// have too, then any other program.
+fn script(rules: fn(&Language) -> &'static [Rule], tells: fn(&str) -> bool) -> String {
     let mut all: Vec<(&Language, &Rule)> = Vec::new();
     for &language in language::ALL {
         all.extend(rules(language).iter().map(|rule| (language, rule)));
     }
     all.sort_by_key(|(_, rule)| match rule.needs {
         Needs::Program("main") => 0,
-        Needs::File(_) => 1,
-        Needs::Program(_) | Needs::Sources => 2,
+        Needs::File(name) if tells(name) => 1,
+        Needs::File(_) => 2,
+        Needs::Program(_) | Needs::Sources => 3,
     });
     let mut branches: Vec<String> = Vec::new();
     for (language, rule) in all {

@@ -166,7 +166,12 @@ pub static NODEJS: Language = Language {
     extensions: &["js"],
     grammar: "JavaScript",
     syntax: Syntax { long_quotes: "`", regex: true, ..Syntax::C_LIKE },
-    execute: &[Rule::file("main.js", "{tool} main.js")],
+    execute: &[
+        Rule::file("main.js", "{tool} main.js"),
+        // Node.js itself finds the program of a package.
+        Rule::file("package.json", "{tool} ."),
+        Rule::file("index.js", "{tool} ."),
+    ],
     ..Language::UNKNOWN
 };
 

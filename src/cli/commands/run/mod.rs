@@ -65,6 +65,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     let display = display::for_script(flags.media_dir.as_deref(), context)?;
     let server = Server::open_for_uploads(context, creation::outlives(&flags.creation)).await?;
     server.api.version().await?;
+    let left_out = transfer::exit_status(&plan.files.left_out);
     let exit = match cases.as_slice() {
         [case] => {
             let run = SingleRun { server: &server, plan: &plan, context, temporary };
@@ -85,7 +86,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
         }
     };
     server.close().await;
-    exit
+    exit.map(|exit| if exit.code() == 0 { left_out } else { exit })
 }
 
 /// Reads the flags and finds the files. It sends no requests.
