@@ -280,6 +280,29 @@ fn a_terminal_whose_engine_is_killed_ends_with_a_reason() {
 }
 
 #[test]
+fn commands_that_follow_a_session_end_with_its_engine() {
+    if !["ssh", "sftp", "ssh-keygen"].into_iter().all(bai_testkit::need) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    let follow = |arguments: &[&str]| {
+        let mut child = sandbox.command(arguments).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        assert!(first.contains("Ctrl-C"), "{first}");
+        (child, lines)
+    };
+    let followers = [&["events"][..], &["events", "work"], &["app", "work", "sftp", "-b", "0"]].map(follow);
+    signal_engine(&sandbox, Signal::SIGKILL);
+    for (mut child, lines) in followers {
+        let said: Vec<_> = lines.map_while(Result::ok).collect();
+        assert!(said.iter().any(|line| line.contains("the server has ended")), "{said:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(125), "{said:?}");
+    }
+}
+
+#[test]
 fn the_list_of_sessions_shows_that_its_engine_has_ended() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");

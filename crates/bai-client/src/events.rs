@@ -46,7 +46,8 @@ impl Selection {
 }
 
 /// Events as they happen. There is no replay: read the state after subscribing. A lost connection is made again, with a
-/// fresh signature and growing pauses, as long as this lives.
+/// fresh signature and growing pauses, as long as this lives and the server has not ended for good
+/// ([`ErrorKind::ServerEnded`]).
 #[derive(Debug)]
 pub struct EventStream {
     events: mpsc::Receiver<SessionEvent>,
@@ -55,7 +56,8 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// The next event. Cancel-safe. Pending while there is none; `None` only when the runtime shuts down.
+    /// The next event. Cancel-safe. Pending while there is none; `None` when the server has ended for good, or
+    /// when the runtime shuts down.
     pub async fn next(&mut self) -> Option<SessionEvent> {
         self.events.recv().await
     }
@@ -121,6 +123,8 @@ async fn follow(
                 }
                 tracing::debug!("the event stream ended");
             }
+            // Its sessions have ended with it, so no event will come.
+            Err(error) if error.kind() == ErrorKind::ServerEnded => return,
             Err(error) => tracing::debug!(%error, "no event stream"),
         }
         tokio::time::sleep(pause).await;

@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
 use crate::terminal;
-use bai_client::{AppEvent, AppListener, ComputeSession, ErrorKind, Refusal, TunnelOptions};
+use bai_client::{AppEvent, AppListener, Capability, ComputeSession, ErrorKind, Refusal, TunnelOptions};
 use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
@@ -70,10 +70,22 @@ pub(in crate::cli) async fn open_app(
         _ => {}
     };
     tokio::select! {
-        () = listener.serve(on_event) => {}
-        () = interrupted => {}
+        () = listener.serve(on_event) => Ok(ExitStatus::Ok),
+        () = interrupted => Ok(ExitStatus::Ok),
+        () = end_of_server(session) => Err(CliError::new(
+            ExitStatus::Lost,
+            format!("{} is gone: the server has ended, and its sessions with it", session.name()),
+        )),
     }
-    Ok(ExitStatus::Ok)
+}
+
+/// Waits until the server of the session has ended for good. Never ends where sessions outlive their server.
+async fn end_of_server(session: &ComputeSession) {
+    if !session.api().has(Capability::SessionsEndWithServer).await {
+        return std::future::pending().await;
+    }
+    let mut events = session.events();
+    while events.next().await.is_some() {}
 }
 
 /// Tells the address, and who can use it.

@@ -57,7 +57,7 @@ async fn follow(
             return Ok(ExitStatus::Ok);
         }
     }
-    Ok(ExitStatus::Lost)
+    Err(CliError::new(ExitStatus::Lost, "no more events: the server has ended, and its sessions with it"))
 }
 
 fn for_programs(event: &SessionEvent) -> String {
