@@ -91,6 +91,33 @@ fn a_session_with_closed_folders_is_destroyed_with_its_files() {
 }
 
 #[test]
+fn files_that_cannot_be_removed_are_said_and_the_session_keeps_its_name() {
+    let Some(sandbox) = Sandbox::of_another_user() else { return };
+    sandbox.run(&["-q", "-t", "work", "-c", "pwd; mkdir closed; chmod 555 closed", "bash"]).expect_code(0);
+    sandbox.write("file", "x");
+    let refused = sandbox.run(&["upload", "work", "file", "--to", "closed"]);
+    assert_eq!(refused.code, Some(122), "{refused:?}");
+    assert!(refused.stderr.contains("closed/file: Permission denied") && !refused.stderr.contains(".upload"));
+    let sessions = sandbox.home().join(".local/state/bai-repl/engine/sessions");
+    let id = names(&sessions).into_iter().find(|name| !name.ends_with(".json")).unwrap();
+    // This test is root.
+    let foreign = sessions.join(id).join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("file"), "x").unwrap();
+    for _ in 0..2 {
+        let refused = sandbox.run(&["rm", "work"]);
+        assert!(refused.code == Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("foreign belongs to another user"), "{refused:?}");
+        sandbox.run(&["serve", "--stop"]).expect_code(0);
+        let listed = sandbox.run(&["ls"]);
+        assert!(listed.stdout.contains("work  LOST"), "{listed:?}");
+    }
+    std::fs::remove_dir_all(&foreign).unwrap();
+    sandbox.run(&["rm", "work"]).expect_code(0);
+    assert_eq!(names(&sessions), [""; 0]);
+}
+
+#[test]
 fn a_full_disk_holds_back_no_download_and_takes_no_name() {
     if !need("unshare") || !need("mount") {
         return;

@@ -192,23 +192,11 @@ impl ComputeSession {
     ) -> Result<(Parts<'static>, u64), ClientError> {
         let is_cut = self.list_files(&folder).await;
         if !is_cut.is_ok_and(|parts| parts.iter().any(|part| part.filename == "sum")) {
-            let (file, place) = (word(path), format!("./{folder}"));
-            // The checksum is that of the parts: the file may go on changing. It is written last: if it exists, all parts exist.
-            let command = format!(
-                "{SUM}; {}; set -e; trap '[ -e {place}/sum ] || {{ rm -rf {place}; rmdir {FOLDER} 2>/dev/null || true; }}' EXIT; \
-                 mkdir -p {place}; head -c 0 {file} >/dev/null; head -c {size} {file} | split -b {PART} -a {LETTERS} - {place}/p; \
-                 cat {place}/p* 2>/dev/null | sum /dev/stdin > {place}/sum.new; test -s {place}/sum.new; \
-                 cat {place}/p* 2>/dev/null | wc -c >> {place}/sum.new; mv {place}/sum.new {place}/sum",
-                leftovers::remove_parts()
-            );
-            self.shell_ok(what, &command).await?;
+            self.shell_ok(what, &cut(path, size, &folder)).await?;
         }
         let said = format!("{folder}/sum");
         let said = patiently(|| self.read_small(&said)).await.map_err(|error| error.with_what(what))?;
-        let said = String::from_utf8_lossy(&said);
-        let mut words = said.split_whitespace();
-        let sum = words.next().unwrap_or_default().trim_start_matches('\\').to_owned();
-        let size = words.next_back().and_then(|word| word.parse().ok()).unwrap_or(size);
+        let (sum, size) = read_cut(&said, size);
         Ok((Parts::Cut { folder, sum }, size))
     }
 }
@@ -240,6 +228,28 @@ async fn check(what: &str, partial: PartialDownload) -> Result<(PartialDownload,
     }
 }
 
+/// The command that cuts the first `size` bytes of a file into parts. The checksum is that of the parts: the file may go on
+/// changing. It is written last: if it exists, all parts exist. A failure leaves no parts.
+fn cut(path: &str, size: u64, folder: &str) -> String {
+    let (file, place, remove_old) = (word(path), format!("./{folder}"), leftovers::remove_parts());
+    format!(
+        "{SUM}; {remove_old}; set -e; \
+         trap '[ -e {place}/sum ] || {{ rm -rf {place}; rmdir {FOLDER} 2>/dev/null || true; }}' EXIT; \
+         mkdir -p {place}; head -c 0 {file} >/dev/null; \
+         head -c {size} {file} | split -b {PART} -a {LETTERS} - {place}/p; \
+         cat {place}/p* 2>/dev/null | sum /dev/stdin > {place}/sum.new; test -s {place}/sum.new; \
+         cat {place}/p* 2>/dev/null | wc -c >> {place}/sum.new; mv {place}/sum.new {place}/sum"
+    )
+}
+
+/// The checksum and the size that the command has written. Without the latter, it is the size that was asked for.
+fn read_cut(said: &[u8], size: u64) -> (String, u64) {
+    let said = String::from_utf8_lossy(said);
+    let mut words = said.split_whitespace();
+    let sum = words.next().unwrap_or_default().trim_start_matches('\\').to_owned();
+    (sum, words.next_back().and_then(|word| word.parse().ok()).unwrap_or(size))
+}
+
 fn forget(folder: &str) -> String {
     format!("rm -rf {}; rmdir {FOLDER} 2>/dev/null || true", word(folder))
 }
@@ -256,7 +266,37 @@ fn letters(mut index: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::equal::checksum_of;
     use super::*;
+
+    #[test]
+    fn parts_are_of_one_state_whatever_the_file_does_and_a_failure_leaves_none() {
+        let home = tempfile::tempdir().unwrap();
+        let content = vec![b'x'; 2_500_000];
+        std::fs::write(home.path().join("it's"), &content).unwrap();
+        let place = home.path().join(FOLDER).join("down-1");
+        let run = |path: &str, size: u64| {
+            let _ = std::fs::remove_dir_all(&place);
+            let command = format!("( {} )", cut(path, size, &format!("{FOLDER}/down-1")));
+            let ended = std::process::Command::new("sh").args(["-c", &command]).current_dir(home.path()).output();
+            ended.unwrap()
+        };
+        // The file has grown, stayed, and become shorter since it was listed.
+        for (size, expected) in [(2_100_000, 2_100_000), (2_500_000, 2_500_000), (9_000_000, 2_500_000_u64)] {
+            assert!(run("it's", size).status.success());
+            let (sum, size) = read_cut(&std::fs::read(place.join("sum")).unwrap(), 0);
+            let start = content.get(..usize::try_from(expected).unwrap()).unwrap();
+            assert_eq!((sum, size), (checksum_of(start).unwrap(), expected));
+            let parts: u64 = (0..3).map(|at| place.join(format!("p{}", letters(at))).metadata().unwrap().len()).sum();
+            assert_eq!(parts, expected);
+        }
+        std::fs::write(home.path().join("it's"), "").unwrap();
+        assert!(run("it's", 0).status.success());
+        assert_eq!(read_cut(&std::fs::read(place.join("sum")).unwrap(), 7).1, 0);
+        let failed = run("none", 9);
+        assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("No such file"));
+        assert!(!home.path().join(FOLDER).exists());
+    }
 
     #[test]
     fn parts_are_named_as_split_names_them() {

@@ -2,6 +2,7 @@
 //! it cannot.
 
 mod ages;
+mod changes;
 mod cuts;
 mod engine;
 mod faults;
