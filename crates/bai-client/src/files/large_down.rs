@@ -278,7 +278,8 @@ mod tests {
         let run = |path: &str, size: u64| {
             let _ = std::fs::remove_dir_all(&place);
             let command = format!("( {} )", cut(path, size, &format!("{FOLDER}/down-1")));
-            let ended = std::process::Command::new("sh").args(["-c", &command]).current_dir(home.path()).output();
+            let ended =
+                std::process::Command::new("sh").args(["-c", &command]).current_dir(home.path()).output();
             ended.unwrap()
         };
         // The file has grown, stayed, and become shorter since it was listed.
@@ -287,7 +288,8 @@ mod tests {
             let (sum, size) = read_cut(&std::fs::read(place.join("sum")).unwrap(), 0);
             let start = content.get(..usize::try_from(expected).unwrap()).unwrap();
             assert_eq!((sum, size), (checksum_of(start).unwrap(), expected));
-            let parts: u64 = (0..3).map(|at| place.join(format!("p{}", letters(at))).metadata().unwrap().len()).sum();
+            let parts: u64 =
+                (0..3).map(|at| place.join(format!("p{}", letters(at))).metadata().unwrap().len()).sum();
             assert_eq!(parts, expected);
         }
         std::fs::write(home.path().join("it's"), "").unwrap();

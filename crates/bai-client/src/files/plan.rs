@@ -77,8 +77,7 @@ impl ComputeSession {
             if !listings.contains_key(&parent) {
                 let listing = match self.list_files(&parent).await {
                     // Each file is left to the server, which reports the reason.
-                    Err(error) if is_no_route(&error) || error.kind() == ErrorKind::Server => None,
-                    Err(error) if error.status().is_none() && error.kind() != ErrorKind::NotFound => None,
+                    Err(error) if is_no_route(&error) || is_unreadable(error.kind()) => None,
                     listing => Some(listing?),
                 };
                 listings.insert(parent.clone(), listing);
@@ -117,9 +116,7 @@ impl ComputeSession {
         let mut waiting = vec![(path.to_owned(), below, true)];
         while let Some((path, below, is_first)) = waiting.pop() {
             let mut entries = match self.list_files(&path).await {
-                Err(error)
-                    if !is_first && error.status().is_none() && error.kind() == ErrorKind::NotFound =>
-                {
+                Err(error) if !is_first && is_about_one_file(&error) => {
                     plan.skipped.push(Skipped::after(&error, &path));
                     continue;
                 }
@@ -225,6 +222,14 @@ fn group(files: Vec<Planned>, any_name: bool) -> Vec<Vec<Planned>> {
         }
     }
     groups
+}
+
+/// Whether a server failed to list a folder, or answered in another form.
+fn is_unreadable(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Server | ErrorKind::NotABackend | ErrorKind::Unsupported | ErrorKind::BadRequest
+    )
 }
 
 /// Whether a file is fetched in parts. Without `any_name`, the server cannot take a name that is not UTF-8.

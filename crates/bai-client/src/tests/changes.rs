@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// A change to the file at a path.
+type Change<'a> = &'a (dyn Fn(&Path) + Sync);
+
 /// The capabilities that are hidden, each with a word of the same length.
 const HIDDEN: [(&str, &str); 2] = [("file-ranges", "file-hidden"), ("byte-names", "byte-hides")];
 
@@ -25,7 +28,8 @@ async fn without_capabilities(upstream: &str) -> String {
                     let mut buffer = vec![0; 1 << 16];
                     while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
                         for (word, other) in HIDDEN {
-                            let found = buffer[..read].windows(word.len()).position(|at| at == word.as_bytes());
+                            let found =
+                                buffer[..read].windows(word.len()).position(|at| at == word.as_bytes());
                             if let Some(at) = found {
                                 buffer[at..at + word.len()].copy_from_slice(other.as_bytes());
                             }
@@ -50,7 +54,9 @@ async fn both(lab: &Lab) -> ([(&'static str, ComputeSession); 2], PathBuf) {
     let session = lab.session().await;
     let endpoint = without_capabilities(&lab.engine.endpoint()).await;
     let plain = ComputeSession::attach(&lab.api_at(&endpoint), "work").await.unwrap();
-    assert!(!plain.api().has(Capability::FileRanges).await && session.api().has(Capability::FileRanges).await);
+    assert!(
+        !plain.api().has(Capability::FileRanges).await && session.api().has(Capability::FileRanges).await
+    );
     let home = lab.folder.path().join(session.id().unwrap());
     ([("ranges", session), ("plain", plain)], home)
 }
@@ -78,7 +84,7 @@ async fn a_file_arrives_in_one_state_whatever_happens_to_it() {
         std::fs::write(&new, vec![b'n'; 2_200_000]).unwrap();
         std::fs::rename(new, path).unwrap();
     };
-    let changes: [(&str, &(dyn Fn(&Path) + Sync), usize); 4] = [
+    let changes: [(&str, Change<'_>, usize); 4] = [
         ("rewrite", &rewrite, 3_300_000),
         ("shorten", &shorten, 1_100_000),
         ("grow", &grow, 0),
@@ -125,7 +131,8 @@ async fn a_file_that_vanishes_is_named_and_the_others_arrive() {
             }
         };
         let paths = ["out".to_owned()];
-        let got = soon(session.download_with(&paths, &into, DownloadOptions::default(), vanish)).await.unwrap();
+        let got =
+            soon(session.download_with(&paths, &into, DownloadOptions::default(), vanish)).await.unwrap();
         let mut skipped: Vec<_> = got.skipped.iter().map(|entry| entry.name.as_str()).collect();
         skipped.sort_unstable();
         assert_eq!(skipped, ["out/b", "out/c"], "{server}: {got:?}");
@@ -144,7 +151,8 @@ async fn folders_links_and_the_right_to_execute_travel_with_the_client() {
         let from = lab.folder.path().join("run.sh");
         std::fs::write(&from, "#!/bin/sh\n").unwrap();
         std::fs::set_permissions(&from, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let uploads = [Upload::new(&from, format!("{server}/sub/run.sh")), Upload::new(&from, format!("{server}/x"))];
+        let uploads =
+            [Upload::new(&from, format!("{server}/sub/run.sh")), Upload::new(&from, format!("{server}/x"))];
         let sent = soon(session.upload(&uploads, UploadOptions::default())).await.unwrap();
         assert_eq!((sent.files.len(), sent.skipped.len()), (2, 0), "{sent:?}");
         let there = home.join(server);
@@ -162,7 +170,10 @@ async fn folders_links_and_the_right_to_execute_travel_with_the_client() {
             let here = into.join(server);
             assert_eq!(names(&here), ["empty", "inside", "sub", "x"]);
             assert_eq!(std::fs::read_link(here.join("inside")).unwrap(), Path::new("sub/run.sh"));
-            assert_eq!(std::fs::metadata(here.join("sub/run.sh")).unwrap().permissions().mode() & 0o100, 0o100);
+            assert_eq!(
+                std::fs::metadata(here.join("sub/run.sh")).unwrap().permissions().mode() & 0o100,
+                0o100
+            );
         }
         assert!(!home.join(".bai-repl").exists(), "{server}");
     }
