@@ -7,7 +7,7 @@ mod targets;
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use targets::{Target, media, model, protocol, text, theme};
+use targets::{Target, media, model, protocol, text, theme, zmq};
 
 /// Each target, by its name.
 const TARGETS: &[(&str, Target)] = &[
@@ -29,6 +29,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("driver", bai_runner::fuzzing::driver),
     ("agent", bai_runner::fuzzing::agent),
     ("jupyter", bai_runner::fuzzing::jupyter),
+    ("zmq", zmq::zmq),
     ("service", bai_runner::fuzzing::service),
     // What programs print.
     ("model", model::model),

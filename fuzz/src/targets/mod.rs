@@ -5,6 +5,7 @@ pub mod model;
 pub mod protocol;
 pub mod text;
 pub mod theme;
+pub mod zmq;
 
 /// A parser of any bytes. It panics only on a mistake.
 pub type Target = fn(&[u8]);
