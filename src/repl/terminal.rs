@@ -136,13 +136,15 @@ impl PromptTerminal {
         let screen = options.screen;
         let interrupts = Interrupts::listen(runtime)?;
         let _inside = runtime.enter();
+        let window = signal(SignalKind::window_change())?;
+        crate::terminal::remember_listeners();
         Ok(PromptTerminal {
             console: Console::new(Out::stdout(), Out::stderr(), options),
             paint,
             spinner: Spinner::new(screen.stdout_tty && !screen.dumb),
             screen,
             interrupts,
-            window: signal(SignalKind::window_change())?,
+            window,
             pane,
             pane_key: PaneKey { signal: signal(SignalKind::quit())?, pressed: false },
             output: Transcript::default(),

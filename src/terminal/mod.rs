@@ -7,6 +7,7 @@
 mod full_screen;
 mod guard;
 mod links;
+mod listeners;
 pub mod model;
 mod modes;
 mod out;
@@ -20,6 +21,7 @@ mod signals;
 pub use full_screen::{FullScreen, PassthroughGuard, PromptGuard};
 pub use guard::{CONTAINED_THREAD, install};
 pub use links::supports_links;
+pub use listeners::{give_interrupts_back, remember_listeners, with_listeners};
 pub use modes::{RawMode, RunMode};
 pub use out::Out;
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};

@@ -176,15 +176,20 @@ fn deliver_by_default(signal: Signal) {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
 }
 
-/// The current action for this signal. Safe in a signal handler.
+/// The current handler of this signal. Safe in a signal handler.
 fn current_action(signal: Signal) -> Option<libc::sighandler_t> {
+    action_of(signal).map(|action| action.sa_sigaction)
+}
+
+/// The current action for this signal. Safe in a signal handler.
+pub(super) fn action_of(signal: Signal) -> Option<libc::sigaction> {
     // SAFETY: all zeroes is a valid value of this structure, and the call only writes the current action into it.
     #[allow(unsafe_code)]
     let (result, action) = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         (libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut action), action)
     };
-    (result == 0).then_some(action.sa_sigaction)
+    (result == 0).then_some(action)
 }
 
 /// Whether this signal is ignored: it was ignored when the program started, and no handler has been installed since.

@@ -226,3 +226,33 @@ fn a_prompt_that_goes_on_after_a_suspension_is_drawn_again() {
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
 }
+
+#[test]
+fn an_interrupt_of_another_program_is_ctrl_c_at_the_prompt() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.run(PROMPT, "kept = 42");
+    for text in ["half a cell", "for x in y:\r"] {
+        terminal.send(text);
+        let typed = text.trim_end();
+        terminal.wait_until("the text", |screen| screen.answered && screen.all.contains(typed));
+        kill(Pid::from_raw(terminal.pid()), Signal::SIGINT).unwrap();
+        terminal.wait_for_prompt(PROMPT);
+    }
+    terminal.enter("print('o' + 'n'); import time; time.sleep(600)");
+    terminal.wait_until("the cell", |screen| screen.has_line("on"));
+    kill(Pid::from_raw(terminal.pid()), Signal::SIGINT).unwrap();
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(PROMPT);
+    // The editor of the user and the terminal in the session keep their signals.
+    terminal.send("\x1d");
+    terminal.wait_for("leaves");
+    terminal.resize(30, 100);
+    terminal.enter("stty size");
+    terminal.wait_for("29 100");
+    terminal.send("\x1d");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("kept");
+    terminal.wait_until("the value", |screen| screen.has_line("42"));
+    terminal.leave();
+}

@@ -25,6 +25,7 @@ use crate::repl::language::{Completeness, Language};
 use crate::repl::printable::printable;
 use crate::repl::suggestion_list::SuggestionList;
 use crate::repl::terminal_pane::{PaneVisit, VisitPane};
+use crate::terminal::{give_interrupts_back, with_listeners};
 
 /// Keys with a shorter interval were not typed by hand.
 const MACHINE_INTERVAL: Duration = Duration::from_millis(3);
@@ -156,6 +157,7 @@ impl KeyHandler {
     /// Ends the line. From now on Ctrl-C is for the cell and arrives as a signal; earlier ones are discarded.
     fn accept(&self) -> Cmd {
         (self.interrupted)();
+        give_interrupts_back();
         make_ctrl_c_a_signal();
         Cmd::AcceptLine
     }
@@ -282,7 +284,7 @@ impl KeyHandler {
 
     /// Shows the pane. The line is unchanged afterwards.
     fn visit_pane(&self, context: &EventContext<'_>) -> Cmd {
-        let (typed, remark) = match (self.pane)() {
+        let (typed, remark) = match with_listeners(|| (self.pane)()) {
             Ok(PaneVisit { typed, remark }) => (typed, remark),
             Err(error) => (String::new(), Some(error.in_lines())),
         };
@@ -300,7 +302,7 @@ impl KeyHandler {
     /// Opens the cell in the user's own editor.
     pub(super) fn edit_outside(&self, context: &EventContext<'_>) -> Cmd {
         let line = context.line();
-        match external::edit(&self.folds.unfold(line), self.language.extension()) {
+        match with_listeners(|| external::edit(&self.folds.unfold(line), self.language.extension())) {
             Ok(text) => {
                 let text = self.folds.fold_if_tall(&text).unwrap_or(text);
                 self.edit(0, line.len(), text)
