@@ -183,12 +183,12 @@ fn a_transfer_that_was_cut_goes_on_without_force() {
 }
 
 #[test]
-fn two_equal_uploads_at_the_same_time_both_arrive() {
+fn equal_uploads_at_the_same_time_all_arrive() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
     sandbox.write("large", vec![b'x'; 6_500_000]);
-    let both = [(); 2].map(|()| sandbox.command(&["upload", "-f", "work", "large"]).spawn().unwrap());
-    for one in both {
+    let all = [(); 3].map(|()| sandbox.command(&["upload", "-f", "work", "large"]).spawn().unwrap());
+    for one in all {
         let ended = one.wait_with_output().unwrap();
         assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
     }

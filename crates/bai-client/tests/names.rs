@@ -8,14 +8,14 @@ use bai_client::{
     BadName, BadParameter, BadRequest, BadVersion, BatchOptions, BatchOutcome, ByteCount, Bytes,
     Capabilities, Capability, Cell, ClientError, Commit, CommitState, Completion, CompletionOptions,
     CompletionRequest, ComputeSession, ConsoleRecord, CreateRequest, Created, Credentials, DependencyNode,
-    DestroyOptions, DirectAccess, Downloaded, EventData, EventStream, ExposeSecret, FileEntry, Hello, Image,
-    ImageLabel, ImageOptions, Interrupter, LinkState, LiveStat, LoggedIn, LoginReply, LostRun, Metric,
-    MountOption, NotSent, Preset, PresetCheck, Problem, Progress, Pty, PtyEvent, PtyHandle, PtyOptions,
-    PtyStatus, Refusal, Renewal, Run, RunEvent, RunId, RunOptions, SecretString, ServiceAddress,
-    ServiceOptions, ServiceParameters, ServicePort, SessionEvent, SessionFacts, SessionInfo, SessionPage,
-    SessionQuery, SessionState, SessionStatus, SessionSummary, SessionType, Skipped, SlotDetails,
-    StatusHistory, Task, TaskEvent, Tunnel, TunnelOptions, Upload, UploadOptions, Value, VirtualFolder,
-    WebLogin, Zeroizing,
+    DestroyOptions, DirectAccess, Downloaded, DownloadedFile, EventData, EventStream, ExposeSecret,
+    FileEntry, Hello, Image, ImageLabel, ImageOptions, Interrupter, LinkState, LiveStat, LoggedIn,
+    LoginReply, LostRun, Metric, MountOption, NotSent, Preset, PresetCheck, Problem, Progress, Pty, PtyEvent,
+    PtyHandle, PtyOptions, PtyStatus, Refusal, Renewal, Run, RunEvent, RunId, RunOptions, SecretString,
+    ServiceAddress, ServiceOptions, ServiceParameters, ServicePort, SessionEvent, SessionFacts, SessionInfo,
+    SessionPage, SessionQuery, SessionState, SessionStatus, SessionSummary, SessionType, Skipped,
+    SlotDetails, StatusHistory, Task, TaskEvent, Tunnel, TunnelOptions, Upload, UploadOptions, Uploaded,
+    Value, VirtualFolder, WebLogin, Zeroizing,
 };
 use std::collections::BTreeMap;
 
@@ -117,9 +117,11 @@ async fn files(session: &ComputeSession) -> Result<(), ClientError> {
     let content: Bytes = session.read_file("a").await?;
     session.write_file("b", content, UploadOptions::default()).await?;
     let upload = Upload::new("a", "b");
-    session.upload_with(&[upload], UploadOptions::default(), |_: &Progress<'_>| {}).await?;
+    let uploaded: Uploaded =
+        session.upload_with(&[upload], UploadOptions::default(), |_: &Progress<'_>| {}).await?;
+    let _: Vec<Skipped> = uploaded.skipped;
     let downloaded: Downloaded = session.download(&[], ".".as_ref(), Default::default()).await?;
-    let _: Vec<Skipped> = downloaded.skipped;
+    let _: (Vec<DownloadedFile>, Vec<Skipped>) = (downloaded.files, downloaded.skipped);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use super::equal::checksum_of;
 use super::existing::{folder_in_the_way, split};
 use super::leftovers;
 use super::multipart::OutgoingPart;
+use super::outcome::is_about_one_file;
 use super::progress::ProgressMeter;
 use super::shell::{FOLDER, SUM, word};
 use super::unpack::InTheWay;
@@ -27,6 +28,8 @@ pub(super) const PART: u64 = 1_000_000;
 const TOGETHER: usize = 4;
 /// How often a call is tried when the connection to the server fails.
 const TRIES: u32 = 4;
+/// How often a file that arrives damaged is sent again.
+const DAMAGED: u32 = 1;
 /// The pause before the second try; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The exit code of the joining command for parts that differ from the file.
@@ -55,7 +58,8 @@ impl ComputeSession {
         let what = format!("upload {to}");
         let source = UploadSource::read(file, &what).await?;
         let folder = format!("{FOLDER}/up-{}", identity(&[&source.sum, to]));
-        for again in [true, false] {
+        let mut damaged = 0;
+        for left in (0..TRIES).rev() {
             let ended = self.shell(&what, &prepare(&folder, to)).await?;
             match ended.code {
                 Some(0) => {}
@@ -64,11 +68,15 @@ impl ComputeSession {
                 _ => return Err(ended.failure(&what)),
             }
             meter.begin(to, source.size);
-            self.send_parts(&what, &source, &folder, meter).await?;
+            match self.send_parts(&what, &source, &folder, meter).await {
+                // An equal upload has just ended, and removed the folder of the parts.
+                Err(error) if left > 0 && error.status().is_some() && is_about_one_file(&error) => continue,
+                sent => sent?,
+            }
             let ended = self.shell(&what, &join(&folder, to, &source, executable)).await?;
             match ended.code {
                 Some(0) => return Ok(()),
-                Some(DIFFERENT) if again => {}
+                Some(DIFFERENT) if damaged < DAMAGED => damaged += 1,
                 Some(DIFFERENT) => break,
                 Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
                 _ => {
@@ -90,7 +98,7 @@ impl ComputeSession {
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let there = match self.list_files(folder).await {
-            // An equal upload has just ended and removed it.
+            // It is gone in the same way.
             Err(error) if error.status().is_none() && error.kind() == ErrorKind::NotFound => Vec::new(),
             there => there.map_err(|error| error.with_what(what))?,
         };
@@ -232,7 +240,7 @@ fn join(folder: &str, to: &str, source: &UploadSource, executable: bool) -> Stri
     format!(
         "{SUM}; same() {{ s=$(sum \"$1\" 2>/dev/null) || true; [ \"${{s%% *}}\" = {sum} ]; }}; \
          set -e; trap 'rm -f {whole_quoted}' EXIT; joined=0; cat {folder}/p* > {whole} || joined=$?; \
-         rm -rf {folder}; rmdir {FOLDER} 2>/dev/null || true; \
+         rm -rf {folder} 2>/dev/null || true; rmdir {FOLDER} 2>/dev/null || true; \
          if [ $joined != 0 ] || ! same {whole}; then \
          if [ ! -L {target} ] && same {target}; then exit 0; fi; \
          if [ $joined != 0 ] && [ -s {whole} ]; then exit $joined; fi; exit {DIFFERENT}; fi; {mode}\

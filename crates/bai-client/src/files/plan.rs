@@ -12,7 +12,7 @@ use crate::session::ComputeSession;
 use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 
 /// The largest file of which a server gives an archive: room for the archive's own blocks and its padding.
@@ -103,7 +103,7 @@ impl ComputeSession {
                 self.plan_folder(&mut plan, &folder.path, below).await?;
             }
         }
-        Ok(plan)
+        plan.refuse_repeated().map(|()| plan)
     }
 
     /// Adds what is in a folder. The folder that the user named must be readable; others are left out if they are not.
@@ -166,6 +166,20 @@ impl ComputeSession {
 }
 
 impl DownloadPlan {
+    /// Refuses two files for one place: the home folder may be named, and a file with the name of one in it.
+    fn refuse_repeated(&self) -> Result<(), ClientError> {
+        let links = self.links.iter().map(|(link, _)| link).chain(&self.unread_links);
+        let mut seen = HashSet::new();
+        match self.files.iter().chain(links).map(Planned::target).find(|target| !seen.insert(target.clone()))
+        {
+            Some(target) => {
+                let why = format!("two of the files would be saved as {}", target.display());
+                Err(ClientError::new(ErrorKind::BadRequest, "download", why).into_sentence())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Adds an entry, or the reason why it is left out. Returns it if it is a folder, which has to be listed.
     fn add(&mut self, planned: Planned) -> Option<Planned> {
         let skip = |why: &'static str| Skipped::new(&planned.path, why);
@@ -315,6 +329,7 @@ mod tests {
         plan.add_link(link.clone(), "f".to_owned());
         plan.add_link(link, "../f".to_owned());
         assert_eq!((plan.links.len(), plan.skipped.len()), (1, 9));
+        assert!(DownloadPlan::default().refuse_repeated().is_ok() && plan.refuse_repeated().is_err());
     }
 
     #[test]
