@@ -46,6 +46,7 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
         resources: flags.resources.iter().cloned().collect(),
         resource_opts: flags.resource_opts.iter().cloned().collect(),
         scaling_group: flags.scaling_group.clone(),
+        preopen_ports: flags.preopen.clone(),
         bootstrap_script,
         ..CreateRequest::default()
     })

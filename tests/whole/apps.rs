@@ -233,3 +233,21 @@ fn an_address_that_other_machines_reach_needs_a_flag() {
     let needless = open(&sandbox, "tensorboard", &["--public", "-b", "127.0.0.1:0"]).end();
     assert!(!needless.contains("everybody"), "{needless}");
 }
+
+#[test]
+fn a_program_of_the_session_is_reached_by_its_port() {
+    let sandbox = with_apps();
+    let code = "import socket, threading\nserver = socket.create_server(('127.0.0.1', 0))\ndef serve():\n    while True:\n        \
+                peer, _ = server.accept(); peer.sendall(b'mine'); peer.close()\n\
+                threading.Thread(target=serve, daemon=True).start()\nprint(server.getsockname()[1])";
+    let printed = sandbox.run(&["-q", "-t", "work", "-c", code, "python"]);
+    let port = printed.stdout.trim();
+    let opened = open(&sandbox, port, &["-b", "0"]);
+    assert_eq!(opened.send("", "mine"), "mine");
+    opened.end();
+    for wrong in ["80", "2200", "99999", "0x1f90"] {
+        let run = sandbox.run(&["app", "work", wrong]);
+        run.expect(123, "");
+        assert!(run.stderr.contains("has no such app"), "{}", run.stderr);
+    }
+}

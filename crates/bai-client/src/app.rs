@@ -13,7 +13,8 @@ use super::error::{ClientError, ErrorKind};
 use super::session::ComputeSession;
 use super::session_ref::SessionRef;
 use super::tunnel::{self, Carrier, Tunnel, TunnelEnd, TunnelOptions};
-use bai_protocol::service::{App, PTY_PROTOCOL, parse_apps};
+use bai_protocol::capability::Capability;
+use bai_protocol::service::{App, PTY_PROTOCOL, may_be_opened, parse_apps};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use peer::Peer;
@@ -114,7 +115,8 @@ impl AppListener {
     /// loopback. Only programs of this user are let in. Systems other than Linux do not tell the user of a connection;
     /// there every program of this machine is let in.
     ///
-    /// Services that the user starts (preopen ports) are not tried: a try would be a connection to them.
+    /// Services that the user starts (preopen ports, and on servers with [`Capability::AnyPort`] every port, named by its
+    /// number) are not tried: a try would be a connection to them.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for an app that the session does not have; [`ErrorKind::Server`] for one that does not
@@ -354,11 +356,21 @@ fn reply(status: &str, body: &str) -> String {
 async fn find(session: &ComputeSession, name: &str, what: &str) -> Result<App, ClientError> {
     let apps = session.apps().await.map_err(|error| error.with_what(what))?;
     let names: Vec<_> = apps.iter().map(|app| app.name.clone()).collect();
-    apps.into_iter().find(|app| app.name == name).ok_or_else(|| {
-        let why = format!("the session {} has no such app", session.name());
-        let error = ClientError::new(ErrorKind::NotFound, what, why);
-        if names.is_empty() { error } else { error.with_hint(format!("it has {}", names.join(", "))) }
-    })
+    if let Some(app) = apps.into_iter().find(|app| app.name == name) {
+        return Ok(app);
+    }
+    let open = name.parse().ok().filter(|port| may_be_opened(*port));
+    match open {
+        Some(port) if session.api().has(Capability::AnyPort).await => {
+            let (name, protocol) = (port.to_string(), "preopen".to_owned());
+            Ok(App { name, protocol, ports: vec![port], ..App::default() })
+        }
+        _ => Err({
+            let why = format!("the session {} has no such app", session.name());
+            let error = ClientError::new(ErrorKind::NotFound, what, why);
+            if names.is_empty() { error } else { error.with_hint(format!("it has {}", names.join(", "))) }
+        }),
+    }
 }
 
 /// The name of this machine.

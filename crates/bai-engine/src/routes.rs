@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 16] = [
+const CAPABILITIES: [Capability; 17] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -114,6 +114,7 @@ const CAPABILITIES: [Capability; 16] = [
     Capability::Completion,
     Capability::ByteNames,
     Capability::ByteOutput,
+    Capability::AnyPort,
     Capability::SignedBodies,
     Capability::LostSessions,
     Capability::FileRanges,

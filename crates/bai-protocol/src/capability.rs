@@ -40,6 +40,8 @@ pub enum Capability {
     /// Names of files that are not UTF-8 are written as [`crate::byte_text`] does, also in requests, and an uploaded
     /// file may have any name.
     ByteNames,
+    /// The number of a port names an app, if a program of the session's user listens there.
+    AnyPort,
     /// Output that is not UTF-8 arrives as [`crate::byte_text`] writes it, at a client that sends `bytes: true`.
     ByteOutput,
     /// Files of a session outlive its end, unless it was destroyed: its status is LOST then.

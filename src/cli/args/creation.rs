@@ -51,6 +51,10 @@ pub(in crate::cli) struct CreationFlags {
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) tag: Option<String>,
 
+    /// Port at which a program in the session will listen, for `app SESSION PORT` on a cluster (repeatable)
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub(in crate::cli) preopen: Vec<u16>,
+
     /// File with a shell script that runs when the session starts
     #[arg(long, value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) bootstrap_script: Option<PathBuf>,

@@ -243,7 +243,7 @@ pub(in crate::cli) struct App {
 /// Which app is opened, and where.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AppFlags {
-    /// Name of the app
+    /// Name of the app, or the port at which a program in the session listens
     pub(in crate::cli) app: String,
 
     /// Local address to listen on; port 0 picks a free one

@@ -10,7 +10,7 @@ mod running;
 mod template;
 mod token;
 
-use bai_protocol::service::{App, ServiceParameters};
+use bai_protocol::service::{App, ServiceParameters, may_be_opened};
 use catalog::KnownService;
 pub(super) use definition::Definition;
 pub use running::{Connection, ServiceAddress};
@@ -70,6 +70,12 @@ pub struct Services {
     over: CancellationToken,
 }
 
+/// The port that a name is the number of.
+fn any_port(name: &str) -> Option<u16> {
+    let port = name.parse().ok().filter(|port| may_be_opened(*port))?;
+    (port.to_string() == name).then_some(port)
+}
+
 /// One service, which may run. Locked while it starts.
 type Slot = Arc<Mutex<Option<Running>>>;
 
@@ -115,7 +121,8 @@ impl Services {
     }
 
     /// Starts a service if it does not run, waits until it accepts connections, and returns its address. `port` is one of
-    /// its ports in the list of apps.
+    /// its ports in the list of apps. The number of a port names the program of the user that listens there; whether there
+    /// is one is known when it is connected to.
     ///
     /// # Errors
     /// As [`ServiceError`] says.
@@ -132,7 +139,10 @@ impl Services {
         let found = catalog::find(&self.definitions, &env, true)
             .into_iter()
             .find(|(known, _)| known.app.name == name);
-        let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+        let Some((known, program)) = found else {
+            let open = any_port(name).ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+            return check_port(name, port, &[open]).map(|()| ServiceAddress::Port(open));
+        };
         check_port(name, port, &known.app.ports)?;
         let KnownService { definition, on_socket, .. } = &known;
         let launch = Launch {
