@@ -188,6 +188,7 @@ impl<'a> Request<'a> {
     async fn answered(&self) -> Result<Response, ClientError> {
         let mut tries = 1;
         let mut renewed = false;
+        let mut dated_anew = false;
         let mut was_cut = false;
         loop {
             let response = match self.sent().await {
@@ -210,6 +211,12 @@ impl<'a> Request<'a> {
             // Use a login that another program has renewed. The refused request has changed nothing.
             if status == StatusCode::UNAUTHORIZED && !renewed && self.api.renew() {
                 renewed = true;
+                continue;
+            }
+            // A signature is accepted once. An equal request of another program may have had this very one, in the same
+            // microsecond. The next one has another date.
+            if status == StatusCode::UNAUTHORIZED && !dated_anew && self.api.options().socket.is_some() {
+                dated_anew = true;
                 continue;
             }
             let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
