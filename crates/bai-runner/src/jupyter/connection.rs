@@ -1,23 +1,16 @@
-//! The sockets of a Jupyter kernel: the file that tells the kernel where to listen, and the tasks that carry messages.
-//! This module does not know what the messages mean.
+//! The sockets of a Jupyter kernel, and the tasks that carry messages. This module does not know what the messages mean.
 
 use super::messages::KernelMessage;
-use crate::{free_ports, port_owner};
+use crate::port_owner;
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent, connection_info::Transport};
 use jupyter_zmq_client::{
     ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,
     create_client_iopub_connection, create_client_shell_connection_with_identity,
     create_client_stdin_connection_with_identity, peer_identity_for_session,
 };
-use std::io::{self, Write};
-use std::net::Ipv4Addr;
-use std::path::Path;
 use std::time::Duration;
-use tempfile::TempPath;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use zeroize::Zeroizing;
 
 /// How many output messages wait here. Further ones wait in the kernel, which keeps some and drops the rest.
 const OUTPUT: usize = 4096;
@@ -26,58 +19,6 @@ const ANSWERS: usize = 256;
 const REQUESTS: usize = 64;
 /// How soon a broken connection is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
-
-/// The connection file: where a kernel must listen. The file is removed when this is dropped.
-pub(super) struct ConnectionFile {
-    info: ConnectionInfo,
-    file: TempPath,
-    /// Reserve the ports until the kernel uses them.
-    listeners: Vec<TcpListener>,
-}
-
-impl ConnectionFile {
-    /// Chooses free ports and a key, and writes them into a file that only this user can read.
-    pub(super) async fn create(kernel: &str) -> io::Result<Self> {
-        let (mut ports, mut listeners) = ([0; 5], Vec::new());
-        for port in &mut ports {
-            let (free, listener) = free_ports::reserve().await?;
-            *port = free;
-            listeners.push(listener);
-        }
-        let [shell_port, iopub_port, stdin_port, control_port, hb_port] = ports;
-        let info = ConnectionInfo {
-            ip: Ipv4Addr::LOCALHOST.to_string(),
-            transport: Transport::TCP,
-            shell_port,
-            iopub_port,
-            stdin_port,
-            control_port,
-            hb_port,
-            key: uuid::Uuid::new_v4().to_string(),
-            signature_scheme: "hmac-sha256".to_owned(),
-            kernel_name: Some(kernel.to_owned()),
-        };
-        let mut file = tempfile::Builder::new().prefix("bai-repl-kernel-").suffix(".json").tempfile()?;
-        file.write_all(&Zeroizing::new(serde_json::to_vec(&info)?))?;
-        Ok(ConnectionFile { info, file: file.into_temp_path(), listeners })
-    }
-
-    /// The file that the kernel reads.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// The ports that the kernel must bind.
-    pub(super) fn ports(&self) -> [u16; 5] {
-        let info = &self.info;
-        [info.shell_port, info.iopub_port, info.stdin_port, info.control_port, info.hb_port]
-    }
-
-    /// Frees the ports for the kernel, which has been started.
-    pub(super) fn give_up_ports(&mut self) {
-        self.listeners.clear();
-    }
-}
 
 /// A connection to a kernel. It ends when this is dropped.
 pub(super) struct Sockets {
@@ -96,18 +37,17 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Connects. Waits without limit until the kernel listens, and no program of another user in its place.
-    pub(super) async fn connect(connection_file: &ConnectionFile) -> Result<Self, RuntimeError> {
-        let info = &connection_file.info;
+    pub(super) async fn connect(info: &ConnectionInfo) -> Result<Self, RuntimeError> {
         let session = uuid::Uuid::new_v4().to_string();
         let identity = peer_identity_for_session(&session)?;
         let output = || create_client_iopub_connection(info, "", &session);
-        let output = until_made(info.iopub_port, output).await?;
+        let output = until_made(info, info.iopub_port, output).await?;
         let control = || create_client_control_connection(info, &session);
-        let control = until_made(info.control_port, control).await?;
+        let control = until_made(info, info.control_port, control).await?;
         let stdin = || create_client_stdin_connection_with_identity(info, &session, identity.clone());
-        let stdin = until_made(info.stdin_port, stdin).await?;
+        let stdin = until_made(info, info.stdin_port, stdin).await?;
         let shell = || create_client_shell_connection_with_identity(info, &session, identity.clone());
-        let shell = until_made(info.shell_port, shell).await?;
+        let shell = until_made(info, info.shell_port, shell).await?;
         let mut tasks = JoinSet::new();
         let (output_in, output_out) = mpsc::channel(OUTPUT);
         let (answers_in, answers_out) = mpsc::channel(ANSWERS);
@@ -140,15 +80,18 @@ pub(super) fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
     }
 }
 
-/// Connects to a port, and tries again when the connection breaks at once: then the peer was not the kernel. A process that
+/// Connects to one socket, and tries again when the connection breaks at once: then the peer was not the kernel. A process that
 /// was forked from ours just before the ports were freed holds them for a moment. While a program of another user has the
 /// port, no connection is made; a kernel ends when it cannot have its port.
-async fn until_made<T, F>(port: u16, make: impl Fn() -> F) -> Result<T, RuntimeError>
+async fn until_made<T, F>(info: &ConnectionInfo, port: u16, make: impl Fn() -> F) -> Result<T, RuntimeError>
 where
     F: Future<Output = Result<T, RuntimeError>>,
 {
     loop {
-        if let Err(error) = port_owner::check(port).await {
+        // No other user can enter the folder of Unix sockets.
+        if info.transport == Transport::TCP
+            && let Err(error) = port_owner::check(port).await
+        {
             tracing::debug!(%error, port, "no kernel listens there yet");
             tokio::time::sleep(TRY_AGAIN).await;
             continue;
@@ -191,18 +134,20 @@ async fn write<S: zeromq::SocketSend>(mut to: Connection<S>, mut waiting: mpsc::
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection_file::ConnectionFile;
     use super::*;
-    use std::io::BufRead;
+    use std::io::{self, BufRead};
     use std::process::Stdio;
+    use tokio::net::TcpListener;
     use zeromq::{PubSocket, RouterSocket, Socket};
 
     const LIMIT: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_process_that_has_only_inherited_a_port_is_not_the_kernel() {
-        let mut connection_file = ConnectionFile::create("test").await.unwrap();
-        let listeners = std::mem::take(&mut connection_file.listeners);
-        let info = connection_file.info.clone();
+        let mut connection_file = ConnectionFile::with_ports("test").await.unwrap();
+        let listeners = connection_file.give_up_ports();
+        let info = connection_file.info().clone();
         let kernel = async {
             let is_output =
                 |listener: &&TcpListener| listener.local_addr().unwrap().port() == info.iopub_port;
@@ -219,7 +164,7 @@ mod tests {
             }
             (output, others)
         };
-        let both = async { tokio::join!(Sockets::connect(&connection_file), kernel) };
+        let both = async { tokio::join!(Sockets::connect(connection_file.info()), kernel) };
         let (connected, _kernel) = tokio::time::timeout(LIMIT, both).await.unwrap();
         assert!(connected.is_ok(), "{:?}", connected.err());
     }
@@ -227,19 +172,19 @@ mod tests {
     #[tokio::test]
     async fn a_port_of_another_user_is_not_connected_to() {
         let Some(mut squatter) = bai_testkit::as_another_user("env") else { return };
-        let mut connection_file = ConnectionFile::create("test").await.unwrap();
-        connection_file.give_up_ports();
+        let mut connection_file = ConnectionFile::with_ports("test").await.unwrap();
+        drop(connection_file.give_up_ports());
         let code = "import socket,sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
             print('listens', flush=True)\ns.settimeout(1)\n\
             try: s.accept(); print('connected')\nexcept TimeoutError: print('quiet')";
-        let port = connection_file.info.iopub_port.to_string();
+        let port = connection_file.info().iopub_port.to_string();
         squatter.args(["PATH=/usr/bin:/bin", "python3", "-c", code, &port]).current_dir("/");
         let mut squatter = squatter.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = io::BufReader::new(squatter.stdout.take().unwrap()).lines();
         assert_eq!(said.next().unwrap().unwrap(), "listens");
         let heard = tokio::task::spawn_blocking(move || said.next().unwrap().unwrap());
         tokio::select! {
-            _ = Sockets::connect(&connection_file) => panic!("there is no kernel"),
+            _ = Sockets::connect(connection_file.info()) => panic!("there is no kernel"),
             heard = heard => assert_eq!(heard.unwrap(), "quiet"),
         }
         squatter.wait().unwrap();

@@ -4,6 +4,7 @@
 //! | File | Its job |
 //! |---|---|
 //! | `spec` | which kernels are installed, and how each is started |
+//! | `connection_file` | where a kernel listens |
 //! | `connection` | the sockets |
 //! | `start` | the start of a kernel's process |
 //! | `kernel` | a running kernel, in the place of an interpreter under a driver |
@@ -11,6 +12,7 @@
 
 mod cell;
 mod connection;
+mod connection_file;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
 mod kernel;

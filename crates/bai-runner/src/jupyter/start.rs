@@ -1,6 +1,7 @@
 //! The start of a Jupyter kernel: its process, its connection file, its sockets, and the wait until it answers.
 
-use super::connection::{ConnectionFile, Sockets, post};
+use super::connection::{Sockets, post};
+use super::connection_file::ConnectionFile;
 use super::spec::Kernelspec;
 use crate::error::StartError;
 use crate::free_ports::Attempts;
@@ -18,6 +19,8 @@ use std::time::Duration;
 const PARENT: &str = "JPY_PARENT_PID";
 /// How long a kernel may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// A kernel that has not answered through Unix sockets after this time is started again with ports.
+const SOCKETS_WITHIN: Duration = Duration::from_secs(30);
 /// When no output comes, the kernel is asked again after this time: our subscription may have been too late.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -48,8 +51,18 @@ impl Drop for KernelProcess {
     }
 }
 
-/// Starts a kernel and waits until it takes cells.
+/// Starts a kernel and waits until it takes cells. Few kernels know no Unix sockets; such a one ends at once.
 pub(super) async fn start(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
+    let file = ConnectionFile::with_sockets(&kernel.name).map_err(|source| cannot_start(kernel, source))?;
+    if let Some(file) = file {
+        match tokio::time::timeout(SOCKETS_WITHIN, until_ready(kernel, spec, file)).await {
+            Ok(Err(error @ StartError::Died { .. })) => {
+                tracing::debug!(%error, "a kernel is started again, with ports");
+            }
+            Ok(outcome) => return outcome,
+            Err(_) => tracing::debug!("a kernel does not use Unix sockets; it is started again, with ports"),
+        }
+    }
     let started = tokio::time::timeout(READY_WITHIN, on_free_ports(kernel, spec)).await;
     let executable = kernel.command(&kernel.file).0;
     started.unwrap_or(Err(StartError::Timeout { executable, seconds: READY_WITHIN.as_secs() }))
@@ -59,7 +72,7 @@ pub(super) async fn start(kernel: &Kernelspec, spec: &KernelSpec) -> Result<Kern
 async fn on_free_ports(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
     let mut attempts = Attempts::default();
     loop {
-        let created = ConnectionFile::create(&kernel.name).await;
+        let created = ConnectionFile::with_ports(&kernel.name).await;
         let connection_file = created.map_err(|source| cannot_start(kernel, source))?;
         let ports = connection_file.ports();
         match until_ready(kernel, spec, connection_file).await {
@@ -86,12 +99,12 @@ async fn until_ready(
     let program =
         Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
     let (mut process, out, err) = Process::spawn(program).map_err(|source| cannot_start(kernel, source))?;
-    connection_file.give_up_ports();
+    drop(connection_file.give_up_ports());
     let process_tree = ProcessTree::new(process.leader(), &mark);
     let (mut out, mut err) = (Output::new(out), Output::new(err));
     let mut early = Vec::new();
     let sockets = {
-        let connecting = Sockets::connect(&connection_file);
+        let connecting = Sockets::connect(connection_file.info());
         tokio::pin!(connecting);
         loop {
             tokio::select! { biased;

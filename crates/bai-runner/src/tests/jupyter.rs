@@ -4,6 +4,7 @@ use super::super::*;
 use super::harness::{LIMIT, Outcome, Session, gone};
 use bai_protocol::complete::CompletionRequest;
 use bai_testkit::test_venv;
+use std::path::PathBuf;
 use tokio::time::timeout;
 
 const PYTHON: &str = "jupyter:python3";
@@ -183,10 +184,26 @@ async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_kernel_whose_port_was_taken_gets_other_ports() {
+async fn no_other_user_can_listen_to_a_kernel() {
+    let Some(mut session) = start(PYTHON).await else { return };
+    let code = "import json, os, stat\n\
+        from ipykernel.connect import get_connection_info\n\
+        info = json.loads(get_connection_info())\n\
+        folder = os.path.dirname(info['ip'])\n\
+        print(info['transport'], oct(stat.S_IMODE(os.stat(folder).st_mode)), sorted(os.listdir(folder)))";
+    let sockets = "'kernel-1', 'kernel-2', 'kernel-3', 'kernel-4', 'kernel-5', 'kernel.json'";
+    assert_eq!(session.value(code).await, format!("ipc 0o700 [{sockets}]\n"));
+    let folder = PathBuf::from(session.value("print(folder, end='')").await);
+    session.kernel.shutdown().await;
+    assert!(!folder.exists(), "{}", folder.display());
+}
+
+#[tokio::test]
+async fn a_kernel_without_unix_sockets_gets_ports_and_others_if_one_was_taken() {
     let Some(venv) = test_venv() else { return };
-    // The first time, the kernel waits until the test has taken its port.
+    // The first time with ports, the kernel waits until the test has taken one of them.
     let script = "import json, os, runpy, sys\n\
+        if json.load(open(sys.argv[2]))['transport'] != 'tcp': sys.exit('this kernel uses ports')\n\
         chosen, taken = os.environ['CHOSEN'], os.environ['TAKEN']\n\
         if os.path.exists(chosen):\n\
         \x20   open(chosen, 'w').write(str(json.load(open(sys.argv[2]))['shell_port']))\n\
