@@ -329,7 +329,10 @@ mod tests {
         plan.add_link(link.clone(), "f".to_owned());
         plan.add_link(link, "../f".to_owned());
         assert_eq!((plan.links.len(), plan.skipped.len()), (1, 9));
-        assert!(DownloadPlan::default().refuse_repeated().is_ok() && plan.refuse_repeated().is_err());
+        plan.refuse_repeated().unwrap();
+        plan.add(file("x/f", 1));
+        let error = plan.refuse_repeated().unwrap_err().to_string();
+        assert!(error.contains("two of the files would be saved as x/f"), "{error}");
     }
 
     #[test]
