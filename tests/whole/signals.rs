@@ -248,6 +248,7 @@ fn an_interrupt_of_another_program_is_ctrl_c_at_the_prompt() {
     terminal.send("\x1d");
     terminal.wait_for("leaves");
     terminal.resize(30, 100);
+    terminal.wait_for("100×29");
     terminal.enter("stty size");
     terminal.wait_for("29 100");
     terminal.send("\x1d");
