@@ -34,6 +34,7 @@ pub(super) struct Program<'a> {
 }
 
 /// A running child with its output. Dropping it kills the whole process group.
+#[derive(Debug)]
 pub(super) struct Process {
     child: Child,
     group: Pid,
@@ -89,6 +90,11 @@ impl Process {
     fn signal(&self, signal: Signal) {
         // An error only means that the group is already empty.
         let _ = killpg(self.group, signal);
+    }
+
+    /// Whether the child has not ended yet.
+    pub(super) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits for the end of the child. Cancel-safe.

@@ -1,4 +1,5 @@
-//! The processes that a sandbox has started, found by their home folder in the process table of Linux.
+//! The processes that a sandbox has started, found by their home folder in the process table of Linux: some, such as sshd,
+//! clear their environment, and name only files in that folder.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -51,20 +52,22 @@ fn killed((pid, command): (Pid, String)) -> String {
     command
 }
 
-/// The processes whose variable `HOME` is this folder, with their command lines.
+/// The processes whose variable `HOME` is this folder, or whose arguments name a file in it, with their command lines.
 fn with_home(home: &Path) -> Vec<(Pid, String)> {
     let variable = format!("HOME={}", home.display()).into_bytes();
-    let of_home = |pid: &Pid| {
-        let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        variables.split(|byte| *byte == 0).any(|found| found == variable)
-    };
+    let below = format!("{}/", home.display());
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
     let command = |pid: Pid| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         (pid, String::from_utf8_lossy(&line).replace('\0', " "))
     };
-    numbers.filter(of_home).map(command).collect()
+    let of_home = |(pid, command): &(Pid, String)| {
+        let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        variables.split(|byte| *byte == 0).any(|found| found == variable)
+            || *pid != Pid::this() && command.contains(&below)
+    };
+    numbers.map(command).filter(of_home).collect()
 }
 
 #[cfg(test)]

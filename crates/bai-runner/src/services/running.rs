@@ -4,25 +4,22 @@ use super::definition::Definition;
 use super::prestart;
 use super::template::Variables;
 use super::token::Token;
-use crate::dispositions;
 use crate::free_ports::{self, Attempts};
 use crate::port_owner;
-use crate::process;
+use crate::process::{self, Process, Program};
 use crate::process_tree::{self, ProcessTree};
 use bai_protocol::service::ServiceParameters;
-use nix::unistd::Pid;
 use serde_json::json;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::process::{Child, Command};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often a connection is tried.
@@ -69,7 +66,7 @@ impl ServiceAddress {
 /// A running service. Dropping it kills its processes.
 #[derive(Debug)]
 pub(super) struct Running {
-    child: Child,
+    process: Process,
     pub(super) address: ServiceAddress,
     process_tree: ProcessTree,
     /// The private folder with the socket and the files for the start.
@@ -79,13 +76,13 @@ pub(super) struct Running {
 impl Running {
     /// Whether its process runs.
     pub(super) fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.process.is_running()
     }
 
     /// Asks the service to end, and kills it when it does not.
     pub(super) async fn end(mut self) {
         if self.process_tree.terminate() {
-            let _ = timeout(END_LIMIT, self.child.wait()).await;
+            let _ = timeout(END_LIMIT, self.process.wait()).await;
         }
     }
 }
@@ -173,19 +170,18 @@ impl Launch<'_> {
         more.push(mark.clone());
         // Some programs bind their port at once.
         drop(reserved);
-        let mut child = spawn(&words, workdir, environment(env, &more)).map_err(text)?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
+        let (process, out, err) = spawn(&words, workdir, &environment(env, &more)).map_err(text)?;
         let tail = OutputTail::default();
-        let out = tokio::spawn(tail.clone().follow(child.stdout.take()));
-        let err = tokio::spawn(tail.clone().follow(child.stderr.take()));
+        let out = tokio::spawn(tail.clone().follow(out));
+        let err = tokio::spawn(tail.clone().follow(err));
         let last_words = async move { drop(tokio::join!(out, err)) };
         let address = match port {
             _ if self.on_socket => ServiceAddress::Socket(socket),
             Some(port) => ServiceAddress::Port(port),
             None => return Err("no port was named for it".to_owned()),
         };
-        let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
-        let mut running = Running { child, address, process_tree, _scratch: scratch };
+        let process_tree = ProcessTree::new(process.leader(), &mark);
+        let mut running = Running { process, address, process_tree, _scratch: scratch };
         if !definition.noop {
             until_open(&mut running, self.place, &tail, last_words).await?;
         }
@@ -199,16 +195,16 @@ pub(super) fn environment(env: &[(String, String)], more: &[(String, String)]) -
     process::environment(&all, &[], &[])
 }
 
-#[allow(unsafe_code)]
-fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io::Result<Child> {
+fn spawn(
+    words: &[String],
+    workdir: &Path,
+    env: &[(OsString, OsString)],
+) -> io::Result<(Process, Receiver, Receiver)> {
     let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(program);
-    command.args(args).current_dir(workdir).env_clear().envs(env);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    dispositions::by_default(command.as_std_mut());
-    // SAFETY: the closure makes one system call, which is safe after fork; it neither allocates nor takes a lock.
-    unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
-    command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
+    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+    let executable = Path::new(program);
+    Process::spawn(Program { executable, args: &args, workdir, env, pipes: &[], stdin: None })
+        .map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
 }
 
 /// Waits until the service accepts a connection or ends.
@@ -224,7 +220,7 @@ async fn until_open(
     loop {
         tokio::select! {
             biased;
-            status = running.child.wait() => {
+            status = running.process.wait() => {
                 let how = status.map_or_else(|error| error.to_string(), |status| process::describe_end(&status).1);
                 // Its child processes may hold the pipes open for longer.
                 let _ = timeout(LAST_OUTPUT, last_words).await;
@@ -254,8 +250,7 @@ async fn until_open(
 struct OutputTail(Arc<Mutex<Vec<u8>>>);
 
 impl OutputTail {
-    async fn follow(self, stream: Option<impl AsyncRead + Unpin>) {
-        let Some(mut stream) = stream else { return };
+    async fn follow(self, mut stream: Receiver) {
         let mut buffer = [0; 4096];
         while let Ok(count) = stream.read(&mut buffer).await
             && count > 0

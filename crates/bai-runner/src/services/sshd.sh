@@ -20,4 +20,6 @@ PidFile none
 Subsystem sftp internal-sftp
 END
 [ -z "$instead" ] || echo "ForceCommand $instead" >>"$folder/config"
-exec "$program" -D -e -f "$folder/config"
+# sshd closes every descriptor that it inherits, also the lifeline through which it would end with its runner. This shell keeps it for the group.
+"$program" -D -e -f "$folder/config"
+exit
