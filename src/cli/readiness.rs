@@ -120,7 +120,7 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
     let mut run = session.execute(Cell::Query(String::new()), RunOptions::over(Transport::Poll)).await?;
     while let Some(event) = run.next().await {
         match event {
-            RunEvent::NotStarted { waited } => warn_not_started(waited),
+            RunEvent::NotStarted { waited, .. } => warn_not_started(waited),
             RunEvent::Lost(lost) => return Err(lost.error),
             _ => {}
         }

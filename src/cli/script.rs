@@ -164,7 +164,7 @@ impl ScriptRun<'_> {
                     return Ok(ExitStatus::Remote(exit_code.unwrap_or(0)));
                 }
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
-                Some(RunEvent::NotStarted { waited }) => eprintln!("bai-repl: {}", not_started(waited)),
+                Some(RunEvent::NotStarted { waited, .. }) => eprintln!("bai-repl: {}", not_started(waited)),
                 Some(RunEvent::OutputLost(error)) => {
                     CliError::from(output_lost(&error, FrontEnd::CommandLine)).report();
                 }

@@ -4,6 +4,7 @@
 use super::daemon::{Daemon, ProxiedEngine};
 use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen};
 use nix::sys::termios::LocalFlags;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// Returns a program that ignores Ctrl-C and says so, until the file exists.
@@ -250,6 +251,28 @@ fn the_debugger_is_left_with_q() {
     terminal
         .wait_until("the end of pdb", |screen| screen.has_line("(Pdb) q") && screen.last_line() == PROMPT);
     expect_usable(terminal);
+}
+
+#[test]
+fn a_cell_that_waits_for_another_client_is_withdrawn_and_the_other_goes_on() {
+    let sandbox = Sandbox::new();
+    let go = sandbox.work().join("go");
+    let gate = Gate::at(&go);
+    let code = format!("print('on', flush=True); _ = open({go:?}).readline(); print('went on')");
+    let mut other = sandbox.command(&["-t", "work", "-c", &code, "python"]).spawn().unwrap();
+    let mut said = BufReader::new(other.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(said.next().unwrap(), "on");
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "work", "python"]);
+    terminal.enter("late = 1");
+    terminal.wait_for("Ctrl-C withdraws this cell");
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    gate.open();
+    assert_eq!(said.next().unwrap(), "went on");
+    assert_eq!(other.wait().unwrap().code(), Some(0));
+    terminal.enter("'late' in dir()");
+    terminal.wait_until("the answer", |screen| screen.has_line("False"));
+    terminal.leave();
 }
 
 #[test]

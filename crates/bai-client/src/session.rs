@@ -195,7 +195,7 @@ impl ComputeSession {
     /// # Errors
     /// What the server says, or [`ErrorKind::Timeout`].
     pub async fn interrupt(&self) -> Result<(), ClientError> {
-        self.at.interrupt().await
+        self.at.interrupt(None).await
     }
 
     /// The completions at the cursor. Takes 3 s at most. Empty if the kernel has no completion.

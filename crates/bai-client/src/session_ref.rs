@@ -5,9 +5,12 @@ use super::api::Api;
 use super::error::ClientError;
 use super::reply::Reply;
 use super::request::Request;
+use bai_protocol::capability::Capability;
+use bai_protocol::execute::RunId;
 use bai_protocol::info::SessionInfo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
+use serde_json::json;
 use std::time::Duration;
 
 /// All characters except the unreserved ones of RFC 3986.
@@ -55,8 +58,14 @@ impl SessionRef {
         reply.json()
     }
 
-    pub(super) async fn interrupt(&self) -> Result<(), ClientError> {
-        let request = self.request("interrupt the program", Method::POST, "/interrupt").await?;
+    /// Interrupts what the session runs; only this run, if one is given and the server can tell runs apart.
+    pub(super) async fn interrupt(&self, run: Option<&RunId>) -> Result<(), ClientError> {
+        let mut request = self.request("interrupt the program", Method::POST, "/interrupt").await?;
+        if let Some(run) = run
+            && self.api.has(Capability::RunInterrupts).await
+        {
+            request = request.json(&json!({"runId": run.as_str()}))?;
+        }
         request.within(INTERRUPT_LIMIT).send().await.map(drop)
     }
 }

@@ -7,7 +7,7 @@ use super::run::{End, Run};
 use super::session::Session;
 use super::state::ServerState;
 use bai_protocol::byte_text;
-use bai_protocol::execute::RunStatus;
+use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::status::SessionStatus;
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
@@ -23,6 +23,9 @@ const STRAY_BOUND: usize = 1 << 20;
 const REPLIES_AT_ONCE: usize = 16;
 /// The exit code of waiting runs that a restart ended. The runner gives the same code to the active run.
 const RESTARTED_EXIT_CODE: i32 = 137;
+
+/// The exit code of a waiting run that was interrupted: that of an interrupted program.
+const WITHDRAWN_EXIT_CODE: i32 = 130;
 
 /// Starts the kernel of a session, serves the session until it ends, and cleans up.
 pub(super) async fn run_session(
@@ -235,14 +238,23 @@ impl Actor {
                     let _ = self.kernel.send(Op::Input(text)).await;
                 }
             }
-            SessionCommand::Interrupt => {
-                if let Some(run) = &self.current {
-                    run.interrupted();
-                    let _ = self.kernel.send(Op::Interrupt).await;
-                }
-            }
+            SessionCommand::Interrupt(id) => self.interrupt(id).await,
             SessionCommand::Restart(done) => self.restart(done),
             SessionCommand::Kernel(asker) => drop(asker.send(self.kernel.clone())),
+        }
+    }
+
+    async fn interrupt(&mut self, id: Option<RunId>) {
+        if let Some(id) = &id
+            && let Some(at) = self.queue.iter().position(|(run, _)| run.id() == id)
+            && let Some((run, _)) = self.queue.remove(at)
+        {
+            run.finish(End::Finished(WITHDRAWN_EXIT_CODE));
+        } else if let Some(run) = &self.current
+            && id.is_none_or(|id| *run.id() == id)
+        {
+            run.interrupted();
+            let _ = self.kernel.send(Op::Interrupt).await;
         }
     }
 

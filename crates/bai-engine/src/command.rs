@@ -1,7 +1,7 @@
 //! The commands of a session's actor.
 
 use super::run::Run;
-use bai_protocol::execute::BatchOptions;
+use bai_protocol::execute::{BatchOptions, RunId};
 use bai_runner::{Kernel, Op, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -33,8 +33,8 @@ pub(super) enum SessionCommand {
     Begin(Arc<Run>, Work),
     /// A line of input for the run that waits for it.
     Input(Arc<Run>, String),
-    /// Interrupt the active run.
-    Interrupt,
+    /// Interrupt this run, also one that waits for its turn; without an id, the active one.
+    Interrupt(Option<RunId>),
     /// Start a new interpreter. Waiting runs end.
     Restart(oneshot::Sender<Result<(), String>>),
     /// Get the kernel's handle, for completion.

@@ -108,13 +108,16 @@ pub(super) async fn answer(session: &Session, run: &Arc<Run>, text: String) {
     }
 }
 
-/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active.
+/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active. The body may name a run (`runId`).
 pub(super) async fn interrupt(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
+    body: Body,
 ) -> ApiResult {
     let session = ready_session(&server, &reference)?;
-    session.command(SessionCommand::Interrupt).await;
+    let body = json_body(body).await?;
+    let run = body.get("runId").and_then(Value::as_str).map(RunId::from_wire);
+    session.command(SessionCommand::Interrupt(run)).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -100,12 +100,13 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 17] = [
+const CAPABILITIES: [Capability; 18] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
     Capability::CurrentRun,
     Capability::AbandonableRuns,
+    Capability::RunInterrupts,
     Capability::InterruptEndsInput,
     Capability::WholeBatch,
     Capability::SessionNotes,

@@ -23,6 +23,8 @@ pub enum Capability {
     CurrentRun,
     /// A run whose client has gone does not block its session: the next run starts.
     AbandonableRuns,
+    /// An interrupt can name the run (`runId`) that it is for: the run of another client goes on.
+    RunInterrupts,
     /// An interrupt ends a pending request for input. Elsewhere an empty line has to answer it.
     InterruptEndsInput,
     /// Batch steps lose no output, and their end always arrives.

@@ -106,10 +106,10 @@ impl RunningCell<'_> {
                 None
             }
             Some(RunEvent::WaitingInput { is_password }) => Some(PauseReason::Question { is_password }),
-            Some(RunEvent::NotStarted { waited }) => {
+            Some(RunEvent::NotStarted { waited, interrupted_alone }) => {
                 let warning = not_started(waited);
-                self.terminal
-                    .note(&format!("{warning}; Ctrl-C also stops other code, Ctrl-C twice opens a menu"))?;
+                let once = if interrupted_alone { "withdraws this cell" } else { "also stops other code" };
+                self.terminal.note(&format!("{warning}; Ctrl-C {once}, Ctrl-C twice opens a menu"))?;
                 None
             }
             Some(RunEvent::OutputLost(error)) => {

@@ -192,7 +192,8 @@ impl Driver {
             }
             DriverEvent::NotStarted => {
                 self.not_started = None;
-                self.machine.emit(RunEvent::NotStarted { waited: NOT_STARTED });
+                let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
+                self.machine.emit(RunEvent::NotStarted { waited: NOT_STARTED, interrupted_alone });
             }
             DriverEvent::InterruptAgain => {
                 self.interrupt();
@@ -311,9 +312,9 @@ impl Driver {
         self.machine.interrupt_begins();
         self.crossed = None;
         if self.interrupt_request.is_none() {
-            let session = self.session.clone();
+            let (session, run) = (self.session.clone(), self.run_id.clone());
             self.interrupt_request = Some(Box::pin(async move {
-                if let Err(error) = session.interrupt().await {
+                if let Err(error) = session.interrupt(Some(&run)).await {
                     tracing::warn!(%error, "the interrupt failed");
                 }
             }));

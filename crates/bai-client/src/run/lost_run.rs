@@ -68,7 +68,7 @@ fn is_passing(error: &ClientError) -> bool {
 
 /// Runs empty code, under an id of our own, and checks whether that is answered.
 async fn try_out(session: &SessionRef) -> SessionState {
-    if let Err(error) = session.interrupt().await {
+    if let Err(error) = session.interrupt(None).await {
         tracing::debug!(%error, "the lost program was not interrupted");
     }
     let id = RunId::random();

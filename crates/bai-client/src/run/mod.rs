@@ -126,6 +126,8 @@ pub enum RunEvent {
     NotStarted {
         /// The time since the start.
         waited: Duration,
+        /// Whether an interrupt is for this run alone. Else it also ends what the session runs instead.
+        interrupted_alone: bool,
     },
     /// The connection was lost and restored; no output is missing. Sent each time.
     Resumed,
