@@ -203,10 +203,13 @@ impl<O: Write, E: Write> Console<O, E> {
     /// As [`Console::record`].
     pub fn bytes(&mut self, stream: Stream, bytes: &[u8]) -> Result<Flow, RenderError> {
         if !self.on_terminal(stream) {
+            // A reader of both streams expects them in the order in which they came.
             return match stream {
-                Stream::Stdout => self.out.write_through(bytes).map_err(RenderError::Output),
+                Stream::Stdout => {
+                    let _ = self.write_out(Stream::Stderr)?;
+                    self.out.write_through(bytes).map_err(RenderError::Output)
+                }
                 Stream::Stderr => {
-                    // A reader of both streams expects them in the order in which they came.
                     let _ = self.write_out(Stream::Stdout)?;
                     self.err.write_through(bytes).map_err(RenderError::Error)
                 }

@@ -310,3 +310,16 @@ fn a_name_whose_session_runs_another_image_is_explained() {
     assert!(!other.stderr.contains("requested not to reuse"), "{}", other.stderr);
     assert_eq!(sandbox.run(&["-t", "work", "-c", "print(1)", "python"]).code, Some(0));
 }
+
+#[test]
+fn both_streams_in_one_file_keep_their_order() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.work().join("both");
+    let file = std::fs::File::create(&path).unwrap();
+    let code = "import sys\nfor i in range(200):\n  print(i)\n  print(i, file=sys.stderr)";
+    let mut command = sandbox.command(&["-c", code, "python"]);
+    command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+    assert!(command.status().unwrap().success());
+    let expected: String = (0..200).map(|i| format!("{i}\n{i}\n")).collect();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+}
