@@ -223,3 +223,61 @@ fn files_of_a_lost_session_are_listed_and_downloaded() {
     assert!(sent.code == Some(123) && sent.stderr.contains("was lost"), "{sent:?}");
     assert_eq!(out.join("small").metadata().unwrap().permissions().mode() & 0o111, 0);
 }
+
+#[test]
+fn an_upload_replaces_no_file_that_is_made_meanwhile() {
+    let sandbox = Sandbox::new();
+    let start = "import subprocess, sys\nwatch = \"import os\\nwhile not os.path.exists('.bai-repl'): pass\\n\
+                 open('large', 'w').write('results of today')\"\nwatching = subprocess.Popen([sys.executable, '-c', watch])";
+    sandbox.run(&["-q", "-t", "work", "-c", start, "python"]).expect(0, "");
+    sandbox.write("large", vec![b'x'; 20_000_000]);
+    let refused = sandbox.run(&["upload", "work", "large"]);
+    assert!(refused.code == Some(122) && refused.stderr.contains("large already exists"), "{refused:?}");
+    let look = "import os; print(open('large').read(), os.listdir())";
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "results of today ['large']\n");
+}
+
+#[test]
+fn of_two_uploads_to_one_name_at_the_same_time_one_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
+    for size in [10, 3_000_000] {
+        let all = ["a", "b"].map(|letter| {
+            let folder = format!("{letter}{size}");
+            std::fs::create_dir(sandbox.work().join(&folder)).unwrap();
+            let file = sandbox.write(&format!("{folder}/f{size}"), letter.repeat(size));
+            sandbox.command(&["upload", "work", file.to_str().unwrap()]).spawn().unwrap()
+        });
+        let mut codes = all.map(|one| one.wait_with_output().unwrap().status.code());
+        codes.sort();
+        assert_eq!(codes, [Some(0), Some(122)], "{size}");
+    }
+}
+
+#[test]
+fn a_private_file_stays_private_on_both_ways() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let set = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    let look = "import os; print(*[oct(os.stat(f).st_mode)[-3:] for f in sorted(os.listdir())])";
+    let files =
+        [("large", 2_000_000), ("small", 5)].map(|(name, size)| sandbox.write(name, "x".repeat(size)));
+    files.iter().for_each(|file| set(file, 0o600));
+    sandbox.run(&["upload", "work", "large", "small"]).expect_code(0);
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "600 600\n");
+    files.iter().for_each(|file| set(file, 0o755));
+    // Those that are there keep their rights, but the right to execute is that of the source.
+    sandbox.run(&["upload", "-f", "work", "large", "small"]).expect_code(0);
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "700 700\n");
+    // The other way.
+    sandbox.run(&["download", "work", "large", "small", "--to", "new"]).expect_code(0);
+    let new = ["large", "small"].map(|name| sandbox.work().join("new").join(name));
+    new.iter().for_each(|file| assert_eq!(mode(file), 0o700, "{file:?}"));
+    let make = "import os\nfor f in os.listdir(): os.chmod(f, 0o644)\nos.mkdir('closed', 0o700); open('closed/f', 'w').close()";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "python"]).expect_code(0);
+    new.iter().for_each(|file| set(file, 0o600));
+    sandbox.run(&["download", "-f", "work", "large", "small", "closed", "--to", "new"]).expect_code(0);
+    new.iter().for_each(|file| assert_eq!(mode(file), 0o600, "{file:?}"));
+    assert_eq!(mode(&sandbox.work().join("new/closed")), 0o700);
+}

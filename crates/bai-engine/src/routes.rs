@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 18] = [
+const CAPABILITIES: [Capability; 19] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -114,6 +114,7 @@ const CAPABILITIES: [Capability; 18] = [
     Capability::RichOutput,
     Capability::Completion,
     Capability::ByteNames,
+    Capability::ExclusiveUploads,
     Capability::ByteOutput,
     Capability::AnyPort,
     Capability::SignedBodies,

@@ -18,16 +18,21 @@ use bai_protocol::files::ChecksumReply;
 use bai_protocol::machine_limit::explain;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::fs::Permissions;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-/// The header of a part whose file may be executed, and its value.
+/// The header of a part that tells the permissions of a new file, in octal.
 const FILE_MODE: &str = "x-file-mode";
-const EXECUTABLE: &str = "755";
+/// The permissions of a file without that header.
+const DEFAULT_MODE: u32 = 0o644;
+/// The permissions that the header can give.
+const ANY_MODE: u32 = 0o755;
 /// The limit for the parts of one upload and the paths of one download.
 const MAX_FILES: usize = 10_000;
 
@@ -141,20 +146,50 @@ async fn store(mut part: Field<'_>, target: PathBuf, name: String) -> ApiResult<
         made.map_err(|error| files::system(&about, &error.kind().into()))
     });
     let (file, temporary) = temporary.await?.into_parts();
-    let executable = part.headers().get(FILE_MODE).is_some_and(|mode| mode == EXECUTABLE);
-    let mode = if executable { 0o755 } else { 0o644 };
+    let mode = mode(part.headers());
+    let is_exclusive = part.headers().get(header::IF_NONE_MATCH).is_some_and(|value| value == "*");
     let mut file = tokio::fs::File::from_std(file);
     while let Some(chunk) = in_time(part.chunk()).await? {
         file.write_all(&chunk).await.map_err(|error| failed(&name, &error))?;
     }
     file.flush().await.map_err(|error| failed(&name, &error))?;
-    blocking(move || {
-        use std::os::unix::fs::PermissionsExt;
-        let system = |error: io::Error| files::system(&name, &error);
-        std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(mode)).map_err(system)?;
-        temporary.persist(&target).map_err(|error| system(error.error))
-    })
-    .await
+    let about = name.clone();
+    let named = blocking(move || {
+        let system = |error: io::Error| files::system(&about, &error);
+        let mode = if is_exclusive { mode } else { kept_mode(&target, mode) };
+        std::fs::set_permissions(&temporary, Permissions::from_mode(mode)).map_err(system)?;
+        if !is_exclusive {
+            return temporary.persist(&target).map(|()| true).map_err(|error| system(error.error));
+        }
+        match temporary.persist_noclobber(&target) {
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            named => named.map(|()| true).map_err(|error| system(error.error)),
+        }
+    });
+    if named.await? {
+        return Ok(());
+    }
+    Err(ApiError::file_failed(StatusCode::PRECONDITION_FAILED, format!("{name} already exists")))
+}
+
+/// The permissions that a part asks for.
+fn mode(headers: &HeaderMap) -> u32 {
+    let given = headers.get(FILE_MODE).and_then(|mode| mode.to_str().ok());
+    let given = given.and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    given.map_or(DEFAULT_MODE, |mode| mode & ANY_MODE)
+}
+
+/// The permissions of a file that may replace another one: those of that file stay, but who may read it may execute it only if the
+/// new file may be executed.
+fn kept_mode(target: &Path, mode: u32) -> u32 {
+    match std::fs::symlink_metadata(target) {
+        Ok(old) if old.is_file() => {
+            let old = old.permissions().mode();
+            let execute = if mode & 0o111 == 0 { 0 } else { (old & 0o444) >> 2 };
+            old & 0o666 | execute
+        }
+        _ => mode,
+    }
 }
 
 /// `POST` (`GET` for older clients) `/{P}/{s}/download`: one tar for each path, in a `multipart/mixed` body.

@@ -50,6 +50,8 @@ pub enum Capability {
     LostSessions,
     /// A file of any size can be read from any byte on (`Range`), and the server tells checksums of files.
     FileRanges,
+    /// An uploaded file replaces none if its part has the header `If-None-Match: *`.
+    ExclusiveUploads,
 }
 
 /// The capabilities of one server.

@@ -68,6 +68,16 @@ impl FileEntry {
     pub fn is_dir(&self) -> bool {
         self.mode.starts_with('d')
     }
+
+    /// The permissions as a number such as 0o644; `None` if the server does not tell them.
+    pub fn permissions(&self) -> Option<u32> {
+        let letters = self.mode.as_bytes().get(1..10)?;
+        Some(
+            letters
+                .iter()
+                .fold(0, |bits, letter| bits << 1 | u32::from(!matches!(letter, b'-' | b'S' | b'T'))),
+        )
+    }
 }
 
 impl ListReply {
@@ -117,6 +127,20 @@ mod tests {
             ListReply { abspath: ".".into(), ..ListReply::new(&entries, "x") }
         );
         assert_eq!(ListReply::new(&entries, ".").entries(), Ok(entries));
+    }
+
+    #[test]
+    fn permissions_are_read_from_their_letters() {
+        for (mode, bits) in [
+            ("-rw-r-----", Some(0o640)),
+            ("drwxr-xr-t", Some(0o755)),
+            ("-rwSr-xr-T", Some(0o654)),
+            ("d", None),
+            ("", None),
+        ] {
+            let entry: FileEntry = serde_json::from_value(json!({"mode": mode, "filename": "a"})).unwrap();
+            assert_eq!(entry.permissions(), bits, "{mode}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::large_down::LargeDownload;
 use super::large_up::{blocking, patiently};
 use super::links::create_local_link;
 use super::outcome::{Skipped, is_about_one_file};
-use super::plan::{self, DownloadPlan, Planned};
+use super::plan::{self, DownloadPlan, Planned, PlannedFolder};
 use super::progress::{Progress, ProgressMeter};
 use super::refused::not_a_folder;
 use super::{REPLY_LIMIT, TRANSFER_LIMIT, multipart, refuse_empty, unpack};
@@ -277,7 +277,7 @@ impl Downloaded {
 }
 
 /// Makes the folders below the target. Links on the way are not followed: the server may have chosen their names.
-async fn create_folders(into: &Path, folders: &[Vec<String>]) -> Result<(), ClientError> {
+async fn create_folders(into: &Path, folders: &[PlannedFolder]) -> Result<(), ClientError> {
     if let Some(file) = into.ancestors().find(|path| path.is_file()) {
         return Err(not_a_folder("download", &file.display().to_string()));
     }

@@ -95,7 +95,7 @@ impl ComputeSession {
             name: entry.filename.clone(),
             id: [&file, &state].map(|id| id.get(..8).unwrap_or_default()).concat(),
             overwrite: *overwrite,
-            executable: entry.mode.contains('x'),
+            mode: entry.permissions().unwrap_or(0o644),
         };
         let mut partial = open(what, &target).await?;
         let parts = if self.api().has(Capability::FileRanges).await {
@@ -177,7 +177,7 @@ impl ComputeSession {
     async fn forget_parts(&self, what: &str, parts: &Parts<'_>) {
         let Parts::Cut { folder, .. } = parts else { return };
         // A failure does not matter: the next transfer removes them.
-        if let Err(error) = self.shell(what, &forget(folder)).await {
+        if let Err(error) = self.shell(what, &leftovers::forget(folder)).await {
             tracing::debug!(%error, "the parts remain in the session");
         }
     }
@@ -248,10 +248,6 @@ fn read_cut(said: &[u8], size: u64) -> (String, u64) {
     let mut words = said.split_whitespace();
     let sum = words.next().unwrap_or_default().trim_start_matches('\\').to_owned();
     (sum, words.next_back().and_then(|word| word.parse().ok()).unwrap_or(size))
-}
-
-fn forget(folder: &str) -> String {
-    format!("rm -rf {}; rmdir {FOLDER} 2>/dev/null || true", word(folder))
 }
 
 /// The name that `split` gives a part: `aaaaaa`, `aaaaab`…

@@ -5,9 +5,10 @@
 use super::equal::checksum_of;
 use super::existing::{folder_in_the_way, split};
 use super::leftovers;
-use super::multipart::OutgoingPart;
-use super::outcome::is_about_one_file;
+use super::multipart::{MODE as PART_MODE, OutgoingPart};
+use super::outcome::{can_go_on, is_about_one_file};
 use super::progress::ProgressMeter;
+use super::refused::taken_meanwhile;
 use super::shell::{FOLDER, SUM, word};
 use super::unpack::InTheWay;
 use crate::error::{ClientError, ErrorKind};
@@ -38,6 +39,19 @@ const DIFFERENT: i32 = 99;
 const FOLDER_IN_THE_WAY: i32 = 98;
 /// The exit code of the first command for a folder that the session's user must not write to.
 const NOT_WRITABLE: i32 = 97;
+/// The exit code of the joining command for a target that was made meanwhile.
+const TAKEN: i32 = 96;
+
+/// The target of an upload in parts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LargeTarget<'a> {
+    /// A checked path, relative to the home folder.
+    pub(super) to: &'a str,
+    /// The permissions of a new file.
+    pub(super) mode: u32,
+    /// Whether it may replace a file.
+    pub(super) replaces: bool,
+}
 
 /// The local file of an upload.
 struct UploadSource {
@@ -47,14 +61,14 @@ struct UploadSource {
 }
 
 impl ComputeSession {
-    /// Sends a file of any size. `to` is a checked path, relative to the home folder.
+    /// Sends a file of any size.
     pub(super) async fn send_large(
         &self,
         file: File,
-        to: &str,
-        executable: bool,
+        target: LargeTarget<'_>,
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
+        let to = target.to;
         let what = format!("upload {to}");
         let source = UploadSource::read(file, &what).await?;
         let folder = format!("{FOLDER}/up-{}", identity(&[&source.sum, to]));
@@ -71,14 +85,22 @@ impl ComputeSession {
             match self.send_parts(&what, &source, &folder, meter).await {
                 // An equal upload has just ended, and removed the folder of the parts.
                 Err(error) if left > 0 && error.status().is_some() && is_about_one_file(&error) => continue,
-                sent => sent?,
+                Err(error) => {
+                    if !can_go_on(&error) {
+                        // A full disk of the session would stay full. A failure does not matter: the next upload removes them.
+                        let _ = self.shell(&what, &leftovers::forget(&folder)).await;
+                    }
+                    return Err(error);
+                }
+                Ok(()) => {}
             }
-            let ended = self.shell(&what, &join(&folder, to, &source, executable)).await?;
+            let ended = self.shell(&what, &join(&folder, target, &source)).await?;
             match ended.code {
                 Some(0) => return Ok(()),
                 Some(DIFFERENT) if damaged < DAMAGED => damaged += 1,
                 Some(DIFFERENT) => break,
                 Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
+                Some(TAKEN) => return Err(taken_meanwhile(to)),
                 _ => {
                     let why = format!("its parts could not be joined: {}", ended.said);
                     return Err(ClientError::new(ErrorKind::Refused, what, why));
@@ -120,7 +142,7 @@ impl ComputeSession {
             let mut parts = Vec::with_capacity(call.len());
             for (name, offset, size) in call {
                 let (name, content) = (format!("{folder}/{name}"), source.part(*offset, *size, what).await?);
-                parts.push(OutgoingPart { name, content, executable: false });
+                parts.push(OutgoingPart { name, content, mode: PART_MODE, replaces: true });
             }
             patiently(|| self.send_files(&parts)).await.map_err(|error| {
                 error.with_what(what).with_hint("start it again: parts that have arrived are not sent twice")
@@ -228,26 +250,50 @@ fn prepare(folder: &str, to: &str) -> String {
     )
 }
 
-/// The command that joins the parts beside the target, and moves the result to the target only if it is equal to the file. An
+/// The command that joins the parts beside the target, and gives the result its name only if it is equal to the file. An
 /// equal upload at the same time may have taken the parts; then the target is equal.
-/// The move replaces a symbolic link, and never goes into a folder: where `mv` has no `-T`, the command looks first.
-fn join(folder: &str, to: &str, source: &UploadSource, executable: bool) -> String {
+fn join(folder: &str, target: LargeTarget<'_>, source: &UploadSource) -> String {
     let id = uuid::Uuid::new_v4().simple();
-    let whole = word(&format!("{}/{FOLDER}-{id}.part", split(to).0));
-    let (folder, target) = (word(folder), word(to));
-    let sum = &source.sum;
-    let mode = if executable { format!("chmod +x {whole}; ") } else { String::new() };
+    let whole = word(&format!("{}/{FOLDER}-{id}.part", split(target.to).0));
+    let (folder, sum) = (word(folder), &source.sum);
+    let named = if target.replaces { name_over(&whole, target) } else { name_anew(&whole, target) };
+    let target = word(target.to);
     format!(
-        "{SUM}; same() {{ s=$(sum \"$1\" 2>/dev/null) || true; [ \"${{s%% *}}\" = {sum} ]; }}; \
+        "{SUM}; same() {{ s=$(sum \"$1\" 2>/dev/null) || true; [ \"${{s%% *}}\" = {sum} ]; }}; u=$(umask); umask 077; \
          set -e; trap 'rm -f {whole_quoted}' EXIT; joined=0; cat {folder}/p* > {whole} || joined=$?; \
          rm -rf {folder} 2>/dev/null || true; rmdir {FOLDER} 2>/dev/null || true; \
          if [ $joined != 0 ] || ! same {whole}; then \
          if [ ! -L {target} ] && same {target}; then exit 0; fi; \
-         if [ $joined != 0 ] && [ -s {whole} ]; then exit $joined; fi; exit {DIFFERENT}; fi; {mode}\
-         if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
-         mv -fT {whole} {target} 2>/dev/null || {{ if [ -L {target} ]; then rm -f {target}; fi; \
-         if [ -d {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; mv -f {whole} {target}; }}",
+         if [ $joined != 0 ] && [ -s {whole} ]; then exit $joined; fi; exit {DIFFERENT}; fi; \
+         if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; {named}",
         whole_quoted = whole.replace('\'', "'\\''"),
+    )
+}
+
+/// Gives the joined file its name, in place of any file. That file's rights stay, but the right to execute is that of the source.
+/// The move replaces a symbolic link, and never goes into a folder: where `mv` has no `-T`, the command looks first.
+fn name_over(whole: &str, LargeTarget { to, mode, .. }: LargeTarget<'_>) -> String {
+    let target = word(to);
+    let execute = if mode & 0o111 == 0 { "" } else { " | (0$o & 0444) >> 2" };
+    format!(
+        "r=$((0{mode:o} & ~0$u)); if [ -f {target} ] && [ ! -L {target} ]; then \
+         o=$(stat -c %a {target} 2>/dev/null || stat -f %Lp {target} 2>/dev/null) || o=600; \
+         r=$((0$o & 0666{execute})); fi; chmod \"$(printf %o $r)\" {whole}; \
+         mv -fT {whole} {target} 2>/dev/null || {{ if [ -L {target} ]; then rm -f {target}; fi; \
+         if [ -d {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; mv -f {whole} {target}; }}"
+    )
+}
+
+/// Gives the joined file its name if that is free. A hard link never replaces a file; where the file system has none, `mv -n` looks
+/// first.
+fn name_anew(whole: &str, LargeTarget { to, mode, .. }: LargeTarget<'_>) -> String {
+    let target = word(to);
+    let taken = format!("if [ ! -L {target} ] && same {target}; then exit 0; fi; exit {TAKEN}");
+    format!(
+        "taken() {{ {taken}; }}; there() {{ [ -e {target} ] || [ -L {target} ]; }}; \
+         chmod \"$(printf %o $((0{mode:o} & ~0$u)))\" {whole}; if there; then taken; fi; \
+         if ! ln {whole} {target} 2>/dev/null; then if there; then taken; fi; moved=0; mv -n {whole} {target} || moved=$?; \
+         if [ -e {whole} ] && there; then taken; fi; exit $moved; fi"
     )
 }
 

@@ -1,7 +1,7 @@
 //! What transfers leave that were killed, and not called again: files of our own names beside the targets on this machine, and
 //! folders of parts in the session. The next transfer removes them.
 
-use super::shell::FOLDER;
+use super::shell::{FOLDER, word};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -77,6 +77,11 @@ pub(super) fn remove_parts() -> String {
     format!(
         "find {FOLDER} -mindepth 1 -maxdepth 1 \\( -name 'up-*' -o -name 'down-*' \\) -mtime +0 -exec rm -rf {{}} + 2>/dev/null; true"
     )
+}
+
+/// The command that removes one folder of parts.
+pub(super) fn forget(folder: &str) -> String {
+    format!("rm -rf {}; rmdir {FOLDER} 2>/dev/null || true", word(folder))
 }
 
 #[cfg(test)]

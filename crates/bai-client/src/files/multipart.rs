@@ -13,16 +13,17 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 pub(super) fn form(files: &[OutgoingPart]) -> (String, Bytes) {
     let boundary = format!("bai-{}", uuid::Uuid::new_v4().simple());
     let mut body = BytesMut::new();
-    for OutgoingPart { name, content, executable } in files {
+    for OutgoingPart { name, content, mode, replaces } in files {
         let mark = if name.contains('%') && !name.contains('/') && is_plain(name) { "./" } else { "" };
         let name = match is_plain(name) {
             true => name.replace('\\', "\\\\").replace('"', "\\\""),
             false => utf8_percent_encode(name, ENCODED).to_string(),
         };
-        let mode = if *executable { EXECUTABLE } else { "" };
+        let mode = if *mode == MODE { String::new() } else { format!("X-File-Mode: {mode:o}\r\n") };
+        let condition = if *replaces { "" } else { EXCLUSIVE };
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"src\"; filename=\"{mark}{name}\"\r\n\
-             Content-Type: application/octet-stream\r\n{mode}\r\n"
+             Content-Type: application/octet-stream\r\n{mode}{condition}\r\n"
         );
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(content);
@@ -37,11 +38,17 @@ pub(super) fn form(files: &[OutgoingPart]) -> (String, Bytes) {
 pub(super) struct OutgoingPart {
     pub(super) name: String,
     pub(super) content: Bytes,
-    pub(super) executable: bool,
+    /// The permissions of a new file.
+    pub(super) mode: u32,
+    /// Whether it may replace a file.
+    pub(super) replaces: bool,
 }
 
-/// The header of a file that may be executed. Servers other than ours ignore it.
-const EXECUTABLE: &str = "X-File-Mode: 755\r\n";
+/// The permissions of a file without a header that tells them. Servers other than ours ignore that header.
+pub(super) const MODE: u32 = 0o644;
+
+/// The header of a file that must not replace another one.
+const EXCLUSIVE: &str = "If-None-Match: *\r\n";
 
 /// What the official client leaves as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
@@ -126,7 +133,8 @@ mod tests {
         let (content_type, body) = form(&[OutgoingPart {
             name: "sub/ü \"q\".txt".into(),
             content: Bytes::from_static(b"\r\n--x"),
-            executable: false,
+            mode: MODE,
+            replaces: true,
         }]);
         let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();

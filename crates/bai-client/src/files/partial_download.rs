@@ -7,7 +7,7 @@
 use super::large_up::blocking;
 use super::leftovers;
 use super::outcome::can_go_on;
-use super::unpack::{InTheWay, folder_below, name_anew};
+use super::unpack::{InTheWay, folder_below, kept_mode, name_anew};
 use crate::error::ClientError;
 use bai_protocol::byte_text;
 use nix::errno::Errno;
@@ -37,8 +37,8 @@ pub(super) struct DownloadTarget {
     pub(super) id: String,
     /// Whether an existing file may be replaced.
     pub(super) overwrite: bool,
-    /// Whether the file may be executed.
-    pub(super) executable: bool,
+    /// The permissions of a new file.
+    pub(super) mode: u32,
 }
 
 impl DownloadTarget {
@@ -64,7 +64,7 @@ pub(super) struct PartialDownload {
 impl PartialDownload {
     /// Opens the incomplete file, with the bytes of an earlier attempt. `None` if another download has it open.
     pub(super) fn open(target: &DownloadTarget) -> io::Result<Option<PartialDownload>> {
-        let DownloadTarget { into, below, name, id, overwrite, .. } = target;
+        let DownloadTarget { into, below, name, id, overwrite, mode } = target;
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(io::Error::other("its name is impossible"));
         }
@@ -76,7 +76,11 @@ impl PartialDownload {
         }
         let partial = format!("{}{id}{}", leftovers::PREFIX, leftovers::PART);
         let flags = OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        let file = File::from(openat(&folder, partial.as_str(), flags, Mode::from_bits_truncate(0o644))?);
+        // Never open to more users than the complete file.
+        let kept =
+            if *overwrite { kept_mode(&folder, byte_text::path(name).as_os_str(), *mode) } else { None };
+        let mode = Mode::from_bits_truncate(mode & kept.unwrap_or(0o777) | 0o600);
+        let file = File::from(openat(&folder, partial.as_str(), flags, mode)?);
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -151,15 +155,22 @@ impl PartialDownload {
 
     /// Moves the file to its target.
     pub(super) fn complete(mut self) -> io::Result<()> {
-        // It stays under its new name. After an error, it is in the way of nobody for a day.
-        self.stays = true;
+        let named = self.name();
+        // A file that was refused does not stay beside the one that is in the way.
+        self.stays = named.is_ok();
+        named
+    }
+
+    fn name(&self) -> io::Result<()> {
         let (folder, partial, target) = (&self.folder, self.partial.as_str(), &self.target);
-        if target.executable {
-            let mode = self.file.metadata()?.permissions().mode();
-            // Who may read it may execute it.
-            self.file.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2))?;
-        }
         let name = byte_text::path(&target.name);
+        let kept = if target.overwrite { kept_mode(folder, name.as_os_str(), target.mode) } else { None };
+        let own = self.file.metadata()?.permissions().mode() & 0o777;
+        // It was opened with the rights of the source as far as the umask allows, and with those of its owner.
+        let mode = kept.unwrap_or(own & target.mode);
+        if mode != own {
+            self.file.set_permissions(Permissions::from_mode(mode))?;
+        }
         if target.overwrite {
             renameat(folder, partial, folder, &name)?;
         } else {
@@ -204,7 +215,7 @@ mod tests {
     fn open(into: &Path, below: &[&str], id: &str, overwrite: bool) -> io::Result<Option<PartialDownload>> {
         let below = below.iter().map(|part| (*part).to_owned()).collect();
         let (into, name, id) = (into.to_owned(), "f".to_owned(), id.to_owned());
-        PartialDownload::open(&DownloadTarget { into, below, name, id, overwrite, executable: false })
+        PartialDownload::open(&DownloadTarget { into, below, name, id, overwrite, mode: 0o644 })
     }
 
     fn sum(partial: &mut PartialDownload) -> String {

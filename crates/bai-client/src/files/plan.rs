@@ -44,10 +44,25 @@ impl Planned {
         self.below.iter().chain([&self.name]).map(|part| byte_text::path(part)).collect()
     }
 
+    /// The folder with this path.
+    fn as_folder(&self, parts: Vec<String>) -> PlannedFolder {
+        let mode = self.entry.as_ref().and_then(FileEntry::permissions).unwrap_or(0o777);
+        PlannedFolder { parts, mode }
+    }
+
     /// Its size in bytes, as far as it is known.
     pub(super) fn bytes(&self) -> u64 {
         self.entry.as_ref().map_or(0, |entry| entry.size)
     }
+}
+
+/// A folder to make.
+#[derive(Debug, Clone)]
+pub(super) struct PlannedFolder {
+    /// Its path below the target folder.
+    pub(super) parts: Vec<String>,
+    /// Its permissions in the session.
+    pub(super) mode: u32,
 }
 
 /// What is downloaded.
@@ -57,7 +72,7 @@ pub(super) struct DownloadPlan {
     /// Symbolic links that lead to a place inside of their folder, each with where it leads.
     pub(super) links: Vec<(Planned, String)>,
     /// All folders, each after the one that it is in.
-    pub(super) folders: Vec<Vec<String>>,
+    pub(super) folders: Vec<PlannedFolder>,
     pub(super) skipped: Vec<Skipped>,
     /// Symbolic links of which the listings did not tell where they lead.
     pub(super) unread_links: Vec<Planned>,
@@ -98,8 +113,8 @@ impl ComputeSession {
                 return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
             }
             if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry }) {
-                let below = vec![folder.name];
-                plan.folders.push(below.clone());
+                let below = vec![folder.name.clone()];
+                plan.folders.push(folder.as_folder(below.clone()));
                 self.plan_folder(&mut plan, &folder.path, below).await?;
             }
         }
@@ -130,8 +145,8 @@ impl ComputeSession {
                 if let Some(folder) =
                     plan.add(Planned { path, below: below.clone(), name, entry: Some(entry) })
                 {
-                    let below: Vec<_> = below.iter().cloned().chain([folder.name]).collect();
-                    plan.folders.push(below.clone());
+                    let below: Vec<_> = below.iter().cloned().chain([folder.name.clone()]).collect();
+                    plan.folders.push(folder.as_folder(below.clone()));
                     folders.push((folder.path, below, false));
                 }
             }

@@ -24,6 +24,13 @@ pub fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
     }
 }
 
+/// The refusal to replace a file that was made in the session during the upload.
+pub(super) fn taken_meanwhile(target: &str) -> ClientError {
+    let why = format!("{target} already exists: it was made during the upload, and is not replaced");
+    let existing = vec![target.to_owned()];
+    ClientError::new(ErrorKind::AlreadyExists, "upload", why).into_sentence().with_existing(existing)
+}
+
 /// The refusal of a path that leads out of the session's home folder.
 pub(super) fn outside(path: &str) -> ClientError {
     let sentence = format!("{path} is outside of the session's home folder");

@@ -6,13 +6,14 @@
 
 use super::leftovers;
 use super::outcome::Skipped;
+use super::plan::PlannedFolder;
 use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
 use bai_protocol::byte_text;
 use bai_protocol::machine_limit::explain;
 use bytes::Bytes;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -28,6 +29,9 @@ const ENTRIES: usize = 100_000;
 const BYTES: u64 = 256 * 1024 * 1024;
 /// The largest number of folders in a name.
 const DEPTH: usize = 64;
+
+/// The rights to a folder that the umask may narrow.
+const FOLDER_MODE: u32 = 0o777;
 
 /// The file that is in the way, inside of an `io::Error`.
 #[derive(Debug, thiserror::Error)]
@@ -144,14 +148,26 @@ impl Unpacking {
             kind => io::Error::new(kind, format!("{}: {}", byte_text::shown_path(&shown), explain(&error))),
         };
         if entry.header().entry_type().is_dir() {
-            return folder(root, parts).map(drop).map_err(about);
+            let mode = entry.header().mode().unwrap_or(FOLDER_MODE);
+            return folder(root, parts, mode).map(drop).map_err(about);
         }
         let Some((name, folders)) = parts.split_last() else { return Ok(()) };
-        let folder = folder(root, folders).map_err(about)?;
+        let folder = folder(root, folders, FOLDER_MODE).map_err(about)?;
         let left = BYTES.saturating_sub(unpacked.bytes);
         // Under another name first, so that a file is complete or missing, even if this program is killed.
         let temporary = format!("{}{}", leftovers::PREFIX, uuid::Uuid::new_v4().simple());
-        let bytes = create(&folder, &temporary, entry, left).and_then(|bytes| {
+        let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
+        let kept = if self.overwrite { kept_mode(&folder, name, mode) } else { None };
+        let bytes = create(&folder, &temporary, entry, kept.unwrap_or(mode), left).and_then(|bytes| {
+            if let Some(kept) = kept {
+                // The umask does not count for the rights of a file that is there.
+                fchmodat(
+                    &folder,
+                    temporary.as_str(),
+                    Mode::from_bits_truncate(kept),
+                    FchmodatFlags::FollowSymlink,
+                )?;
+            }
             let named = if self.overwrite {
                 // An existing link is replaced instead of followed.
                 renameat(&folder, temporary.as_str(), &folder, *name)
@@ -171,11 +187,11 @@ impl Unpacking {
 }
 
 /// Makes folders below `into`, which is made too.
-pub(super) fn make_folders(into: &Path, folders: &[Vec<String>]) -> io::Result<()> {
+pub(super) fn make_folders(into: &Path, folders: &[PlannedFolder]) -> io::Result<()> {
     std::fs::create_dir_all(into)?;
     let root = OwnedFd::from(File::open(into)?);
-    for parts in folders {
-        folder_below(&root, parts).map_err(|error| {
+    for PlannedFolder { parts, mode } in folders {
+        folder_of(&root, parts, *mode).map_err(|error| {
             let shown: PathBuf = parts.iter().map(|part| byte_text::path(part)).collect();
             io::Error::new(error.kind(), format!("{}: {}", byte_text::shown_path(&shown), explain(&error)))
         })?;
@@ -185,15 +201,21 @@ pub(super) fn make_folders(into: &Path, folders: &[Vec<String>]) -> io::Result<(
 
 /// As [`folder`], for names as [`byte_text`] writes them.
 pub(super) fn folder_below(root: &OwnedFd, parts: &[String]) -> io::Result<OwnedFd> {
-    let parts: Vec<PathBuf> = parts.iter().map(|part| byte_text::path(part)).collect();
-    folder(root, &parts.iter().map(|part| part.as_os_str()).collect::<Vec<_>>())
+    folder_of(root, parts, FOLDER_MODE)
 }
 
-/// Opens a folder below `root`, and makes missing folders. A symbolic link on the way is an error.
-fn folder(root: &OwnedFd, parts: &[&OsStr]) -> io::Result<OwnedFd> {
+fn folder_of(root: &OwnedFd, parts: &[String], mode: u32) -> io::Result<OwnedFd> {
+    let parts: Vec<PathBuf> = parts.iter().map(|part| byte_text::path(part)).collect();
+    folder(root, &parts.iter().map(|part| part.as_os_str()).collect::<Vec<_>>(), mode)
+}
+
+/// Opens a folder below `root`, and makes missing folders. A symbolic link on the way is an error. `mode` has the rights of other
+/// users to the last one, if it is made; its owner may write to it.
+fn folder(root: &OwnedFd, parts: &[&OsStr], mode: u32) -> io::Result<OwnedFd> {
     let mut at = root.try_clone()?;
-    for part in parts {
-        match mkdirat(&at, *part, Mode::from_bits_truncate(0o777)) {
+    for (index, part) in parts.iter().enumerate() {
+        let mode = if index + 1 == parts.len() { mode & 0o777 | 0o700 } else { FOLDER_MODE };
+        match mkdirat(&at, *part, Mode::from_bits_truncate(mode)) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(error) => return Err(error.into()),
         }
@@ -206,6 +228,17 @@ fn folder(root: &OwnedFd, parts: &[&OsStr]) -> io::Result<OwnedFd> {
         })?;
     }
     Ok(at)
+}
+
+/// The permissions of a file that may replace the one of this name: those of that one stay, but who may read it may execute it only
+/// if the new one may be executed. `None` if no file is there.
+pub(super) fn kept_mode(folder: &OwnedFd, name: &OsStr, mode: u32) -> Option<u32> {
+    let there = fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+    if there.st_mode & 0o170_000 != 0o100_000 {
+        return None;
+    }
+    let execute = if mode & 0o111 == 0 { 0 } else { (there.st_mode & 0o444) >> 2 };
+    Some(there.st_mode & 0o666 | execute)
 }
 
 /// Gives a file its name if that name is free.
@@ -224,14 +257,18 @@ pub(super) fn name_anew(folder: &OwnedFd, temporary: &str, name: &OsStr) -> Resu
     }
 }
 
-/// Makes a new file with the entry's content, complete or not at all. Only the owner's permission bits are copied: no
-/// setuid, no setgid, no sticky bit.
-fn create(folder: &OwnedFd, name: &str, entry: &mut tar::Entry<'_, &[u8]>, left: u64) -> io::Result<u64> {
+/// Makes a new file with the entry's content, complete or not at all.
+fn create(
+    folder: &OwnedFd,
+    name: &str,
+    entry: &mut tar::Entry<'_, &[u8]>,
+    mode: u32,
+    left: u64,
+) -> io::Result<u64> {
     let size = entry.size();
     if size > left {
         return Err(io::Error::other("the archive unpacks to too much"));
     }
-    let mode = entry.header().mode().unwrap_or(0o644) & 0o777 | 0o600;
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
     let mut file = File::from(openat(folder, name, flags, Mode::from_bits_truncate(mode))?);
     // It is no leftover. A file system without locks is not cleaned.

@@ -2,10 +2,11 @@
 
 use super::equal::{checksum_of, local_checksums};
 use super::existing::{CheckedTargets, refuse_repeated};
+use super::large_up::LargeTarget;
 use super::multipart::OutgoingPart;
 use super::outcome::{Skipped, is_about_one_file};
 use super::progress::{Progress, ProgressMeter};
-use super::refused::{NOT_EXECUTABLE, not_a_file};
+use super::refused::{NOT_EXECUTABLE, not_a_file, taken_meanwhile};
 use super::shell::word;
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
@@ -21,6 +22,10 @@ use std::path::{Path, PathBuf};
 
 /// How many folders one command makes.
 const FOLDERS: usize = 200;
+/// The permissions that a new file may take over from its source: only its owner may write to it.
+const RIGHTS: u32 = 0o755;
+/// The status of an upload that would replace a file.
+const PRECONDITION_FAILED: u16 = 412;
 
 /// One file to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +50,8 @@ impl Upload {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UploadOptions {
     /// Whether files that exist in the session may be replaced. Without this the upload is refused as a whole before the
-    /// first file is sent, with [`ErrorKind::AlreadyExists`].
+    /// first file is sent, with [`ErrorKind::AlreadyExists`]. A file that is made meanwhile is not replaced either. On genuine
+    /// servers, a small file is replaced that is made in the moment between the last look and the call.
     pub overwrite: bool,
 }
 
@@ -110,9 +116,9 @@ impl ComputeSession {
             let to = target(to)?;
             match open(from) {
                 Ok((file, size)) => {
-                    let mode = file.metadata().map_or(0, |metadata| metadata.permissions().mode());
+                    let mode = file.metadata().map_or(0o600, |metadata| metadata.permissions().mode());
                     let content = Content::File(from.clone());
-                    outgoing.push(Outgoing { to, size, executable: mode & 0o111 != 0, content });
+                    outgoing.push(Outgoing { to, size, mode: mode & RIGHTS, content });
                 }
                 Err(error) if files.len() > 1 => uploaded.skip(&error, &from.display().to_string()),
                 Err(error) => return Err(error),
@@ -146,7 +152,10 @@ impl ComputeSession {
         let (large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(by_command);
         for file in large {
             let sent = match file.content.open(&file.to).await {
-                Ok(content) => self.send_large(content, &file.to, file.executable, meter).await,
+                Ok(content) => {
+                    let target = LargeTarget { to: &file.to, mode: file.mode, replaces: options.overwrite };
+                    self.send_large(content, target, meter).await
+                }
                 Err(error) => Err(error),
             };
             match sent {
@@ -157,11 +166,15 @@ impl ComputeSession {
         }
         let executable: Vec<_> = match any_name {
             true => Vec::new(),
-            false => small.iter().filter(|file| file.executable).map(|file| file.to.clone()).collect(),
+            false => small.iter().filter(|file| file.mode & 0o111 != 0).map(|file| file.to.clone()).collect(),
         };
         self.own_folders(&executable).await?;
+        let is_exclusive = self.api().has(Capability::ExclusiveUploads).await;
         for call in small.chunks(MAX_UPLOAD_FILES) {
-            self.send_small(call, is_only_one, uploaded, meter).await?;
+            if !options.overwrite && !is_exclusive {
+                self.check_again(call).await?;
+            }
+            self.send_small(call, options, is_only_one, uploaded, meter).await?;
         }
         let without = self.allow_to_execute(&executable).await?;
         uploaded.skipped.extend(without.iter().map(|path| Skipped::new(path, NOT_EXECUTABLE)));
@@ -171,6 +184,7 @@ impl ComputeSession {
     async fn send_small(
         &self,
         files: &[Outgoing],
+        options: UploadOptions,
         is_only_one: bool,
         uploaded: &mut Uploaded,
         meter: &mut ProgressMeter<'_>,
@@ -179,31 +193,55 @@ impl ComputeSession {
         for file in files {
             match file.content.bytes(file.size) {
                 Ok(content) => {
-                    let (name, executable) = (file.to.clone(), file.executable);
-                    parts.push(OutgoingPart { name, content, executable });
+                    let (name, mode) = (file.to.clone(), file.mode);
+                    parts.push(OutgoingPart { name, content, mode, replaces: options.overwrite });
                 }
                 Err(error) if is_only_one => return Err(error),
                 Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
             }
         }
-        if parts.is_empty() {
-            return Ok(());
-        }
-        match self.send_files(&parts).await {
-            Err(error) if parts.len() > 1 && is_about_one_file(&error) => {
-                for part in &parts {
-                    match self.send_files(std::slice::from_ref(part)).await {
-                        Ok(()) => uploaded.arrived(part, meter),
-                        Err(error) if is_about_one_file(&error) => uploaded.skip(&error, &part.name),
-                        Err(error) => return Err(error),
-                    }
+        if parts.len() > 1 {
+            match self.send_files(&parts).await {
+                // One of them is the reason.
+                Err(error) if is_about_one_file(&error) => {}
+                sent => {
+                    sent?;
+                    parts.iter().for_each(|part| uploaded.arrived(part, meter));
+                    return Ok(());
                 }
-                return Ok(());
             }
-            sent => sent?,
         }
-        parts.iter().for_each(|part| uploaded.arrived(part, meter));
+        for part in &parts {
+            match self.send_one(part).await {
+                Ok(()) => uploaded.arrived(part, meter),
+                Err(error) if is_only_one || !is_about_one_file(&error) => return Err(error),
+                Err(error) => uploaded.skip(&error, &part.name),
+            }
+        }
         Ok(())
+    }
+
+    /// Sends one small file. One that is there meanwhile, and equal, has arrived.
+    async fn send_one(&self, part: &OutgoingPart) -> Result<(), ClientError> {
+        match self.send_files(std::slice::from_ref(part)).await {
+            Err(error) if error.status() == Some(PRECONDITION_FAILED) => {
+                let there = self.checksums(std::slice::from_ref(&part.name)).await?.pop().flatten();
+                let is_equal = there.is_some() && there == checksum_of(part.content.as_ref()).ok();
+                if is_equal { Ok(()) } else { Err(taken_meanwhile(&part.name)) }
+            }
+            sent => sent,
+        }
+    }
+
+    /// Looks once more for files in the way, on a server that replaces them without a question. It may take a while until a file is
+    /// sent; after this it is only a moment.
+    async fn check_again(&self, files: &[Outgoing]) -> Result<(), ClientError> {
+        match self.check_targets(files, false).await {
+            Err(error) => {
+                Err(error.existing().first().map(|target| taken_meanwhile(target)).unwrap_or(error))
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Uploads one file from memory, of any size. `to` as in [`Upload`].
@@ -217,7 +255,7 @@ impl ComputeSession {
         options: UploadOptions,
     ) -> Result<(), ClientError> {
         let (to, size) = (target(to)?, content.len() as u64);
-        let file = Outgoing { to, size, executable: false, content: Content::Memory(content) };
+        let file = Outgoing { to, size, mode: multipart::MODE, content: Content::Memory(content) };
         let mut uploaded = Uploaded::default();
         self.send(vec![file], options, &mut uploaded, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {}))
             .await
@@ -240,7 +278,8 @@ impl ComputeSession {
             let part = |folder| OutgoingPart {
                 name: format!("{folder}/"),
                 content: Bytes::new(),
-                executable: false,
+                mode: multipart::MODE,
+                replaces: true,
             };
             self.send_files(&some.iter().map(part).collect::<Vec<_>>()).await?;
         }
@@ -280,7 +319,8 @@ pub(super) struct Outgoing {
     /// The target, relative to the home folder.
     pub(super) to: String,
     pub(super) size: u64,
-    executable: bool,
+    /// The permissions of a new file.
+    mode: u32,
     pub(super) content: Content,
 }
 
