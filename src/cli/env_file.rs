@@ -2,8 +2,8 @@
 //! which part of it has no effect. `config::Environment` decides which file that is.
 
 use super::args::{Arguments, CliCommand};
-use super::server::label_of;
-use crate::config::{EnvFile, Environment, FileConfig, Paths};
+use super::server::{label_of, saved};
+use crate::config::{Disregard, EnvFile, Environment, FileConfig, Paths, endpoint_of};
 use crate::render::sanitize;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,10 +16,16 @@ const LIST_LIMIT: u64 = 1 << 20;
 
 /// Says which file of the folder chooses the server, if one does.
 pub(super) fn announce(env: &Environment, arguments: &Arguments, config: &FileConfig) {
-    let Some(file) = env.deciding_file(named_endpoint(arguments, config)) else { return };
+    let named = named_endpoint(arguments, config);
+    let Some(file) = env.deciding_file(named) else { return };
     let path = file.path().display();
-    if let Some(why) = file.distrust() {
-        warn(&format!("{path} is ignored: {why}"));
+    if let Some(why) = file.disregard() {
+        // A server that the command line names needs nothing from a file that only names it too.
+        match named {
+            None => warn(&format!("{path} is ignored: {why}{}", used_instead(env, config))),
+            Some(_) if matches!(why, Disregard::Distrusted(_)) => warn(&format!("{path} is ignored: {why}")),
+            Some(_) => {}
+        }
         return;
     }
     let Some(endpoint) = file.endpoint() else { return };
@@ -28,6 +34,17 @@ pub(super) fn announce(env: &Environment, arguments: &Arguments, config: &FileCo
     }
     if is_new(file, &endpoint) {
         say(&format!("the server {} is chosen by {path}", label_of(&endpoint)));
+    }
+}
+
+/// The server that is used when the file is not, as the end of a sentence.
+fn used_instead(env: &Environment, config: &FileConfig) -> String {
+    let saved = saved(env, config).ok();
+    match saved.and_then(|saved| endpoint_of(None, None, env, config, &saved).ok()) {
+        Some(Some(endpoint)) => format!("; the server {} is used", label_of(&endpoint)),
+        Some(None) => "; this machine is used".to_owned(),
+        // The command fails, and says why.
+        None => String::new(),
     }
 }
 

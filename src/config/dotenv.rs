@@ -9,7 +9,8 @@ use bai_protocol::environment::variable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Endings of names that only clients of this API use. `BACKEND_ENDPOINT` alone is not a sign: web projects use it too.
+/// The variables that tell who the user is, or how the user logs in. Without one of them the file does not count: web
+/// projects name an endpoint of their own in `BACKEND_ENDPOINT`.
 const SIGNS: [&str; 3] = ["ACCESS_KEY", "SECRET_KEY", "ENDPOINT_TYPE"];
 /// The variables that count. The file cannot switch off certificate checks, and it cannot select a profile, which would
 /// bring another endpoint.
@@ -26,7 +27,21 @@ const NAMES: [&str; 10] = [
     "READ_TIMEOUT",
 ];
 
-/// A `.env` file that is for clients of this API. Debug shows no secret.
+/// Why a `.env` file does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Disregard {
+    /// Another user can have written it.
+    #[error("{0}")]
+    Distrusted(Distrust),
+    /// It names an endpoint, and no keys.
+    #[error("it has BACKEND_ENDPOINT, but neither BACKEND_ACCESS_KEY nor BACKEND_SECRET_KEY")]
+    NoKeys,
+    /// It has keys, and names no endpoint.
+    #[error("it has keys, but no BACKEND_ENDPOINT")]
+    NoEndpoint,
+}
+
+/// A `.env` file that is for clients of this API, or may be. Debug shows no secret.
 pub struct EnvFile {
     path: PathBuf,
     variables: BTreeMap<String, String>,
@@ -46,14 +61,9 @@ impl EnvFile {
         let path = folder.ancestors().map(|above| above.join(".env")).find(|path| path.is_file())?;
         // An unreadable file is not an error: most `.env` files belong to other programs.
         let found = trusted::read_any(&path).ok().flatten()?;
-        let variables = parse(&found.text);
-        let is_sign = |name: &str| SIGNS.iter().any(|sign| name.ends_with(&format!("_{sign}")));
-        variables.keys().any(|name| is_sign(name)).then_some(EnvFile {
-            path,
-            variables,
-            distrust: found.distrust,
-            is_closed: found.is_closed,
-        })
+        let variables = parse(&String::from_utf8_lossy(&found.content));
+        let file = EnvFile { path, variables, distrust: found.distrust, is_closed: found.is_closed };
+        (file.endpoint().is_some() || file.has_sign()).then_some(file)
     }
 
     /// Where the file is.
@@ -61,9 +71,22 @@ impl EnvFile {
         &self.path
     }
 
-    /// Why the file does not count: another user can have written it.
-    pub fn distrust(&self) -> Option<Distrust> {
-        self.distrust
+    /// Why the file chooses no server, if it does not.
+    pub fn disregard(&self) -> Option<Disregard> {
+        match (self.distrust, self.endpoint()) {
+            (Some(why), _) => Some(Disregard::Distrusted(why)),
+            (None, None) => Some(Disregard::NoEndpoint),
+            (None, Some(_)) => (!self.has_sign()).then_some(Disregard::NoKeys),
+        }
+    }
+
+    /// Whether its variables count at the endpoint that it names.
+    pub(super) fn counts(&self) -> bool {
+        self.distrust.is_none() && self.has_sign()
+    }
+
+    fn has_sign(&self) -> bool {
+        SIGNS.iter().any(|sign| self.get(sign).is_some())
     }
 
     /// The endpoint that the file names.
@@ -96,7 +119,8 @@ impl EnvFile {
 /// Parses lines of `NAME=value`, with optional `export` and quotes. Keeps only the names that clients of this API read.
 pub(super) fn parse(text: &str) -> BTreeMap<String, String> {
     let is_ours = |name: &str| name.starts_with("BACKEND_") || name.starts_with("SORNA_");
-    text.lines()
+    trusted::without_mark(text)
+        .lines()
         .filter_map(|line| {
             let line = line.trim_start();
             let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
@@ -142,16 +166,21 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = root.path().join(".env");
         std::fs::write(&path, "BACKEND_ENDPOINT=http://localhost:3000\n").unwrap();
-        assert!(EnvFile::find(&folder).is_none(), "a web project's file");
+        let disregard = || EnvFile::find(&folder).unwrap().disregard();
+        assert_eq!(disregard(), Some(Disregard::NoKeys), "a web project's file");
+        std::fs::write(&path, "BACKEND_PORT=3000\n").unwrap();
+        assert!(EnvFile::find(&folder).is_none());
+        std::fs::write(&path, b"\xef\xbb\xbfBACKEND_SECRET_KEY=hush # gr\xfc\xdfe\n").unwrap();
+        assert_eq!(disregard(), Some(Disregard::NoEndpoint));
         std::fs::write(&path, "BACKEND_ENDPOINT=http://x\nBACKEND_SECRET_KEY=hush\nBACKEND_PROFILE=lab\n")
             .unwrap();
         let found = |mode| {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
             let file = EnvFile::find(&folder).unwrap();
-            (file.distrust(), file.shows_secret())
+            (file.disregard(), file.shows_secret())
         };
         assert_eq!(found(0o644), (None, true));
-        assert_eq!(found(0o662), (Some(Distrust::Writable), true));
+        assert_eq!(found(0o662), (Some(Disregard::Distrusted(Distrust::Writable)), true));
         assert_eq!(found(0o600), (None, false));
         let file = EnvFile::find(&folder).unwrap();
         assert_eq!((file.get("SECRET_KEY").as_deref(), file.get("PROFILE")), (Some("hush"), None));

@@ -77,7 +77,7 @@ impl Environment {
         if let Some(exported) = self.backend("ENDPOINT") {
             return Ok(Some(exported));
         }
-        let Some(file) = self.trusted_file() else { return Ok(None) };
+        let Some(file) = self.counting_file() else { return Ok(None) };
         match (file.endpoint(), self.exported_identity()) {
             (Some(_), Some(variable)) => {
                 Err(ConfigError::TwoPlaces { path: file.path().to_owned(), variable })
@@ -87,7 +87,7 @@ impl Environment {
     }
 
     /// The `.env` file if it would decide about the server: it is for us, and neither the command line, which names the
-    /// endpoint `nearer`, nor the environment of the process has precedence. It may be distrusted.
+    /// endpoint `nearer`, nor the environment of the process has precedence. It may be one that does not count.
     pub fn deciding_file(&self, nearer: Option<&str>) -> Option<&EnvFile> {
         let nearer = nearer.map(str::to_owned).or_else(|| self.backend("ENDPOINT"));
         let file = self.file.as_ref()?;
@@ -101,7 +101,7 @@ impl Environment {
     /// # Errors
     /// [`ConfigError::Readable`] when they are in a file with a secret that other users may read.
     pub(super) fn at(&self, endpoint: &str) -> Result<VariablesAt<'_>, ConfigError> {
-        let file = self.trusted_file();
+        let file = self.counting_file();
         let applies = file.filter(|file| file.names(endpoint) && self.exported_identity().is_none());
         if let Some(file) = applies.filter(|file| file.shows_secret()) {
             return Err(ConfigError::Readable { path: file.path().to_owned() });
@@ -124,8 +124,8 @@ impl Environment {
         Ok(self.at(endpoint)?.get(name))
     }
 
-    fn trusted_file(&self) -> Option<&EnvFile> {
-        self.file.as_ref().filter(|file| file.distrust().is_none())
+    fn counting_file(&self) -> Option<&EnvFile> {
+        self.file.as_ref().filter(|file| file.counts())
     }
 
     /// The name of an exported variable that is part of the user's identity.

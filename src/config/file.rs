@@ -280,7 +280,7 @@ impl FileConfig {
     /// When the file cannot be read, is not TOML, or holds a secret that others may read; when others may write it.
     pub fn read(path: &Path, rules: &[TextRule]) -> Result<Self, ConfigError> {
         let Some(found) = trusted::read(path)? else { return Ok(FileConfig::default()) };
-        let config = Self::parse(&found.text, rules)
+        let config = Self::parse(&found.content, rules)
             .map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })?;
         let has_secret = config.profiles.values().any(|profile| profile.secret_key.is_some());
         if has_secret && !found.is_closed {

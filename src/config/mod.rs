@@ -17,7 +17,7 @@ mod paths;
 mod settings;
 mod trusted;
 
-pub use dotenv::EnvFile;
+pub use dotenv::{Disregard, EnvFile};
 pub use endpoint::{Cluster, LOCAL, Target, endpoint_of, resolve};
 pub use environment::Environment;
 pub use file::{

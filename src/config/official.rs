@@ -65,7 +65,7 @@ impl OfficialFiles {
     pub(super) fn configured(&self) -> Result<Option<OfficialConfig>, ConfigError> {
         let path = self.folder()?.join("config.toml");
         let Some(found) = trusted::read(&path)? else { return Ok(None) };
-        let table: ConfigTable = table(&path, &found.text)?;
+        let table: ConfigTable = table(&path, &found.content)?;
         Ok(table.endpoint.map(|endpoint| OfficialConfig {
             endpoint,
             is_session: table.endpoint_type.as_deref() == Some("session"),
@@ -94,7 +94,7 @@ impl OfficialFiles {
     fn folder(&self) -> Result<PathBuf, ConfigError> {
         let name = match &self.profile {
             Some(name) => Some(name.clone()),
-            None => trusted::read(&self.home.join("current-profile"))?.map(|found| found.text),
+            None => trusted::read(&self.home.join("current-profile"))?.map(|found| found.content),
         };
         // A name is a single path component: it cannot lead out of the folder.
         let good = |name: &&str| !name.is_empty() && !name.contains(['/', '\0']) && !name.starts_with('.');

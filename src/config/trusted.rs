@@ -10,10 +10,13 @@ use std::path::Path;
 /// Maximum bytes of a file.
 const SIZE_LIMIT: u64 = 1 << 20;
 
+/// The byte order mark that some editors put before a text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// The content of a file, and what is known about its access.
 #[derive(Debug)]
-pub(super) struct FoundText {
-    pub(super) text: String,
+pub(super) struct Found<Content> {
+    pub(super) content: Content,
     /// Why another user can have written it.
     pub(super) distrust: Option<Distrust>,
     /// Whether it belongs to this user and is closed to others.
@@ -23,8 +26,8 @@ pub(super) struct FoundText {
 /// Reads a file that may be of anybody; `None` if there is no such file.
 ///
 /// # Errors
-/// Errors of the file system; when it is larger than 1 MiB, not text, or not a regular file.
-pub(super) fn read_any(path: &Path) -> io::Result<Option<FoundText>> {
+/// Errors of the file system; when it is larger than 1 MiB, or not a regular file.
+pub(super) fn read_any(path: &Path) -> io::Result<Option<Found<Vec<u8>>>> {
     let file = match trust::open_regular(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -34,24 +37,31 @@ pub(super) fn read_any(path: &Path) -> io::Result<Option<FoundText>> {
     if metadata.len() > SIZE_LIMIT {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
-    let mut text = String::new();
-    file.take(SIZE_LIMIT).read_to_string(&mut text)?;
+    let mut content = Vec::new();
+    file.take(SIZE_LIMIT).read_to_end(&mut content)?;
     let (distrust, is_closed) = (trust::check_writer(path, &metadata), trust::check(&metadata).is_none());
-    Ok(Some(FoundText { text, distrust, is_closed }))
+    Ok(Some(Found { content, distrust, is_closed }))
+}
+
+/// A text without the byte order mark before it.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
 /// Reads a file that decides something; `None` if there is no such file.
 ///
 /// # Errors
-/// [`ConfigError::Distrusted`] when another user can have written it; [`ConfigError::Read`] when it cannot be read.
-pub(super) fn read(path: &Path) -> Result<Option<FoundText>, ConfigError> {
-    let found = read_any(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    match found {
-        Some(FoundText { distrust: Some(why), .. }) => {
-            Err(ConfigError::Distrusted { path: path.to_owned(), why })
-        }
-        found => Ok(found),
+/// [`ConfigError::Distrusted`] when another user can have written it; [`ConfigError::Read`] when it cannot be read as text.
+pub(super) fn read(path: &Path) -> Result<Option<Found<String>>, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    let Some(Found { content, distrust, is_closed }) = read_any(path).map_err(failed)? else {
+        return Ok(None);
+    };
+    if let Some(why) = distrust {
+        return Err(ConfigError::Distrusted { path: path.to_owned(), why });
     }
+    let text = String::from_utf8(content).map_err(|error| failed(io::Error::other(error)))?;
+    Ok(Some(Found { content: without_mark(&text).to_owned(), distrust, is_closed }))
 }
 
 /// Reads a file with secrets; `None` if there is no such file.
@@ -61,7 +71,7 @@ pub(super) fn read(path: &Path) -> Result<Option<FoundText>, ConfigError> {
 pub(super) fn read_secret(path: &Path) -> Result<Option<String>, ConfigError> {
     match read(path)? {
         None => Ok(None),
-        Some(found) if found.is_closed => Ok(Some(found.text)),
+        Some(found) if found.is_closed => Ok(Some(found.content)),
         Some(_) => Err(ConfigError::Readable { path: path.to_owned() }),
     }
 }
@@ -81,7 +91,7 @@ mod tests {
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         assert_eq!(read_secret(&path).unwrap().as_deref(), Some("hush"));
         mode(0o640);
-        assert_eq!(read(&path).unwrap().unwrap().text, "hush");
+        assert_eq!(read(&path).unwrap().unwrap().content, "hush");
         let message = read_secret(&path).unwrap_err().to_string();
         assert!(message.contains("chmod 600"), "{message}");
         for open in [0o620, 0o602, 0o666] {

@@ -130,6 +130,53 @@ fn the_keys_of_a_file_go_to_no_other_endpoint() {
 }
 
 #[test]
+fn a_file_that_names_only_a_part_is_ignored_with_a_line_that_says_what_is_used() {
+    let mut lab = Lab::new();
+    let path = lab.sandbox.work().join(".env");
+    let here = |lab: &Lab, missing: &str| {
+        let run = lab.sandbox.run(&CODE);
+        runs_here(&run);
+        let sentence =
+            format!("bai-repl: warning: {} is ignored: {missing}; this machine is used\n", path.display());
+        assert!(run.stderr.contains(&sentence), "{}", run.stderr);
+    };
+    let no_keys = "it has BACKEND_ENDPOINT, but neither BACKEND_ACCESS_KEY nor BACKEND_SECRET_KEY";
+    put(&lab.sandbox, "BACKEND_ACCESS_KEY=A\nBACKEND_SECRET_KEY=B\n");
+    here(&lab, "it has keys, but no BACKEND_ENDPOINT");
+    put(&lab.sandbox, "BACKEND_ENDPOINT=http://127.0.0.1:1\nBACKEND_GROUP=x\n");
+    here(&lab, no_keys);
+    lab.export_keys();
+    here(&lab, no_keys);
+    let run = lab.sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]);
+    runs_here(&run);
+    assert!(!run.stderr.contains(".env"), "{}", run.stderr);
+    // Another server than this machine.
+    let endpoint = lab.engine.endpoint();
+    lab.engine.use_in(&mut lab.sandbox, "");
+    let config = lab.sandbox.home().join(".config/bai-repl/config.toml");
+    std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+    let text = format!("\u{feff}profile = \"lab\"\n[profiles.lab]\nendpoint = \"{endpoint}\"\n");
+    std::fs::write(&config, text).unwrap();
+    let run = lab.sandbox.run(&["ls"]);
+    run.expect_code(0);
+    let sentence = format!("{no_keys}; the server {} is used\n", lab.engine.address);
+    assert!(run.stderr.contains(&sentence), "{}", run.stderr);
+}
+
+#[test]
+fn a_byte_order_mark_or_another_encoding_does_not_hide_a_file() {
+    let lab = Lab::new();
+    let text = lab.text(&lab.engine.endpoint(), true);
+    let latin = [text.as_bytes(), b"# gr\xfc\xdfe\n"].concat();
+    for text in [[&b"\xef\xbb\xbf"[..], text.as_bytes()].concat(), latin] {
+        let path = lab.sandbox.work().join(".env");
+        std::fs::write(&path, text).unwrap();
+        set_mode(&path, 0o600);
+        lab.sandbox.run(&["ls"]).expect_code(0);
+    }
+}
+
+#[test]
 fn a_file_that_others_can_write_is_ignored_with_a_line() {
     let lab = Lab::new();
     let text = lab.text("http://127.0.0.1:1", true);
