@@ -10,6 +10,7 @@ use bai_client::{
     Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
 };
 use bai_protocol::language;
+use bai_protocol::record::ConsoleRecord;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use std::time::Duration;
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 /// The time after which [`Prelude::unanswered`] returns.
 const PRELUDE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many bytes of what a session had to say are kept.
+const MAX_SAID: usize = 1 << 20;
 
 /// Whether the kernel of this image gets the prelude.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
@@ -67,8 +71,15 @@ impl Patience {
     }
 }
 
-/// Installs the prelude in a cluster's session if it is wanted, and waits until the session answers. Returns the exit status
-/// if a signal ended the wait.
+/// How the wait for a session's answer ended.
+pub(super) enum Readiness {
+    /// It runs code. With what it had to say on standard error since its last run: its interpreter has died, for example.
+    Ready(Vec<ConsoleRecord>),
+    /// A signal ended the wait.
+    Ended(ExitStatus),
+}
+
+/// Installs the prelude in a cluster's session if it is wanted, and waits until the session answers.
 ///
 /// # Errors
 /// [`ExitStatus::TimedOut`] if the session does not answer within `patience`, or the error of the server.
@@ -77,9 +88,9 @@ pub(super) async fn make_ready(
     prelude: PreludeUse,
     patience: Patience,
     fatal: &mut FatalSignals,
-) -> Result<Option<ExitStatus>, CliError> {
+) -> Result<Readiness, CliError> {
     if !patience.needs_answer(session.api().has(Capability::AbandonableRuns).await) {
-        return Ok(None);
+        return Ok(Readiness::Ready(Vec::new()));
     }
     let limit = async {
         match patience.limit() {
@@ -91,18 +102,19 @@ pub(super) async fn make_ready(
     let asking = tokio::spawn(ask(session.clone(), prelude));
     tokio::select! {
         biased;
-        signal = fatal.recv() => Ok(Some(ExitStatus::of_signal(signal))),
-        _ = tokio::signal::ctrl_c() => Ok(Some(ExitStatus::Remote(130))),
+        signal = fatal.recv() => Ok(Readiness::Ended(ExitStatus::of_signal(signal))),
+        _ = tokio::signal::ctrl_c() => Ok(Readiness::Ended(ExitStatus::Remote(130))),
         asked = asking => match asked {
-            Ok(answered) => answered.map(|()| None).map_err(CliError::from),
+            Ok(answered) => answered.map(Readiness::Ready).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
         () = limit => Err(no_answer(session, patience.limit().unwrap_or_default())),
     }
 }
 
-/// Runs empty code, or installs the prelude, and waits until that ends.
-async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientError> {
+/// Runs empty code, or installs the prelude, and waits until that ends. Returns what the empty code got on standard error: a
+/// server hands what it had to say between two runs to the next run.
+async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Vec<ConsoleRecord>, ClientError> {
     if prelude == PreludeUse::Wanted {
         let prelude = Arc::new(Prelude::new(session));
         let installing = prelude.install();
@@ -112,20 +124,25 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
             std::future::pending().await
         };
         return tokio::select! {
-            installed = installing => installed.map(drop),
-            () = telling => Ok(()),
+            installed = installing => installed.map(|_| Vec::new()),
+            () = telling => Ok(Vec::new()),
         };
     }
     // A polled run ends when its turn comes, even if this client has gone.
     let mut run = session.execute(Cell::Query(String::new()), RunOptions::over(Transport::Poll)).await?;
+    let (mut said, mut bytes) = (Vec::new(), 0);
     while let Some(event) = run.next().await {
         match event {
+            RunEvent::Console(record @ ConsoleRecord::Stderr(_)) if bytes < MAX_SAID => {
+                bytes += record.size();
+                said.push(record);
+            }
             RunEvent::NotStarted { waited, .. } => warn_not_started(waited),
             RunEvent::Lost(lost) => return Err(lost.error),
             _ => {}
         }
     }
-    Ok(())
+    Ok(said)
 }
 
 fn warn_not_started(waited: Duration) {

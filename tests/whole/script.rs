@@ -243,6 +243,35 @@ fn settings_that_an_existing_session_does_not_get_are_reported() {
 }
 
 #[test]
+fn a_script_is_told_that_the_interpreter_died_between_two_runs() {
+    let sandbox = Sandbox::new();
+    let pid = || {
+        let run = sandbox.run(&["-t", "work", "-c", "import os; x = 1; print(os.getpid())", "python"]);
+        run.expect_code(0);
+        nix::unistd::Pid::from_raw(run.stdout.trim().parse().unwrap())
+    };
+    let sentence = "The python process was ended by signal SIGKILL (the system does this when memory runs out). \
+                    A new one has been started; its variables are gone.\n";
+    let died = |times: usize| {
+        let is_said = || sandbox.run(&["logs", "work"]).stdout.matches(sentence).count() == times;
+        assert!((0..200).any(|_| is_said()), "{}", sandbox.run(&["logs", "work"]).stdout);
+    };
+    nix::sys::signal::kill(pid(), nix::sys::signal::Signal::SIGKILL).unwrap();
+    died(1);
+    let script = ["-t", "work", "-c", "print('x' in globals())", "python"];
+    let run = sandbox.run(&script);
+    run.expect(0, "False\n");
+    assert_eq!(run.stderr, sentence);
+    // It is said once.
+    assert_eq!(sandbox.run(&script).stderr, "");
+    nix::sys::signal::kill(pid(), nix::sys::signal::Signal::SIGKILL).unwrap();
+    died(2);
+    let run = sandbox.run(&[&["--json"], &script[..]].concat());
+    let first: serde_json::Value = serde_json::from_str(run.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(first, serde_json::json!({"event": "console", "type": "stderr", "data": sentence}));
+}
+
+#[test]
 fn a_named_session_that_is_destroyed_afterwards_is_the_one_that_exists() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-t", "work", "-c", "x = 42", "python"]).expect_code(0);
