@@ -210,6 +210,7 @@ impl Repl {
             // The typed code is not lost: it is in the history.
             return Ok((false, LoopAction::Continue));
         };
+        let is_query = matches!(work, Cell::Query(_));
         let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
         let (end, typed) =
             cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &session, work, options)?;
@@ -223,8 +224,9 @@ impl Repl {
         }
         Ok(match end {
             CellEnd::Finished(code) => {
-                // These are exit codes of programs that a signal has ended, except Ctrl-C.
-                if code.is_some_and(|code| code > 128 && code != 130)
+                // These are exit codes of programs that a signal has ended, except Ctrl-C. Steps of a batch do not end the kernel.
+                if is_query
+                    && code.is_some_and(|code| code > 128 && code != 130)
                     && self.cells.iter().any(|cell| !cell.failed)
                 {
                     self.terminal.note("if the kernel is new: :replay runs the session's cells again")?;

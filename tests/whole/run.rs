@@ -41,6 +41,29 @@ fn a_project_with_a_makefile_is_built_and_run() {
 }
 
 #[test]
+fn a_step_that_a_signal_has_ended_is_reported_as_a_cell_is() {
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let run = sandbox.run(&[&["-q", "run"], arguments].concat());
+        (run.code, run.stderr)
+    };
+    for (signal, code, sentence) in [
+        (
+            "KILL",
+            137,
+            "The program was ended by signal SIGKILL (the system does this when memory runs out).\n",
+        ),
+        ("TERM", 143, "The program was ended by signal SIGTERM.\n"),
+    ] {
+        let command = format!("kill -{signal} $$");
+        assert_eq!(run(&["python", "--exec", &command]), (Some(code), sentence.to_owned()));
+        let (exit, stderr) = run(&["python", "--build", &command]);
+        assert!(exit == Some(127) && stderr.starts_with(sentence), "{stderr}");
+        assert!(stderr.contains(&format!("the step build ended with exit code {code}")), "{stderr}");
+    }
+}
+
+#[test]
 fn a_failed_build_is_127_with_the_compilers_output() {
     if !need("make") {
         return;

@@ -5,6 +5,9 @@ use crate::prelude::unpack;
 use bai_protocol::execute::{ExecuteResult, RunStatus};
 use std::collections::VecDeque;
 
+/// The last number of a signal.
+const LAST_SIGNAL: i32 = 64;
+
 /// The state of one run.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
@@ -85,10 +88,10 @@ impl Machine {
                 }
                 NextAction::Await
             }
-            RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code),
-            RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code),
+            RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code.map(as_shell)),
+            RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code.map(as_shell)),
             RunStatus::Finished => {
-                self.emit(RunEvent::Finished { exit_code: frame.exit_code });
+                self.emit(RunEvent::Finished { exit_code: frame.exit_code.map(as_shell) });
                 self.over = true;
                 NextAction::Close
             }
@@ -204,6 +207,12 @@ impl Machine {
     }
 }
 
+/// The exit code that a shell reports for a program. On the wire a batch step that a signal has ended has the negative number
+/// of the signal (`docs/wire` §3.4); a shell adds 128 to it. -1 also stands for an unknown end, so it stays.
+fn as_shell(exit_code: i32) -> i32 {
+    if (-LAST_SIGNAL..-1).contains(&exit_code) { 128 - exit_code } else { exit_code }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,16 +258,26 @@ mod tests {
     fn steps_are_reported_and_unknown_statuses_continue() {
         let mut machine = Machine::default();
         let failed = ExecuteResult { exit_code: Some(2), ..frame(RunStatus::BuildFinished) };
+        let killed = ExecuteResult { exit_code: Some(-9), ..frame(RunStatus::BuildFinished) };
         assert_eq!(machine.frame(frame(RunStatus::CleanFinished)), NextAction::Continue);
         assert_eq!(machine.frame(failed), NextAction::Continue);
+        assert_eq!(machine.frame(killed), NextAction::Continue);
         assert_eq!(machine.frame(frame(RunStatus::Unknown("paused".into()))), NextAction::Continue);
         assert_eq!(
             events(&mut machine),
             [
                 "StepFinished { step: Clean, exit_code: None }",
-                "StepFinished { step: Build, exit_code: Some(2) }"
+                "StepFinished { step: Build, exit_code: Some(2) }",
+                "StepFinished { step: Build, exit_code: Some(137) }"
             ]
         );
+    }
+
+    #[test]
+    fn an_exit_code_is_that_of_a_shell() {
+        let codes = [0, 3, 137, 255, 256, -1, -2, -9, -11, -64, -65, i32::MIN];
+        let read = [0, 3, 137, 255, 256, -1, 130, 137, 139, 192, -65, i32::MIN];
+        assert_eq!(codes.map(as_shell), read);
     }
 
     #[test]

@@ -118,7 +118,7 @@ pub enum RunEvent {
     StepFinished {
         /// The step.
         step: Step,
-        /// Its exit code, if the server knows it.
+        /// Its exit code, if the server knows it; 128 and the number of the signal that ended it, as in a shell.
         exit_code: Option<i32>,
     },
     /// The server has been silent about this run for some seconds. On a cluster another client may be running code in the
@@ -136,7 +136,7 @@ pub enum RunEvent {
     OutputLost(ClientError),
     /// The run is over. The last event.
     Finished {
-        /// Exit code, if the server knows it.
+        /// Exit code, if the server knows it; 128 and the number of the signal that ended it, as in a shell.
         exit_code: Option<i32>,
     },
     /// The run cannot be followed any more; whether the program ran to its end is not known. The last event.

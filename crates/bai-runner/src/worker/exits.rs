@@ -78,7 +78,7 @@ impl Worker {
         }
         let is_cell = matches!(current.task, Task::Code(_));
         let (exit_code, how) = describe_end(status);
-        if is_cell && status.code().is_none() && exit_code != INTERRUPTED {
+        if status.code().is_none() && exit_code != INTERRUPTED {
             self.outbox.say(&format!("The program {how}."));
         }
         if !is_cell {
