@@ -67,7 +67,7 @@ pub(super) trait Language: Sync {
     /// [`Language::build_heuristic`] follows.
     fn make_environment(
         &self,
-        _executable: &Path,
+        _interpreter: &KernelInfo,
         _environment: &Path,
         _installs: bool,
     ) -> Option<Invocation> {

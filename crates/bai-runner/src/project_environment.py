@@ -12,11 +12,14 @@ import os
 import subprocess
 
 
+# Python's arguments that run pip without the modules of the current folder, which -m alone would find first.
+PIP = '-P -m pip' if sys.version_info >= (3, 11) else "-c 'import sys; sys.path = list(filter(None, sys.path)); " \
+    "import runpy; runpy.run_module(\"pip\", None, \"__main__\", True)'"
 # A pip that comes when it is called. The shell reads all of it first, since ensurepip may replace the file.
 BRING_PIP = '''{
     python="${0%/*}/python"
-    "$python" -c 'import pip' 2>/dev/null || "$python" -m ensurepip >/dev/null 2>&1
-    exec "$python" -m pip "$@"
+    "$python" -I -c 'import pip' 2>/dev/null || "$python" -I -m ensurepip >/dev/null 2>&1
+    exec "$python" ''' + PIP + ''' "$@"
 }'''
 
 
@@ -41,7 +44,7 @@ def make(folder):
 def bring_pip(folder):
     python = os.path.join(folder, 'bin', 'python')
     quiet = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
-    if subprocess.call([python, '-c', 'import pip'], **quiet) and subprocess.call([python, '-m', 'ensurepip'], **quiet):
+    if subprocess.call([python, '-I', '-c', 'import pip'], **quiet) and subprocess.call([python, '-I', '-m', 'ensurepip'], **quiet):
         fail('this Python has neither pip nor ensurepip; on Debian, `apt install python3-pip` brings pip.')
 
 

@@ -6,7 +6,7 @@ use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
 use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
-use super::python_search::{Candidate, Search};
+use super::python_search::{Candidate, Search, Version};
 use super::search_paths::{SearchPaths, is_executable};
 use super::wire::Dialect;
 use bai_protocol::language as table;
@@ -18,6 +18,9 @@ pub(super) struct Python;
 
 /// Makes an environment for what the steps of a session install.
 const PROJECT_ENVIRONMENT: &str = include_str!("project_environment.py");
+
+/// The first release with the option `-P`.
+const SAFE_PATH: Version = Version { major: 3, minor: 11, patch: 0 };
 
 /// Reads the driver up to a NUL from the control pipe. Everything else is in the driver, so the command line has no long
 /// or secret text, and no file has to be written.
@@ -70,7 +73,9 @@ impl Language for Python {
         Some(Launch {
             args,
             // Figures of a cell become pictures. Programs that a cell starts have no window either.
-            default_env: &[("MPLBACKEND", "agg")],
+            // With a safe path, Python 3.13 does not look in the folder for what it needs itself for `-c`. The driver
+            // removes the variable, and gives the user's code its folder back.
+            default_env: &[("MPLBACKEND", "agg"), ("PYTHONSAFEPATH", "bai-repl")],
             remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
             source: drivers::python(),
             dialect: Dialect::Json,
@@ -81,17 +86,34 @@ impl Language for Python {
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
-        batch::build(&table::PYTHON, executable, workdir)
+        let mut work = batch::build(&table::PYTHON, executable, workdir);
+        if let Heuristic::Run(Invocation { executable, args }) = &mut work
+            && args.starts_with(&["-m".into(), "pip".into()])
+        {
+            // `-m` would find modules in the folder of the project first. The session's environment has this program.
+            *executable = executable.with_file_name("pip");
+            args.drain(..2);
+        }
+        work
     }
 
     fn installs(&self) -> bool {
         true
     }
 
-    fn make_environment(&self, executable: &Path, environment: &Path, installs: bool) -> Option<Invocation> {
-        let mut args: Vec<OsString> = vec!["-c".into(), PROJECT_ENVIRONMENT.into(), environment.into()];
+    fn make_environment(
+        &self,
+        python: &KernelInfo,
+        environment: &Path,
+        installs: bool,
+    ) -> Option<Invocation> {
+        // For `-c`, Python 3.13 itself would look for modules in the folder of the project.
+        let has_safe_path = Version::parse(&python.version).is_some_and(|version| version >= SAFE_PATH);
+        let mut args: Vec<OsString> = Vec::new();
+        args.extend(has_safe_path.then(|| "-P".into()));
+        args.extend(["-c".into(), PROJECT_ENVIRONMENT.into(), environment.into()]);
         args.extend(installs.then(|| "pip".into()));
-        Some(Invocation { executable: executable.to_owned(), args })
+        Some(Invocation { executable: python.executable.clone(), args })
     }
 
     fn tool_of(&self, environment: &Path) -> Option<PathBuf> {

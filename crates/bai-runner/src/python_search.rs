@@ -35,7 +35,7 @@ pub(super) struct Version {
 
 impl Version {
     /// `3.6.15`, `3.13.0rc1`, `3.14`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.').map(|part| {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             digits.parse::<u32>().ok()

@@ -74,12 +74,12 @@ impl RunningStep {
             Heuristic::Run(command) => command,
             Heuristic::Done(line, code) => return Started::Over(line, code),
         };
-        let (language, executable) = (resolved.language, &resolved.info.executable);
+        let language = resolved.language;
         let installs = matches!(step, Step::Heuristic) && command.executable != Path::new(SHELL);
         let is_made = environment.is_some_and(|environment| language.tool_of(environment).is_some());
         let first = environment
             .filter(|_| kind == StepKind::Build && (installs || !is_made))
-            .and_then(|environment| language.make_environment(executable, environment, installs));
+            .and_then(|environment| language.make_environment(&resolved.info, environment, installs));
         let is_active = is_made || first.is_some();
         let commands = first.into_iter().chain([command]).collect();
         let defaults: &[(&str, &str)] = match kind {

@@ -49,6 +49,7 @@ pub(super) const SKELETON: &str = include_str!("skeleton/driver.py");
 
 /// The files of the Python driver; each is a module of its own. `boot.py` loads them.
 const PYTHON: &[(&str, &str)] = &[
+    ("imports", include_str!("python/imports.py")),
     ("wire", include_str!("python/wire.py")),
     ("interrupts", include_str!("python/interrupts.py")),
     ("streams", include_str!("python/streams.py")),

@@ -18,5 +18,6 @@ mod order;
 mod output;
 mod rich;
 mod scripts;
+mod shadowing;
 mod skeleton;
 mod survival;

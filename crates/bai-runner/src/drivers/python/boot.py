@@ -2,18 +2,25 @@
 # pipes: control in, control out, aside out) come from the runner.
 #
 # The driver keeps itself apart from the user: its modules live in a package of their own with their own copy of the
-# builtins, and everything that they need is imported before the current folder is on sys.path.
+# builtins, and everything that they need at the start is imported while the current folder is not on sys.path. The module
+# `imports` sees to what they import later.
 
 import builtins
 import sys
-import types
 
-PIPES = [int(number) for number in sys.argv[1:4]]
+# From 3.11 on, Python itself keeps the folder out for the runner; until then it had no reason to look there.
 CURRENT_FOLDER = sys.path[:1] == ['']
 if CURRENT_FOLDER:
     del sys.path[0]
 
+import os
+import types
 
+if os.environ.get('PYTHONSAFEPATH') == 'bai-repl':
+    del os.environ['PYTHONSAFEPATH']
+    CURRENT_FOLDER = True
+
+PIPES = [int(number) for number in sys.argv[1:4]]
 MODULES = dict(MODULES)
 package = types.ModuleType('_bai_repl')
 
@@ -33,7 +40,7 @@ package.__path__ = []
 package.PIPES = PIPES
 package.load = load
 sys.modules['_bai_repl'] = package
-for name in ('wire', 'interrupts', 'streams', 'errors', 'display', 'hooks', 'cells', 'patches', 'completion', 'main'):
+for name in ('imports', 'wire', 'interrupts', 'streams', 'errors', 'display', 'hooks', 'cells', 'patches', 'completion', 'main'):
     load(name)
 if CURRENT_FOLDER:
     sys.path.insert(0, '')

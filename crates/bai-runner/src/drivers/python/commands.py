@@ -117,11 +117,16 @@ def _folder(text):
     return os.getcwd()
 
 
+# Python's arguments that run pip without the modules of the current folder, which -m alone would find first.
+_PIP = '-P -m pip' if sys.version_info >= (3, 11) else "-c 'import sys; sys.path = list(filter(None, sys.path)); " \
+    "import runpy; runpy.run_module(\"pip\", None, \"__main__\", True)'"
+
+
 def _pip(text):
     """%pip ARGUMENTS"""
     import importlib
     import shlex
-    _shell('%s -m pip %s' % (shlex.quote(sys.executable), text))
+    _shell('%s %s %s' % (shlex.quote(sys.executable), _PIP, text))
     importlib.invalidate_caches()
 
 

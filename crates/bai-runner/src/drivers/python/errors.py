@@ -10,17 +10,28 @@ _TracebackException = traceback.TracebackException
 _default_hook = sys.__excepthook__
 
 
-def _without_ours(report, seen):
+def _stacks(report, seen):
+    """The stacks of an exception and of those that belong to it."""
     # An exception can be its own context indirectly.
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
     if report.stack is not None:
-        report.stack[:] = [frame for frame in report.stack if not frame.filename.startswith(_OURS)]
-    _without_ours(report.__cause__, seen)
-    _without_ours(report.__context__, seen)
-    for part in getattr(report, 'exceptions', None) or ():
-        _without_ours(part, seen)
+        yield report.stack
+    for part in (report.__cause__, report.__context__, *(getattr(report, 'exceptions', None) or ())):
+        yield from _stacks(part, seen)
+
+
+def _format(report):
+    try:
+        return list(report.format())
+    except Exception:
+        # Without the marks below the code: Python reads it for them with the module ast, and the user's own module may
+        # have that name.
+        for stack in _stacks(report, set()):
+            for frame in stack:
+                frame.colno = frame.end_colno = None
+        return list(report.format())
 
 
 def skip_ours(trace):
@@ -32,8 +43,9 @@ def skip_ours(trace):
 
 def describe(kind, value, trace):
     report = _TracebackException(kind, value, skip_ours(trace))
-    _without_ours(report, set())
-    lines = list(report.format())
+    for stack in _stacks(report, set()):
+        stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
+    lines = _format(report)
     if not report.stack and lines and lines[0].startswith('Traceback'):
         # No code of the user was running: a syntax error, or an error in the display of a value.
         del lines[0]

@@ -36,7 +36,8 @@ def _find(name):
         return None
     for finder in sys.meta_path:
         find = getattr(finder, 'find_spec', None)
-        spec = find(name, path) if find is not None and getattr(finder, '__module__', '') != '_bai_repl.hooks' else None
+        is_ours = getattr(finder, '__module__', '').startswith('_bai_repl.')
+        spec = find(name, path) if find is not None and not is_ours else None
         if spec is not None:
             return spec
     return None

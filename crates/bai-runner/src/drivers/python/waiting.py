@@ -2,6 +2,8 @@
 
 import asyncio
 
+from _bai_repl import imports
+
 _loop = None
 
 
@@ -13,6 +15,7 @@ def _session_loop():
     return _loop
 
 
+@imports.runs_user_code
 def run(coroutine):
     """Runs a cell's coroutine to its end; a KeyboardInterrupt cancels it first."""
     loop = _session_loop()
