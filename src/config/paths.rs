@@ -55,6 +55,11 @@ impl Paths {
         self.state.join("env-files")
     }
 
+    /// The folder of the records of runs: what they have uploaded, one file for each session.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.state.join("runs")
+    }
+
     /// The folder of logins.
     pub fn logins_dir(&self) -> PathBuf {
         self.state.join("logins")

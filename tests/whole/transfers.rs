@@ -281,3 +281,27 @@ fn a_private_file_stays_private_on_both_ways() {
     new.iter().for_each(|file| assert_eq!(mode(file), 0o600, "{file:?}"));
     assert_eq!(mode(&sandbox.work().join("new/closed")), 0o700);
 }
+
+#[test]
+fn a_run_replaces_the_files_of_the_last_run_and_no_others() {
+    let sandbox = Sandbox::new();
+    let make = "_ = open('data.csv', 'w').write('RESULTS OF TODAY')";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "python"]).expect(0, "");
+    sandbox.write("main.py", "print(open('data.csv').read())");
+    sandbox.write("data.csv", "local");
+    let words = ["-q", "run", "-t", "work", "python", "main.py", "data.csv", "--exec", "python3 main.py"];
+    let refused = sandbox.run(&words);
+    assert!(refused.code == Some(122) && refused.stderr.contains("data.csv already exists"), "{refused:?}");
+    assert!(refused.stderr.contains("--force"), "{refused:?}");
+    let look = "import os; print(os.listdir(), open('data.csv').read())";
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "['data.csv'] RESULTS OF TODAY\n");
+    let forced: Vec<_> = words.into_iter().chain(["--force"]).collect();
+    sandbox.run(&forced).expect(0, "local\n");
+    // A file that is as the last run has left it.
+    sandbox.write("data.csv", "changed");
+    sandbox.run(&words).expect(0, "changed\n");
+    sandbox.run(&words).expect(0, "changed\n");
+    sandbox.run(&["-q", "-t", "work", "-c", make, "python"]).expect(0, "");
+    let refused = sandbox.run(&words);
+    assert!(refused.code == Some(122) && refused.stderr.contains("data.csv already exists"), "{refused:?}");
+}

@@ -107,7 +107,7 @@ pub use events::EventStream;
 pub use facts::SessionFacts;
 pub use files::{
     DownloadOptions, Downloaded, DownloadedFile, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, Skipped,
-    SymbolicLink, UNREADABLE, Upload, UploadOptions, Uploaded, not_a_file,
+    SymbolicLink, UNREADABLE, Upload, UploadOptions, UploadRecord, Uploaded, not_a_file,
 };
 pub use home::{expand_session_tilde, expand_tilde};
 pub use list::{SessionPage, SessionQuery};

@@ -45,6 +45,10 @@ pub(in crate::cli) struct Run {
     #[arg(long, value_name = "DIR", value_parser = local_path())]
     pub(in crate::cli) basedir: Option<PathBuf>,
 
+    /// Replace files of the session also if no earlier run has uploaded them as they are
+    #[arg(short, long)]
+    pub(in crate::cli) force: bool,
+
     /// Values of a variable in --env; a variable that no --env uses is set itself (repeatable)
     #[arg(long, value_name = "NAME=RANGE", value_parser = Range::parse)]
     pub(in crate::cli) env_range: Vec<Range>,

@@ -15,9 +15,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const AT_ONCE: usize = 8;
 
 impl ComputeSession {
-    /// Refuses an upload to these targets that would replace a folder, or another file without permission, or that needs a folder
-    /// where a file is. The paths are relative to the home folder.
+    /// As [`ComputeSession::survey`], but files in the way are an error.
     pub(super) async fn check_targets(
+        &self,
+        files: &[Outgoing],
+        overwrite: bool,
+    ) -> Result<CheckedTargets, ClientError> {
+        let checked = self.survey(files, overwrite).await?;
+        if checked.existing.is_empty() {
+            Ok(checked)
+        } else {
+            Err(ClientError::already_exists("upload", checked.existing))
+        }
+    }
+
+    /// Looks what is at these targets. Refuses an upload that would replace a folder, or that needs a folder
+    /// where a file is. The paths are relative to the home folder.
+    pub(super) async fn survey(
         &self,
         files: &[Outgoing],
         overwrite: bool,
@@ -59,11 +73,7 @@ impl ComputeSession {
             }
         }
         let here = self.equal_to(files, alike, &mut existing).await?;
-        if existing.is_empty() {
-            Ok(CheckedTargets { links, here })
-        } else {
-            Err(ClientError::already_exists("upload", existing))
-        }
+        Ok(CheckedTargets { links, here, existing })
     }
 
     /// Those of these targets whose files are equal to what would be sent. Others are `existing`.
@@ -130,6 +140,8 @@ pub(super) struct CheckedTargets {
     pub(super) links: BTreeSet<String>,
     /// Those whose files are there already, and equal.
     pub(super) here: BTreeSet<String>,
+    /// Those that are taken by something else, unless it may be replaced.
+    pub(super) existing: Vec<String>,
 }
 
 /// A path as its folder and its name. The home folder is `.`.

@@ -19,6 +19,7 @@ mod read;
 mod refused;
 mod shell;
 mod unpack;
+mod update;
 mod upload;
 
 pub use download::{DownloadOptions, Downloaded, DownloadedFile};
@@ -26,6 +27,7 @@ pub use links::SymbolicLink;
 pub use outcome::Skipped;
 pub use progress::Progress;
 pub use refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT, UNREADABLE, not_a_file};
+pub use update::UploadRecord;
 pub use upload::{Upload, UploadOptions, Uploaded};
 
 use super::error::{ClientError, ErrorKind};

@@ -111,23 +111,11 @@ impl ComputeSession {
         uploaded: &mut Uploaded,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
-        let mut outgoing = Vec::with_capacity(files.len());
-        for Upload { from, to } in files {
-            let to = target(to)?;
-            match open(from) {
-                Ok((file, size)) => {
-                    let mode = file.metadata().map_or(0o600, |metadata| metadata.permissions().mode());
-                    let content = Content::File(from.clone());
-                    outgoing.push(Outgoing { to, size, mode: mode & RIGHTS, content });
-                }
-                Err(error) if files.len() > 1 => uploaded.skip(&error, &from.display().to_string()),
-                Err(error) => return Err(error),
-            }
-        }
+        let outgoing = outgoing(files, uploaded)?;
         self.send(outgoing, options, uploaded, &mut ProgressMeter::new(&mut on_progress)).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         mut files: Vec<Outgoing>,
         options: UploadOptions,
@@ -135,7 +123,7 @@ impl ComputeSession {
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         refuse_repeated(&files.iter().map(|file| file.to.as_str()).collect::<Vec<_>>())?;
-        let CheckedTargets { links, here } = self.check_targets(&files, options.overwrite).await?;
+        let CheckedTargets { links, here, .. } = self.check_targets(&files, options.overwrite).await?;
         files.iter().for_each(|file| meter.expect(file.size));
         let is_only_one = files.len() == 1;
         for file in files.extract_if(.., |file| here.contains(&file.to)) {
@@ -368,6 +356,24 @@ impl Content {
             Content::Memory(_) => to.to_owned(),
         }
     }
+}
+
+/// The files to upload that can be read. Others are left out, but an only one is an error.
+pub(super) fn outgoing(files: &[Upload], uploaded: &mut Uploaded) -> Result<Vec<Outgoing>, ClientError> {
+    let mut outgoing = Vec::with_capacity(files.len());
+    for Upload { from, to } in files {
+        let to = target(to)?;
+        match open(from) {
+            Ok((file, size)) => {
+                let mode = file.metadata().map_or(0o600, |metadata| metadata.permissions().mode());
+                let content = Content::File(from.clone());
+                outgoing.push(Outgoing { to, size, mode: mode & RIGHTS, content });
+            }
+            Err(error) if files.len() > 1 => uploaded.skip(&error, &from.display().to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(outgoing)
 }
 
 fn target(to: &str) -> Result<String, ClientError> {

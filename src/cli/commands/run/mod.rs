@@ -1,9 +1,11 @@
 //! `bai-repl run`: uploads files to a session, runs its three batch steps, and returns their output and the exit code of the
 //! program. A run in one session is here; runs in several sessions, for ranges of values, are in `sweep`.
 
+mod record;
 mod sweep;
 mod sweep_progress;
 
+use self::record::RunRecord;
 use super::transfer;
 use super::upload::{self, UploadPlan};
 use crate::cli::args::Run as Flags;
@@ -18,7 +20,8 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
-use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions};
+use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, Uploaded};
+
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ struct RunPlan {
     files: UploadPlan,
     clean: String,
     code: Option<String>,
+    /// Whether files of the session are replaced whatever they are.
+    force: bool,
 }
 
 impl RunPlan {
@@ -109,7 +114,16 @@ async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
     let (files, base) = (flags.files.clone(), flags.basedir.clone().unwrap_or_else(|| PathBuf::from(".")));
     let found = tokio::task::spawn_blocking(move || find(&files, &base)).await;
     let files = found.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
-    Ok((RunPlan { request, files, clean: command(&flags.clean), code: flags.code.clone() }, cases))
+    Ok((
+        RunPlan {
+            request,
+            files,
+            clean: command(&flags.clean),
+            code: flags.code.clone(),
+            force: flags.force,
+        },
+        cases,
+    ))
 }
 
 fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
@@ -168,12 +182,8 @@ impl SingleRun<'_> {
         let files = &self.plan.files;
         let bar = TransferProgress::start(self.context, files.bytes());
         files.left_out.iter().for_each(|why| bar.print(why));
-        let uploads = files.uploads();
         let on_progress = |progress: &Progress<'_>| bar.at(progress.name, progress.all_done);
-        let uploaded = session.upload_with(&uploads, REPLACE, on_progress).await?;
-        transfer::refuse_left_out(&uploaded.skipped)?;
-        session.create_folders(&files.folders).await?;
-        session.create_links(&files.links, true).await?;
+        upload_files(&session, self.plan, self.temporary, on_progress).await?;
         Ok(session)
     }
 }
@@ -187,21 +197,39 @@ async fn create(
     Ok(ComputeSession::create(api, request, |status| opening.report(status)).await?)
 }
 
-/// The files of a run replace those of the previous run.
-const REPLACE: UploadOptions = UploadOptions { overwrite: true };
+/// Uploads the files of a run. They replace those of the previous run that are as that has left them.
+async fn upload_files(
+    session: &ComputeSession,
+    plan: &RunPlan,
+    temporary: bool,
+    on_progress: impl FnMut(&Progress<'_>) + Send,
+) -> Result<(), CliError> {
+    let files = &plan.files;
+    let mut uploaded = Uploaded::default();
+    let mut record = RunRecord::read(session);
+    let options = UploadOptions { overwrite: plan.force };
+    let sent = session.update(&files.uploads(), options, &mut record.files, &mut uploaded, on_progress).await;
+    // The session ends with the run, so there is no next one.
+    if !temporary {
+        record.write()?;
+    }
+    sent?;
+    transfer::refuse_left_out(&uploaded.skipped)?;
+    session.create_folders(&files.folders).await?;
+    session.create_links(&files.links, plan.force).await?;
+    Ok(())
+}
 
 /// Creates the session of a case and uploads the files; `report` is called with its status.
 async fn prepare(
     api: &Api,
     request: CreateRequest,
-    files: &UploadPlan,
+    plan: &RunPlan,
+    temporary: bool,
     report: impl Fn(&str) + Send + Sync,
 ) -> Result<ComputeSession, CliError> {
     let (session, _) = ComputeSession::create(api, request, |status| report(status.name())).await?;
     report("uploading");
-    let uploaded = session.upload(&files.uploads(), REPLACE).await?;
-    transfer::refuse_left_out(&uploaded.skipped)?;
-    session.create_folders(&files.folders).await?;
-    session.create_links(&files.links, true).await?;
+    upload_files(&session, plan, temporary, |_| {}).await?;
     Ok(session)
 }

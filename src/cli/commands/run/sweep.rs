@@ -254,7 +254,7 @@ impl CaseRun {
         let session = tokio::select! {
             biased;
             _ = tokio::signal::ctrl_c() => return Ok(ExitStatus::Remote(130)),
-            session = prepare(&self.shared.api, request, &self.shared.plan.files, |what| line.at(what)) => session?,
+            session = prepare(&self.shared.api, request, &self.shared.plan, self.shared.temporary, |what| line.at(what)) => session?,
         };
         let cell = self.shared.plan.cell(&self.case);
         let on_step = |name: &'static str| line.at(name);
