@@ -43,6 +43,7 @@ mod runner;
 mod script;
 mod server;
 mod session_name;
+mod settle;
 mod shell_completion;
 mod sweep_range;
 mod table;

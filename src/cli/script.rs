@@ -6,6 +6,7 @@ use super::error::{CliError, exit_of};
 use super::exit_status::ExitStatus;
 use super::input::{InputReply, InputSource};
 use super::output::{Output, OutputMessage};
+use super::settle::settle;
 use crate::render::Flow;
 use crate::repl::{FrontEnd, not_started, output_lost};
 use crate::terminal::{FatalSignal, FatalSignals};
@@ -108,7 +109,10 @@ pub(super) async fn run(
             })
         }
         Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
-        Err(EarlyEnd::Fatal(signal)) => Ok(ExitStatus::of_signal(signal)),
+        Err(EarlyEnd::Fatal(signal)) => {
+            settle(session).await;
+            Ok(ExitStatus::of_signal(signal))
+        }
         Err(EarlyEnd::Output) => {
             let outcome = output.finish().await;
             session.settle(DRAIN_LIMIT).await;

@@ -41,7 +41,7 @@ pub(in crate::cli) async fn download(
         bar.at(progress.name, progress.all_done);
     };
     let download = session.download_into(&flags.paths, &flags.to, options, &mut arrived, on_progress);
-    let ended = transfer::until_ctrl_c(async { Ok(download.await?) }).await;
+    let ended = transfer::until_signal(session, async { Ok(download.await?) }).await;
     transfer::print_left_out(&bar, &arrived.skipped);
     drop(bar);
     for DownloadedFile { from, to, bytes, .. } in arrived.files.iter().filter(|_| context.global.json) {
@@ -54,7 +54,7 @@ pub(in crate::cli) async fn download(
         eprintln!("bai-repl: {count} arrived");
     }
     match ended.map_err(|error| hint_at_files(context, error))? {
-        TransferEnd::Interrupted => return Ok(ExitStatus::Remote(130)),
+        TransferEnd::Stopped(exit) => return Ok(exit),
         TransferEnd::Done if context.global.json => {}
         TransferEnd::Done => {
             let sentence =

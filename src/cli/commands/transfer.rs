@@ -3,7 +3,9 @@
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
-use bai_client::Skipped;
+use crate::cli::settle::settle;
+use crate::terminal::listen_fatal;
+use bai_client::{ComputeSession, Skipped};
 
 /// Maximum number of files in one transfer.
 pub(super) const MAX_FILES: usize = 100_000;
@@ -18,19 +20,24 @@ pub(super) const TOO_MANY: &str = "there are too many files";
 pub(super) enum TransferEnd {
     /// All files have arrived.
     Done,
-    /// The user pressed Ctrl-C.
-    Interrupted,
+    /// A signal, such as that of Ctrl-C, has stopped it. The exit status tells which one.
+    Stopped(ExitStatus),
 }
 
-/// Runs a transfer until it ends or Ctrl-C cancels it.
-pub(super) async fn until_ctrl_c(
+/// Runs a transfer with this session until it ends or a signal stops it. Then what it ran in the session has ended.
+pub(super) async fn until_signal(
+    session: &ComputeSession,
     transfer: impl Future<Output = Result<(), CliError>>,
 ) -> Result<TransferEnd, CliError> {
-    tokio::select! {
+    let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let stopped = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(TransferEnd::Interrupted),
-        done = transfer => done.map(|()| TransferEnd::Done),
-    }
+        _ = tokio::signal::ctrl_c() => ExitStatus::Remote(130),
+        signal = fatal.recv() => ExitStatus::of_signal(signal),
+        done = transfer => return done.map(|()| TransferEnd::Done),
+    };
+    settle(session).await;
+    Ok(TransferEnd::Stopped(stopped))
 }
 
 /// Prints what was left out, each with the reason.

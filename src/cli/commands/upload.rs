@@ -104,7 +104,7 @@ async fn upload_source(
     let sent = session.upload_into(&uploads, options, &mut arrived, |progress| {
         bar.at(progress.name, progress.all_done);
     });
-    let ended = transfer::until_ctrl_c(async {
+    let ended = transfer::until_signal(session, async {
         sent.await?;
         session.create_folders(&plan.folders).await?;
         Ok(session.create_links(&plan.links, flags.force).await?)
@@ -130,7 +130,7 @@ async fn upload_source(
         }
     }
     match ended? {
-        TransferEnd::Interrupted => Ok(ExitStatus::Remote(130)),
+        TransferEnd::Stopped(exit) => Ok(exit),
         TransferEnd::Done => {
             if !context.global.json {
                 let bytes = all_arrived.iter().map(|file| file.bytes).sum();
@@ -165,8 +165,8 @@ async fn upload_stdin(
     }
     let options = UploadOptions { overwrite: flags.force };
     let sent = async { Ok(session.write_file(&flags.to, content.into(), options).await?) };
-    if transfer::until_ctrl_c(sent).await? == TransferEnd::Interrupted {
-        return Ok(ExitStatus::Remote(130));
+    if let TransferEnd::Stopped(exit) = transfer::until_signal(session, sent).await? {
+        return Ok(exit);
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
     table::report(
