@@ -1,7 +1,10 @@
 //! Code without a prompt: `-c`, a file, or standard input. Which output goes to which stream, and the exit codes.
 
 use super::daemon::ProxiedEngine;
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, pyenv_root};
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, pyenv_root};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 #[test]
@@ -51,6 +54,24 @@ fn bytes_that_a_server_replaces_are_reported_once() {
         let run = sandbox.run(&["-q", "--transport", transport, "-c", "print('é')", "python"]);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("é\n", ""));
     }
+}
+
+#[test]
+fn a_signal_ends_a_script_after_its_program_where_a_cut_run_blocks_the_session() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+    link.hide("abandonable-runs");
+    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    let (go, ended) = (sandbox.work().join("go"), sandbox.work().join("ended"));
+    let _gate = Gate::at(&go);
+    let code = format!(
+        "try:\n  print('on', flush=True)\n  open({go:?}).readline()\nexcept KeyboardInterrupt:\n  open({ended:?}, 'w').close()"
+    );
+    let mut script = sandbox.command(&["-t", "work", "-c", &code, "python"]).spawn().unwrap();
+    let mut said = BufReader::new(script.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "on");
+    kill(Pid::from_raw(script.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(script.wait().unwrap().code(), Some(143));
+    assert!(ended.exists());
 }
 
 #[test]
