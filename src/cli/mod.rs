@@ -14,6 +14,7 @@ macro_rules! eprintln {
 mod args;
 mod batch_steps;
 mod case_output;
+mod closed_streams;
 mod commands;
 mod configuration;
 mod context;

@@ -283,6 +283,77 @@ fn a_private_file_stays_private_on_both_ways() {
 }
 
 #[test]
+fn a_file_of_any_size_goes_to_standard_output() {
+    let sandbox = Sandbox::new();
+    let make = "import random\nwith open('big', 'wb') as f:\n    for i in range(70): f.write(bytes([i]) * (1 << 20))\n\
+                import hashlib; print(hashlib.sha256(open('big', 'rb').read()).hexdigest())";
+    let made = sandbox.run(&["-q", "-t", "work", "-c", make, "python"]);
+    let script = "\"$0\" download work big --to - | sha256sum | cut -d' ' -f1; \"$0\" download work big --to - | head -c 3 | wc -c";
+    let said = sandbox.program("sh").args(["-c", script]).arg(binary()).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert_eq!(said.replace(' ', ""), format!("{}3\n", made.stdout));
+}
+
+#[test]
+fn a_closed_standard_stream_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "work", "-c", "_ = open('a', 'w').write('x')", "python"]).expect(0, "");
+    let script = "\"$0\" download work a --to - >&-; echo $?; \"$0\" upload work - --to b <&-; echo $?; \
+                  \"$0\" download work a --to - >/dev/null; echo $?; \"$0\" -q upload work - --to c </dev/null; echo $?";
+    let said = sandbox.program("sh").args(["-c", script]).arg(binary()).output().unwrap();
+    let errors = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(String::from_utf8(said.stdout).unwrap(), "1\n1\n0\n0\n", "{errors}");
+    assert!(
+        errors.contains("standard output is closed") && errors.contains("standard input is closed"),
+        "{errors}"
+    );
+    let look = "import os; print(sorted(os.listdir()))";
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "['a', 'c']\n");
+}
+
+#[test]
+fn a_refused_download_leaves_no_part() {
+    let sandbox = Sandbox::new();
+    let make = "_ = open('large', 'w').write('x' * 60_000_000)";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "python"]).expect(0, "");
+    let script = "mkdir got; \"$0\" download work large --to got & \
+                  while [ -z \"$(find got -name '.bai-repl-*.part')\" ] && kill -0 $!; do :; done; echo mine > got/large; wait $!";
+    let said = sandbox.program("sh").args(["-c", script]).arg(binary()).output().unwrap();
+    assert_eq!(said.status.code(), Some(122), "{}", String::from_utf8_lossy(&said.stderr));
+    let got = sandbox.work().join("got");
+    assert_eq!(
+        (names(&got), std::fs::read(got.join("large")).unwrap()),
+        (vec!["large".to_owned()], b"mine\n".to_vec())
+    );
+}
+
+#[test]
+fn an_upload_that_fills_the_disk_removes_its_parts() {
+    if !need("unshare") || !need("mount") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let state = sandbox.home().join(".local/state");
+    std::fs::create_dir_all(&state).unwrap();
+    sandbox.write("large", vec![b'x'; 12_000_000]);
+    let script = "mount -t tmpfs -o size=6m none \"$0\" || exit 77\n\
+                  \"$1\" -q -t work -c 1 python || exit 3\n\
+                  \"$1\" upload work large; echo $?\n\
+                  find \"$0\" -name '.bai-repl*' -o -name '.upload*'\n\
+                  \"$1\" serve --stop";
+    let mut command = sandbox.program("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(&state).arg(binary());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() == Some(77) || said.contains("unshare") {
+        return leave_out("the right to mount");
+    }
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!told.starts_with('0') && !told.contains("/."), "{told}");
+    assert!(said.contains("the disk is full"), "{said}");
+}
+
+#[test]
 fn a_run_replaces_the_files_of_the_last_run_and_no_others() {
     let sandbox = Sandbox::new();
     let make = "_ = open('data.csv', 'w').write('RESULTS OF TODAY')";

@@ -2,17 +2,19 @@
 
 use super::transfer::{self, TransferEnd};
 use crate::cli::args::{Download as DownloadCommand, DownloadFlags};
+use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
-use crate::render::sanitize;
+use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, DownloadOptions, Downloaded, DownloadedFile, Progress};
 use bai_protocol::byte_text;
 use serde_json::json;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Copies files from the session that the command line names.
@@ -78,8 +80,19 @@ async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Resul
     let [path] = paths else {
         return Err(CliError::new(ExitStatus::Usage, "only one file can be written to standard output"));
     };
-    let content = match session.read_file(path).await {
-        Ok(content) => content,
+    closed_streams::refuse_closed(&std::io::stdout(), "output")?;
+    let is_terminal = Screen::detect().stdout_tty;
+    let (mut text, mut written) = (Vec::new(), Ok(Flow::Open));
+    let take = |piece: &[u8]| {
+        if is_terminal {
+            text.extend_from_slice(piece);
+            return ControlFlow::Continue(());
+        }
+        written = table::write_bytes(piece);
+        if matches!(written, Ok(Flow::Open)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    match session.read_file_in_pieces(path, take).await {
+        Ok(()) => {}
         Err(_) if session.list_files(path).await.is_ok() => {
             let why = format!(
                 "{} is a folder; only a single file can go to standard output",
@@ -89,10 +102,9 @@ async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Resul
         }
         Err(error) => return Err(error.into()),
     };
-    let written = if Screen::detect().stdout_tty {
-        table::write(&sanitize::text(&String::from_utf8_lossy(&content)))
-    } else {
-        table::write_bytes(&content)
-    };
+    if is_terminal {
+        // A character that cannot be shown may be cut by the end of a piece.
+        written = table::write(&sanitize::text(&String::from_utf8_lossy(&text)));
+    }
     written.map(|_| ExitStatus::Ok)
 }

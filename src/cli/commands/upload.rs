@@ -2,6 +2,7 @@
 
 use super::transfer::{self, TransferEnd};
 use crate::cli::args::{Upload as UploadCommand, UploadFlags};
+use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
@@ -150,6 +151,7 @@ async fn upload_stdin(
     session: &ComputeSession,
     flags: &UploadFlags,
 ) -> Result<ExitStatus, CliError> {
+    closed_streams::refuse_closed(&std::io::stdin(), "input")?;
     let read = tokio::task::spawn_blocking(|| {
         let mut content = Vec::new();
         std::io::stdin().lock().take(INPUT_LIMIT).read_to_end(&mut content).map(|_| content)

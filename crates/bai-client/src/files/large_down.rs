@@ -158,19 +158,22 @@ impl ComputeSession {
         size: u64,
     ) -> Result<Option<Bytes>, ClientError> {
         let content = match parts {
-            Parts::Ranges(path) => {
-                let call = self.at.request("read the file", Method::GET, "/download_single").await?;
-                let call = call.query("file", *path).range(offset, size).within(TRANSFER_LIMIT);
-                match call.send().await {
-                    Err(error) if error.status() == Some(416) => return Ok(None),
-                    reply => reply?.body,
-                }
-            }
+            Parts::Ranges(path) => self.read_range(path, offset, size).await?,
             Parts::Cut { folder, .. } => {
                 self.read_small(&format!("{folder}/p{}", letters(offset / PART))).await?
             }
         };
         Ok((content.len() as u64 == size).then_some(content))
+    }
+
+    /// A range of a file; less of it at the end of the file.
+    pub(super) async fn read_range(&self, path: &str, offset: u64, size: u64) -> Result<Bytes, ClientError> {
+        let call = self.at.request("read the file", Method::GET, "/download_single").await?;
+        let call = call.query("file", path).range(offset, size).within(TRANSFER_LIMIT);
+        match call.send().await {
+            Err(error) if error.status() == Some(416) => Ok(Bytes::new()),
+            reply => Ok(reply?.body),
+        }
     }
 
     /// Removes the parts from the session.

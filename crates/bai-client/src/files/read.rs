@@ -1,13 +1,20 @@
-//! Reading one file into memory. What a server does not give at once is fetched in parts, as a download.
+//! Reading one file: into memory, or piece by piece. What a server does not give at once is fetched in parts, as a download.
 
 use super::large_down::LargeDownload;
-use super::large_up::blocking;
+use super::large_up::{PART, blocking, patiently};
 use super::progress::{Progress, ProgressMeter};
 use super::{Place, REPLY_LIMIT, missing, plan, refuse_empty};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_protocol::capability::Capability;
 use bai_protocol::files::FileEntry;
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use tempfile::TempDir;
 
 impl ComputeSession {
     /// The content of one file, of up to 64 MiB.
@@ -46,6 +53,78 @@ impl ComputeSession {
         }
     }
 
+    /// Gives the content of one file of any size to `take`, piece by piece and in order, until it breaks.
+    ///
+    /// A file that grows is given as long as it was at the start. Genuine servers send larger files in parts, as for
+    /// [`ComputeSession::download_with`]; these are gathered in the temporary folder of this machine first.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::read_file`], but for any size; [`ErrorKind::Refused`] for a file that changes meanwhile. Pieces may have
+    /// been given before.
+    pub async fn read_file_in_pieces(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
+    ) -> Result<(), ClientError> {
+        refuse_empty("read the file", path)?;
+        let (parent, name) = plan::split(path);
+        let listed = match self.place(&parent).await {
+            Ok(Place::Folder(entries)) => entries.into_iter().find(|entry| entry.filename == name),
+            _ => None,
+        };
+        let has_ranges = self.api().has(Capability::FileRanges).await;
+        // This also tells whether the file may be transferred at all.
+        if has_ranges && self.checksum(path, Some(0)).await.is_ok() {
+            return self.read_ranges(path, listed.filter(plan::is_large), take).await;
+        }
+        match listed.filter(|entry| !has_ranges && plan::is_large(entry)) {
+            Some(entry) => {
+                let (_folder, file) = self.fetch_aside(path, entry).await?;
+                let what = format!("read {path}");
+                let mut file = blocking(&what, move || File::open(file)).await?;
+                loop {
+                    let (back, piece) = blocking(&what, move || next_piece(file)).await?;
+                    if piece.is_empty() || take(&piece).is_break() {
+                        return Ok(());
+                    }
+                    file = back;
+                }
+            }
+            None => self.read_file(path).await.map(|content| {
+                let _ = take(&content);
+            }),
+        }
+    }
+
+    /// Reads ranges, as many bytes as are listed, or all.
+    async fn read_ranges(
+        &self,
+        path: &str,
+        listed: Option<FileEntry>,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
+    ) -> Result<(), ClientError> {
+        let all = listed.map_or(u64::MAX, |entry| entry.size);
+        let (mut offset, mut sum) = (0, Sha256::new());
+        while offset < all {
+            let wanted = PART.min(all - offset);
+            let piece = patiently(|| self.read_range(path, offset, wanted)).await?;
+            sum.update(&piece);
+            offset += piece.len() as u64;
+            if take(&piece).is_break() {
+                return Ok(());
+            }
+            if (piece.len() as u64) < wanted {
+                break;
+            }
+        }
+        let now = patiently(|| self.checksum(path, Some(offset))).await?;
+        if offset < all && all != u64::MAX || now.sha256 != hex::encode(sum.finalize()) {
+            let why = format!("{path}: it changes while it is read");
+            return Err(ClientError::new(ErrorKind::Refused, "read the file", why).into_sentence());
+        }
+        Ok(())
+    }
+
     /// The first `most` bytes of one file. If the server sends the whole file, the rest is not read. Genuine servers
     /// refuse a file of more than 1 MiB.
     ///
@@ -63,6 +142,12 @@ impl ComputeSession {
     }
 
     async fn read_large(&self, path: &str, entry: FileEntry) -> Result<Bytes, ClientError> {
+        let (_folder, file) = self.fetch_aside(path, entry).await?;
+        blocking(&format!("read {path}"), move || std::fs::read(file).map(Bytes::from)).await
+    }
+
+    /// Fetches a large file into a temporary folder.
+    async fn fetch_aside(&self, path: &str, entry: FileEntry) -> Result<(TempDir, PathBuf), ClientError> {
         let what = format!("read {path}");
         let folder = blocking(&what, || bai_private::temporary_folder("bai-repl-")).await?;
         let into = folder.path().to_owned();
@@ -70,6 +155,13 @@ impl ComputeSession {
             LargeDownload { path: path.to_owned(), entry, into, below: Vec::new(), overwrite: false };
         let mut meter = |_: &Progress<'_>| {};
         let (name, _) = self.fetch_large(wanted, &mut ProgressMeter::new(&mut meter)).await?;
-        blocking(&what, move || std::fs::read(folder.path().join(name)).map(Bytes::from)).await
+        let file = folder.path().join(name);
+        Ok((folder, file))
     }
+}
+
+fn next_piece(mut file: File) -> io::Result<(File, Vec<u8>)> {
+    let mut piece = Vec::new();
+    file.by_ref().take(PART).read_to_end(&mut piece)?;
+    Ok((file, piece))
 }
