@@ -348,6 +348,34 @@ fn a_python_project_is_installed_for_its_session_only() {
 }
 
 #[test]
+fn files_of_a_project_are_not_loaded_by_what_builds_it() {
+    for pip in [None, Some("--without-pip")] {
+        let Some((sandbox, _)) = project(pip) else { return };
+        // The backend is not beside the other files: Python finds those for the backend, as the project asks it to.
+        std::fs::create_dir(sandbox.work().join("build_tools")).unwrap();
+        std::fs::rename(sandbox.work().join("backend.py"), sandbox.work().join("build_tools/backend.py"))
+            .unwrap();
+        let text = std::fs::read_to_string(sandbox.work().join("pyproject.toml")).unwrap();
+        sandbox.write("pyproject.toml", &text.replace("['.']", "['build_tools']"));
+        let log = sandbox.home().join("log");
+        let code = "import pkgutil, sys\n\
+                    for module in [m.name for m in pkgutil.iter_modules()] + ['pip', 'ensurepip']:\n    \
+                    if module != 'backend': open(module + '.py', 'w').write(\n        \
+                    'open(%r, \"a\").write(\"%s \")\\nraise ImportError()' % (sys.argv[1], module))";
+        let made = sandbox
+            .program("python3")
+            .args(["-I", "-c", code])
+            .arg(&log)
+            .current_dir(sandbox.work())
+            .status();
+        assert!(made.unwrap().success());
+        let run = sandbox.run(&["run", "python", ".", "--build", "*", "--exec", "pip --version"]);
+        assert_eq!(run.code, Some(0), "{}\n{}", run.stdout, run.stderr);
+        assert_eq!(std::fs::read_to_string(&log).unwrap_or_default(), "", "{}", run.stdout);
+    }
+}
+
+#[test]
 fn what_a_build_installs_can_be_imported_in_the_live_session() {
     let Some((sandbox, active)) = project(None) else { return };
     let _daemon = Daemon::start(&sandbox);
