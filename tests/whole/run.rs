@@ -356,7 +356,7 @@ fn files_of_a_project_are_not_loaded_by_what_builds_it() {
         std::fs::rename(sandbox.work().join("backend.py"), sandbox.work().join("build_tools/backend.py"))
             .unwrap();
         let text = std::fs::read_to_string(sandbox.work().join("pyproject.toml")).unwrap();
-        sandbox.write("pyproject.toml", &text.replace("['.']", "['build_tools']"));
+        sandbox.write("pyproject.toml", text.replace("['.']", "['build_tools']"));
         let log = sandbox.home().join("log");
         let code = "import pkgutil, sys\n\
                     for module in [m.name for m in pkgutil.iter_modules()] + ['pip', 'ensurepip']:\n    \

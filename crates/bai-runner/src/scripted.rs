@@ -171,7 +171,7 @@ pub(super) static SKELETON: Scripted = Scripted {
     title: "Python 3.6 or later",
     install: "install it, for example with `apt install python3`",
     tool: Tool { ask: &["--version"], homes: &[] },
-    args: &["-c", super::sqlite::LOADER, "{in}", "{out}", "{aside}"],
+    args: &["-I", "-c", super::sqlite::LOADER, "{in}", "{out}", "{aside}"],
     driver: drivers::SKELETON,
     dialect: Dialect::Words,
     default_env: &[],

@@ -1,5 +1,6 @@
 //! A folder whose files have the names of modules. Only the user's own code loads them, as under a plain interpreter.
 
+use super::super::resolve;
 use super::harness::{LIMIT, Session, pythons};
 use bai_protocol::complete::CompletionRequest;
 use std::path::Path;
@@ -133,4 +134,133 @@ async fn libraries_that_work_for_the_driver_do_not_load_modules_in_the_folder() 
     };
     timeout(LIMIT, known).await.expect("jedi has no answer");
     assert_eq!(log(&session.folder), "");
+}
+
+/// A language, and files whose names it could look for.
+struct Files {
+    image: &'static str,
+    names: &'static [&'static str],
+    /// Their text, around the name of the log.
+    text: [&'static str; 2],
+    cells: &'static [&'static str],
+}
+
+const SCRIPTED: &[Files] = &[
+    Files {
+        image: "nodejs",
+        names: &[
+            "fs.js",
+            "util.js",
+            "inspector.js",
+            "worker_threads.js",
+            "stream.js",
+            "module.js",
+            "url.js",
+            "path.js",
+            "string_decoder.js",
+            "vm.js",
+            "cell.js",
+            "index.js",
+            "node_modules/fs/index.js",
+            "node_modules/util/index.js",
+            "node_modules/inspector/index.js",
+            "node_modules/string_decoder/index.js",
+        ],
+        text: ["require('node:fs').appendFileSync('", "', __filename)"],
+        cells: &["6 * 7", "throw new Error('x')", "await import('os'); 1", "({a: [1]})"],
+    },
+    Files {
+        image: "ruby",
+        names: &[
+            "pp.rb",
+            "prettyprint.rb",
+            "io/console.rb",
+            "stringio.rb",
+            "rdoc.rb",
+            "rdoc/ri/driver.rb",
+            "set.rb",
+            "did_you_mean.rb",
+            "error_highlight.rb",
+            "ripper.rb",
+            "reline.rb",
+            "json.rb",
+            ".irbrc",
+        ],
+        text: ["File.write('", "', __FILE__, mode: 'a')"],
+        cells: &["6 * 7", "1 / 0", "nosuch", "{a: [1] * 100}", "puts (", "_bai_doc('Array')"],
+    },
+    Files {
+        image: "perl",
+        names: &[
+            "B.pm",
+            "Fcntl.pm",
+            "POSIX.pm",
+            "Exporter.pm",
+            "Pod/Text.pm",
+            "Pod/Simple.pm",
+            "mro.pm",
+            "strict.pm",
+            "warnings.pm",
+            "Carp.pm",
+            "feature.pm",
+            "utf8.pm",
+            ".perldb",
+        ],
+        text: ["open my $f, '>>', '", "'; print $f __FILE__; close $f; 1;"],
+        cells: &["6 * 7", "die 'x'", "+{a => [1]}", "main::_bai_doc('print')", "main::_bai_doc('Carp')"],
+    },
+    Files {
+        image: "php",
+        names: &["php.ini", ".user.ini"],
+        // A configuration that is a program too.
+        text: ["auto_prepend_file = php.ini\n; <?php file_put_contents('", "', __FILE__);"],
+        cells: &["6 * 7;", "throw new Exception('x');", "new Nosuch();", "_bai_doc('strlen');"],
+    },
+    Files {
+        image: "lua",
+        names: &[
+            "_bai.lua",
+            "string.lua",
+            "table.lua",
+            "io.lua",
+            "os.lua",
+            "debug.lua",
+            "utf8.lua",
+            "inspect.lua",
+        ],
+        text: ["local f = io.open('", "', 'a') f:write('loaded') f:close()"],
+        cells: &["6 * 7", "error('x')", "{1, 2}", "_bai_doc('print')"],
+    },
+    Files {
+        image: "bash",
+        names: &[".bashrc", ".profile", ".bash_profile", "mktemp", "date", "cat"],
+        text: ["echo loaded >>'", "'"],
+        cells: &["echo 42", "nosuch", "read -t 0"],
+    },
+];
+
+#[tokio::test]
+async fn other_drivers_load_no_file_in_the_folder() {
+    for Files { image, names, text: [before, after], cells } in SCRIPTED {
+        if resolve(image).is_err() {
+            bai_testkit::leave_out(image);
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path_of_log = folder.path().join("log");
+        for name in *names {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("{before}{}{after}\n", path_of_log.display())).unwrap();
+        }
+        // A Perl that looks in the current folder, as before 5.26.
+        let mut session = Session::start_all(image, &[("PERL_USE_UNSAFE_INC", "1")], folder).await;
+        for cell in *cells {
+            session.run(cell).await;
+        }
+        for text in ["pri", "STDIN.f", "require '", "$x->"] {
+            complete(&session, text).await;
+        }
+        assert_eq!(log(&session.folder), "", "{image}");
+    }
 }

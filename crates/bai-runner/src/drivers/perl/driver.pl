@@ -33,6 +33,9 @@ open $err, '>&', \*STDERR or die;
 fcntl $_, Fcntl::F_SETFD(), Fcntl::FD_CLOEXEC() for $control, $report, $aside;
 $| = 1;
 
+# Where our own modules are looked for. Perl before 5.26 looks in the current folder too, after all others.
+sub without_folder { grep { ref or $_ ne '.' } @INC }
+
 # ---- messages
 
 # pipe, JSON: sends a message, in frames that are written in one piece.

@@ -54,6 +54,7 @@
         my ($file) = grep { -e } map { ("$_/$path.pm", "$_/$path.pod") } grep { !ref } @INC;
         return undef unless $file;
         my ($beside) = grep { -e } $file =~ s/\.pm$/.pod/r;
+        local @INC = _bai::without_folder();
         require Pod::Text;
         my $text = '';
         my $parser = Pod::Text->new(width => 78);
@@ -86,6 +87,7 @@
             }
         }
         return undef unless $inside;
+        local @INC = _bai::without_folder();
         require Pod::Text;
         my $text = '';
         my $parser = Pod::Text->new(width => 78);

@@ -90,6 +90,7 @@
             $class = $value && _bai::Show::Scalar_type($value) eq 'SCALAR' && ref $$value;
             return () if !$class || $class =~ /^(?:ARRAY|HASH|CODE|SCALAR|REF)$/;
         }
+        local @INC = _bai::without_folder();
         require mro;
         return map { of_kind($_, 'CODE') } @{mro::get_linear_isa($class)}, 'UNIVERSAL';
     }
