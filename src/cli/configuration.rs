@@ -34,12 +34,13 @@ pub(super) fn read(path: &Path, arguments: &Arguments) -> Result<FileConfig, Cli
         Err(error) if connects(arguments) => return Err(error.into()),
         Err(error) => {
             warn(&error.to_string());
-            FileConfig::default()
+            FileConfig::unreadable()
         }
     };
     for wrong in &config.wrong {
         let place = format!("{}:{}", byte_text::shown_path(path), wrong.line);
-        warn(&format!("{place}: {} {}; it is ignored", wrong.key(), wrong.problem));
+        let counts = if wrong.protects() { "counts as \"off\"" } else { "is ignored" };
+        warn(&format!("{place}: {} {}; it {counts}", wrong.key(), wrong.problem));
     }
     Ok(config)
 }

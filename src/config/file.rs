@@ -18,7 +18,7 @@ pub struct FileConfig {
     pub edit_mode: EditMode,
     /// The key that leaves the terminal pane and starts its commands, such as `Ctrl-]`.
     pub prefix_key: Option<String>,
-    /// What programs in the terminal pane may do with the clipboard: `off`, `ask` or `write`.
+    /// What programs in the terminal pane may do with the clipboard: `off`, `ask` or `write`. A wrong value counts as `off`.
     pub clipboard: Option<String>,
     /// Whether Python kernels of clusters get the prelude, which adds completion and rich output. The default is true.
     pub prelude: Option<bool>,
@@ -293,7 +293,17 @@ impl FileConfig {
         let mut document = settings::parse(text)?;
         let wrong = settings::take_wrong(text, document.get_mut(), rules);
         let config = FileConfig::deserialize(toml::Deserializer::from(document));
-        config.map(|config| FileConfig { wrong, ..config }).map_err(|error| error.message().to_owned())
+        let mut config = config.map_err(|error| error.message().to_owned())?;
+        if wrong.iter().any(WrongSetting::protects) {
+            config.clipboard = FileConfig::unreadable().clipboard;
+        }
+        Ok(FileConfig { wrong, ..config })
+    }
+
+    /// What counts instead of a file that cannot be used: the defaults, except for settings that protect the user. These are as
+    /// strict as they can be, because the file may have set them.
+    pub fn unreadable() -> Self {
+        FileConfig { clipboard: Some(settings::CLIPBOARD_OFF.to_owned()), ..FileConfig::default() }
     }
 
     /// A profile by its name.
@@ -343,6 +353,22 @@ mod tests {
         let config = FileConfig::parse(text, &[]).unwrap();
         assert_eq!((config.edit_mode, config.theme.as_deref()), (EditMode::Vi, Some("light")));
         assert_eq!(config.profiles["lab"].access_key.as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn a_wrong_clipboard_counts_as_off() {
+        let read = |text: &str| FileConfig::parse(text, &[]).unwrap();
+        for wrong in [
+            "clipboard = \"none\"",
+            "clipboard = false",
+            "clipboard = \"OFF\"",
+            "[terminal]\nclipboard = \"ask\"",
+        ] {
+            let config = read(wrong);
+            assert_eq!((config.clipboard.as_deref(), config.wrong.len()), (Some("off"), 1), "{wrong}");
+        }
+        assert_eq!(read("clipboard = \"ask\"\n").clipboard.as_deref(), Some("ask"));
+        assert_eq!(read("theme = 1\n").clipboard, None);
     }
 
     #[test]

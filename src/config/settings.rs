@@ -22,11 +22,22 @@ impl WrongSetting {
         self.path.join(".")
     }
 
+    /// Whether it should have protected the user, at whatever place it is written. Then it does not count as not set, but as
+    /// the strictest value.
+    pub fn protects(&self) -> bool {
+        self.path.last().is_some_and(|key| key == CLIPBOARD)
+    }
+
     /// Whether it decides about the setting or table at `path`: it is that, is in it, or is around it.
     pub(super) fn concerns(&self, path: &[&str]) -> bool {
         self.path.iter().zip(path).all(|(mine, other)| mine == other)
     }
 }
+
+/// The setting that says what programs may do with the clipboard.
+const CLIPBOARD: &str = "clipboard";
+/// Its strictest value.
+pub(super) const CLIPBOARD_OFF: &str = "off";
 
 /// A rule for a text of the file whose meaning is not known here, such as the name of a theme.
 pub struct TextRule {
@@ -56,7 +67,7 @@ const SETTINGS: &[(&str, Kind)] = &[
     ("theme", Kind::Text("the name of a theme")),
     ("edit_mode", Kind::OneOf(&["emacs", "vi"])),
     ("prefix_key", Kind::Text("a key such as \"Ctrl-]\"")),
-    ("clipboard", Kind::OneOf(&["off", "ask", "write"])),
+    (CLIPBOARD, Kind::OneOf(&[CLIPBOARD_OFF, "ask", "write"])),
     ("prelude", Kind::Switch),
     ("keyring", Kind::Switch),
     ("profile", Kind::Text("the name of a profile")),
