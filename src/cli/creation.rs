@@ -5,6 +5,7 @@ use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::session_name;
+use crate::render::sanitize;
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{ComputeSession, Created, not_a_file};
 use bai_protocol::byte_text;
@@ -15,6 +16,8 @@ use std::path::Path;
 /// The default image.
 pub(super) const DEFAULT_IMAGE: &str = "python";
 
+/// Maximum width of a remark; parts of it come from servers.
+const NOTE_WIDTH: usize = 1_000;
 /// Maximum size of a script or a bootstrap script.
 const SIZE_LIMIT: u64 = 64 << 20;
 
@@ -64,17 +67,27 @@ pub(super) fn creation_note(session: &ComputeSession, created: &Created) -> Opti
     ))
 }
 
-/// Shows remarks about a session, which is untrusted text.
-pub(super) fn print_notes(context: &CommandContext, notes: impl IntoIterator<Item = String>) {
-    for note in notes.into_iter().filter(|_| !context.global.quiet) {
-        eprintln!("bai-repl: {}", note);
+/// The remarks about a session that is opened, each in one line: how it was created, and what its server says about it.
+pub(super) async fn notes(session: &ComputeSession, creation_note: Option<String>) -> Vec<String> {
+    let notes = creation_note.into_iter().chain(session.note().await);
+    notes.map(|note| sanitize::line(&note, NOTE_WIDTH)).collect()
+}
+
+/// Shows the remarks about a session that is opened.
+pub(super) async fn print_notes(
+    context: &CommandContext,
+    session: &ComputeSession,
+    creation_note: Option<String>,
+) {
+    for note in notes(session, creation_note).await.iter().filter(|_| !context.global.quiet) {
+        eprintln!("bai-repl: {note}");
     }
 }
 
 /// Says that a session stays, and its name.
 pub(super) fn print_kept(context: &CommandContext, name: &str) {
     if !context.global.quiet {
-        let name = crate::render::sanitize::name(name, 200);
+        let name = sanitize::name(name, 200);
         eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
     }
 }

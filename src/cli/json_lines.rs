@@ -1,7 +1,7 @@
 //! The one writer of `--json`: one object on a line. People look at such lines in a terminal too, so characters that act on
-//! terminals or disguise text are written as `\u009b`, which programs read as the same character.
+//! terminals, disguise text or cannot be seen are written as `\u009b`, which programs read as the same character.
 
-use crate::render::sanitize;
+use bai_protocol::byte_text;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
@@ -39,16 +39,17 @@ impl Formatter for Escaping {
     }
 }
 
-/// The first character that acts on terminals, and its place. Most text is ASCII, which is searched faster.
+/// The first character that cannot be seen, and its place: the same characters as in names. Most text is ASCII, which is searched faster.
 fn next_acting(text: &str) -> Option<(usize, char)> {
     let start = text.bytes().position(|byte| byte >= 0x7f)?;
-    let found = text.get(start..)?.char_indices().find(|(_, c)| !sanitize::is_harmless(*c));
+    let found = text.get(start..)?.char_indices().find(|(_, c)| byte_text::is_hidden(*c));
     found.map(|(place, c)| (start + place, c))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::sanitize;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -61,13 +62,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn characters_that_cannot_be_seen_are_escaped() {
+        for c in
+            ['\u{200b}', '\u{200e}', '\u{200f}', '\u{61c}', '\u{2028}', '\u{2029}', '\u{2060}', '\u{feff}']
+        {
+            assert_eq!(line(&json!(format!("a{c}b"))), format!("\"a\\u{:04x}b\"\n", u32::from(c)));
+        }
+    }
+
     proptest! {
         #[test]
         fn programs_read_the_same_text_in_one_harmless_line(text in any::<String>()) {
             let line = line(&json!({"text": text.clone()}));
             let (body, end) = line.split_at(line.len() - 1);
             prop_assert_eq!(end, "\n");
-            prop_assert!(body.chars().all(|c| !c.is_control() && sanitize::is_harmless(c)));
+            prop_assert!(body.chars().all(|c| !c.is_control() && sanitize::is_harmless(c) && (c == ' ' || !byte_text::is_hidden(c))));
             prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), json!({"text": text}));
         }
     }

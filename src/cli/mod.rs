@@ -1,12 +1,12 @@
 //! The command line: flags and subcommands. It chooses a cluster or the engine, and connects the other layers. Code that is
 //! useful without a command line belongs to one of those layers.
 
-/// Replaces the standard macro, which panics if standard error is full or closed. Messages may contain names of servers and
-/// files, so they are made harmless.
+/// Replaces the standard macro, which panics if standard error is full or closed. A message is one line. It may contain texts of
+/// servers and names of files, so it is made harmless.
 macro_rules! eprintln {
     () => { eprintln!("") };
     ($($words:tt)*) => {{
-        let text = crate::render::sanitize::sentences(&format!($($words)*));
+        let text = crate::render::sanitize::sentence(&format!($($words)*));
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
     }};
 }
@@ -50,6 +50,7 @@ mod sweep_range;
 mod table;
 
 use crate::config::{Environment, FileConfig};
+use crate::render::sanitize;
 use crate::repl::FrontEnd;
 use crate::terminal;
 use args::{Arguments, CliCommand};
@@ -86,19 +87,28 @@ pub fn main() -> ExitCode {
 
 /// Prints help, or why the command line is wrong.
 fn print_usage(mut error: clap::Error) {
-    use clap::error::ContextValue::{String, Strings};
+    use clap::error::ContextValue::{String, Strings, StyledStr, StyledStrs};
     // A word of the command line may be any text.
     let quoted: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
     for (kind, value) in quoted {
         let shown = match value {
             String(word) => String(byte_text::shown(&word)),
             Strings(words) => Strings(words.iter().map(|word| byte_text::shown(word)).collect()),
+            StyledStr(text) => StyledStr(harmless(text)),
+            StyledStrs(texts) => StyledStrs(texts.into_iter().map(harmless).collect()),
             other => other,
         };
         error.insert(kind, shown);
     }
     // A closed pipe is success: `bai-repl --help | head`.
     let _ = error.print();
+}
+
+/// A tip of the parser. One that quotes a word with hidden characters loses its style.
+fn harmless(tip: clap::builder::StyledStr) -> clap::builder::StyledStr {
+    let plain = tip.to_string();
+    let shown = sanitize::sentences(&plain);
+    if shown == plain { tip } else { shown.into() }
 }
 
 fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {

@@ -165,7 +165,7 @@ async fn run_in_place(
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
     let OpenedSession { session, is_new, image, creation_note } = opened;
-    creation::print_notes(context, creation_note.clone().into_iter().chain(session.note().await));
+    creation::print_notes(context, session, creation_note.clone()).await;
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.

@@ -129,7 +129,7 @@ fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow,
         OutputMessage::Record(record) => write_record(console, &record),
         OutputMessage::Event(_) => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
-        OutputMessage::Step(_, sentence) => console.note(&sanitize::sentences(&sentence)),
+        OutputMessage::Step(_, sentence) => console.note(&sanitize::sentence(&sentence)),
         OutputMessage::Case(headline, case_output) => write_case(console, &headline, case_output),
         OutputMessage::Flush(done) => {
             let flow = console.flush();
@@ -158,7 +158,7 @@ fn write_case(
 ) -> Result<Flow, crate::render::RenderError> {
     console.begin_cell();
     if !headline.is_empty() {
-        let _ = console.note(&sanitize::sentences(headline))?;
+        let _ = console.note(&sanitize::sentence(headline))?;
     }
     for record in case_output.records() {
         if write_record(console, &record)? == Flow::Closed {

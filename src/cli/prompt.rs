@@ -245,8 +245,7 @@ impl OpenerParts {
         self.pane.enter(session.clone());
         let prelude = super::readiness::prelude_use(&server.api, &image, self.prelude).await;
         // Later, the session that exists is the one that was created before.
-        let notes: Vec<_> =
-            creation_note.filter(|_| is_first).into_iter().chain(session.note().await).collect();
+        let notes = creation::notes(&session, creation_note.filter(|_| is_first)).await;
         let note = (!notes.is_empty()).then(|| notes.join("\n"));
         let options = SessionOptions { transport: self.context.transport(), note, prelude };
         Ok(Arc::new(PromptSession::new(session, options)))

@@ -60,7 +60,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Found<String>>, ConfigError> {
     if let Some(why) = distrust {
         return Err(ConfigError::Distrusted { path: path.to_owned(), why });
     }
-    let text = String::from_utf8(content).map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    let text = String::from_utf8(content)
+        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     Ok(Some(Found { content: without_mark(&text).to_owned(), distrust, is_closed }))
 }
 

@@ -301,7 +301,7 @@ impl Repl {
                 let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
                 let mut text = String::new();
                 for (name, value) in rows {
-                    let _ = writeln!(text, "{name:width$}  {}", sanitize::line(&value, 200));
+                    let _ = writeln!(text, "{name:width$}  {value}");
                 }
                 self.say(&text)
             }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::completion::{CompletionSource, RemoteNameKind};
 use super::hints::{FrontEnd, hint};
+use crate::render::sanitize;
 use bai_client::{
     Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
     RunOptions, Transport,
@@ -23,8 +24,10 @@ use bai_protocol::status::SessionStatus;
 /// Time limit for background requests to the kernel when the user leaves.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
-/// An error for the user: a sentence, and a hint. The text may come from a server; its control characters are removed when it is
-/// shown.
+/// Maximum width of a sentence or a hint; parts of them come from servers.
+const MESSAGE_WIDTH: usize = 1_000;
+
+/// An error for the user: a sentence, and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionError {
     /// What failed, and why.
@@ -36,9 +39,12 @@ pub struct SessionError {
 }
 
 impl SessionError {
-    /// An error that says nothing about the session's state.
-    pub fn new(sentence: impl Into<String>, hint: Option<String>) -> Self {
-        SessionError { sentence: sentence.into(), hint, session_is_gone: false }
+    /// An error that says nothing about the session's state. Its texts become one harmless line each, since parts of them come
+    /// from servers.
+    pub fn new(sentence: impl AsRef<str>, hint: Option<String>) -> Self {
+        let line = |text: &str| sanitize::line(text, MESSAGE_WIDTH);
+        let (sentence, hint) = (line(sentence.as_ref()), hint.as_deref().map(line));
+        SessionError { sentence, hint, session_is_gone: false }
     }
 
     /// An error of a request about the session itself, not about a file or an app in it.
@@ -64,9 +70,8 @@ impl fmt::Display for SessionError {
 impl From<ClientError> for SessionError {
     fn from(error: ClientError) -> Self {
         SessionError {
-            sentence: error.to_string(),
-            hint: hint(&error, FrontEnd::Prompt),
             session_is_gone: error.kind() == ErrorKind::ServerEnded,
+            ..SessionError::new(error.to_string(), hint(&error, FrontEnd::Prompt))
         }
     }
 }

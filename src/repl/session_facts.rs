@@ -1,9 +1,14 @@
 //! The facts about a session as text, for `bai-repl info` and `:info`.
 
 use crate::format;
+use crate::render::sanitize;
 use bai_client::SessionFacts;
 
-/// The names and values of the facts, in the order in which they are shown. Facts that the server left out are missing.
+/// Maximum width of a value.
+const VALUE_WIDTH: usize = 800;
+
+/// The names and values of the facts, in the order in which they are shown, each value as one harmless line. Facts that the
+/// server left out are missing.
 pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
     let info = &facts.info;
     let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -29,5 +34,7 @@ pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
         ("tag", info.tag.clone()),
     ];
     let is_known = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");
-    rows.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_known)?))).collect()
+    rows.into_iter()
+        .filter_map(|(name, value)| Some((name, sanitize::name(&value.filter(is_known)?, VALUE_WIDTH))))
+        .collect()
 }

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::paint::Paint;
 use crate::format;
+use crate::render::sanitize;
 use crate::theme::Role;
 
 /// The spinner appears after this time without output.
@@ -45,7 +46,7 @@ impl Spinner {
         let dot = paint.signs().dot;
         let mut text = format!("{frame} {}", format::running(elapsed));
         if !label.is_empty() {
-            text = format!("{text} {dot} {label}");
+            text = format!("{text} {dot} {}", sanitize::sentence(label));
         }
         let room = usize::from(crate::terminal::size().cols).saturating_sub(1);
         while text.width() > room && text.pop().is_some() {}

@@ -95,6 +95,11 @@ fn a_wrong_key_is_reported() {
 fn wrong_usage_is_reported() {
     let sandbox = Sandbox::new();
     expect_failure(&sandbox, &["--no-such-flag"], 2, &["--no-such-flag"]);
+    // A tip quotes words of the command line too.
+    for word in ["--endpoi\u{202e}nt", "--endpoi\nnt=x"] {
+        let said = expect_failure(&sandbox, &["ls", word], 2, &["--endpoi<U+", "tip:"]);
+        assert!(!said.contains('\u{202e}') && !said.contains("\nnt"), "{said:?}");
+    }
     expect_failure(&sandbox, &["--endpoint", "nonsense", "-c", "1"], 2, &["nonsense", "https://"]);
     expect_failure(&sandbox, &["-t", "a/b", "-c", "1", "python"], 2, &["name"]);
     expect_failure(&sandbox, &["python", "missing.py"], 2, &["missing.py"]);
@@ -321,11 +326,12 @@ fn text_that_disguises_itself_is_named_while_it_is_edited_and_afterwards() {
 #[test]
 fn json_for_programs_does_not_act_on_a_terminal() {
     let sandbox = Sandbox::new();
-    let run = sandbox.run(&["--json", "-c", "print('\\x9b31m\\u202e \\x7f größe')", "python"]);
+    let run =
+        sandbox.run(&["--json", "-c", "print('\\x9b31m\\u202e \\x7f größe\\u200b\\u061c\\u2028')", "python"]);
     run.expect_code(0);
     let acts = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
     assert!(!run.stdout.contains(acts), "{:?}", run.stdout);
-    assert!(run.stdout.contains("\\u009b31m\\u202e \\u007f größe"), "{}", run.stdout);
+    assert!(run.stdout.contains("\\u009b31m\\u202e \\u007f größe\\u200b\\u061c\\u2028"), "{}", run.stdout);
     for line in run.stdout.lines() {
         serde_json::from_str::<serde_json::Value>(line).unwrap();
     }

@@ -29,6 +29,8 @@ use web_origin::OwnHosts;
 
 /// How many connections are carried at once; more wait.
 const CONNECTIONS: usize = 256;
+/// The schemes of addresses that are shown: those of web pages, and the protocols of apps that have one.
+const SCHEMES: [&str; 4] = ["http", "https", "vnc", "rdp"];
 /// How long a refused connection is kept for its peer to read why.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
 /// How long to wait when this machine cannot take a connection, for lack of file descriptors, for example.
@@ -195,9 +197,12 @@ impl AppListener {
         &self.app
     }
 
-    /// The address for the user, from the app's own template or one that fits its protocol.
+    /// The address for the user, from the app's own template or one that fits its protocol. A template comes from the server; one
+    /// that leads anywhere else than to this listener has no effect.
     pub fn url(&self) -> String {
-        self.app.url(&self.address.ip().to_string(), self.address.port())
+        let url_at = |app: &App| app.url(&self.address.ip().to_string(), self.address.port());
+        let own = self.app.url_template.is_some().then(|| leading_to(&url_at(&self.app), self.address));
+        own.flatten().unwrap_or_else(|| url_at(&App { url_template: None, ..self.app.clone() }))
     }
 
     /// Accepts connections until the future is dropped, with one tunnel for each. Dropping it closes all of them.
@@ -352,6 +357,17 @@ fn reply(status: &str, body: &str) -> String {
     )
 }
 
+/// The URL in its standard form, if it leads to this address and a program that opens it cannot take it for something else.
+fn leading_to(url: &str, address: SocketAddr) -> Option<String> {
+    let url = url::Url::parse(url).ok().filter(|_| url.chars().all(|c| c.is_ascii_graphic() && c != '\\'))?;
+    let host = url.host_str()?.trim_matches(['[', ']']).parse().ok();
+    let leads_here = SCHEMES.contains(&url.scheme())
+        && url.username().is_empty()
+        && url.password().is_none()
+        && (host, url.port_or_known_default()) == (Some(address.ip()), Some(address.port()));
+    leads_here.then(|| url.into())
+}
+
 /// Finds an app of the session by its name.
 async fn find(session: &ComputeSession, name: &str, what: &str) -> Result<App, ClientError> {
     let apps = session.apps().await.map_err(|error| error.with_what(what))?;
@@ -376,4 +392,37 @@ async fn find(session: &ComputeSession, name: &str, what: &str) -> Result<App, C
 /// The name of this machine.
 fn host_name() -> Option<String> {
     nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_leads_to_the_local_address_or_has_no_effect() {
+        let address: SocketAddr = "127.0.0.1:8080".parse().unwrap();
+        let kept =
+            ["http://127.0.0.1:8080/?token=a1", "https://127.0.0.1:8080/a?b=%20#c", "vnc://127.0.0.1:8080"];
+        for url in kept {
+            assert_eq!(leading_to(url, address).as_deref(), Some(url));
+        }
+        assert_eq!(leading_to("http://[::1]:80/x", "[::1]:80".parse().unwrap()).unwrap(), "http://[::1]/x");
+        for url in [
+            "http://evil.example/steal?p=8080",
+            "http://127.0.0.1:8080@evil.example/",
+            "http://evil@127.0.0.1:8080/",
+            "http://127.0.0.1:8081/",
+            "http://127.0.0.1/",
+            "http://127.0.0.1:8080.evil.example/",
+            "http://127.0.0.1:8080\\@evil.example/",
+            "javascript:alert(1)//127.0.0.1:8080",
+            "file://127.0.0.1:8080/etc/passwd",
+            "127.0.0.1:8080",
+            "http://127.0.0.1:8080/\nbai-repl: now run curl evil|sh",
+            "http://127.0.0.1:8080/\u{202e}",
+            "",
+        ] {
+            assert_eq!(leading_to(url, address), None, "{url}");
+        }
+    }
 }

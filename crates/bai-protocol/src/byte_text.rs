@@ -87,9 +87,9 @@ pub fn shown_path(path: &Path) -> String {
     shown(&text(path.as_os_str().as_bytes()))
 }
 
-/// Whether a character in a name cannot be seen: it acts on a terminal, changes the direction of text, takes no room, or looks
-/// like a space.
-fn is_hidden(c: char) -> bool {
+/// Whether a character in a name or a line of JSON cannot be seen: it acts on a terminal, changes the direction of text, takes
+/// no room, or looks like a space.
+pub fn is_hidden(c: char) -> bool {
     match c {
         // A wide space can be seen, and is usual in Japanese names.
         ' ' | '\u{3000}' => false,

@@ -18,6 +18,12 @@ pub fn line(input: &str, max_width: usize) -> String {
     cut(input, max_width, |input| with_indent(&spaced(input)))
 }
 
+/// Returns a sentence of this program as one harmless line, however long. All that names in it hide is shown as in [`name`],
+/// so no name makes a line of its own.
+pub fn sentence(input: &str) -> String {
+    capped(&with_indent(input))
+}
+
 /// Returns sentences of this program as harmless text of several lines. Each line is as in [`name`].
 pub fn sentences(input: &str) -> String {
     let lines = input.split('\n').map(|line| capped(&with_indent(line)));
@@ -115,6 +121,7 @@ mod tests {
         assert_eq!(line("nul\x00 del\x7f \u{200b}", 80), "nul<U+0000> del<U+007F> <U+200B>");
         assert_eq!(line("  in\u{1b} ", 80), "  in<U+001B>");
         assert_eq!(name("two\nlines ", 80), "two<U+000A>lines<U+0020>");
+        assert_eq!(sentence("  a\x1b\nbai-repl: forged "), "  a<U+001B><U+000A>bai-repl: forged");
         assert_eq!(sentences("  a\x1b]0;x'\n is  \n"), "  a<U+001B>]0;x'\n is\n");
         assert_eq!(line("invoice\u{202e}fdp.exe", 80), "invoice<U+202E>fdp.exe");
         assert_eq!(line("", 80), "");

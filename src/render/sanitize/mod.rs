@@ -4,8 +4,8 @@
 //! overwrite what other programs printed.
 //!
 //! [`Sanitizer`] is for streams: its state survives input that is cut at any byte, and its memory is bounded.
-//! For short strings there are [`name`], [`line()`] and [`sentences`] (names, and sentences that contain them), and [`text`]
-//! (content, such as log lines).
+//! For short strings there are [`name`], [`line()`], [`sentence`] and [`sentences`] (names, and sentences that contain them), and
+//! [`text`] (content, such as log lines).
 
 mod chars;
 mod cursor;
@@ -16,7 +16,7 @@ mod stream;
 
 pub use chars::is_harmless;
 pub use cursor::Cursor;
-pub use line::{line, name, sentences, text, truncate};
+pub use line::{line, name, sentence, sentences, text, truncate};
 pub use pen::Pen;
 pub use sgr::Attributes;
 pub use stream::{Policy, Sanitizer};

@@ -178,7 +178,7 @@ impl SingleRun<'_> {
     async fn prepare(&self, request: CreateRequest) -> Result<ComputeSession, CliError> {
         let (session, created) = create(&self.server.api, request, self.context).await?;
         let creation_note = creation::creation_note(&session, &created);
-        creation::print_notes(self.context, creation_note.into_iter().chain(session.note().await));
+        creation::print_notes(self.context, &session, creation_note).await;
         let files = &self.plan.files;
         let bar = TransferProgress::start(self.context, files.bytes());
         files.left_out.iter().for_each(|why| bar.print(why));
