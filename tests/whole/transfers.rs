@@ -283,6 +283,42 @@ fn a_private_file_stays_private_on_both_ways() {
 }
 
 #[test]
+fn what_cannot_be_read_is_left_out_also_if_it_is_named_and_of_a_run() {
+    let Some(sandbox) = Sandbox::of_another_user() else { return };
+    let make = "mkdir closed; echo a > a; echo c > c; echo f > closed/f; chmod 000 closed";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "bash"]).expect(0, "");
+    let got = sandbox.run(&["download", "work", "a", "closed", "c"]);
+    assert!(
+        got.code == Some(1) && got.stderr.contains(&format!("closed is left out: {UNREADABLE}")),
+        "{got:?}"
+    );
+    assert_eq!(std::fs::read(sandbox.work().join("c")).unwrap(), b"c\n");
+    let got = sandbox.run(&["download", "work", "a", "closed/f", "c", "--to", "more"]);
+    assert!(
+        got.code == Some(1) && got.stderr.contains(&format!("closed/f is left out: {UNREADABLE}")),
+        "{got:?}"
+    );
+    let alone = sandbox.run(&["download", "work", "closed"]);
+    assert_eq!(alone.code, Some(123), "{alone:?}");
+
+    let closed = sandbox.program("sh").args(["-c", "echo no > no; chmod 000 no"]).status();
+    assert!(closed.unwrap().success());
+    let run = sandbox.run(&["-q", "run", "bash", "a", "no", "--exec", "ls"]);
+    assert!(run.code == Some(1) && run.stdout == "a\n", "{run:?}");
+    assert!(run.stderr.contains(&format!("no is left out: {UNREADABLE}")), "{run:?}");
+}
+
+#[test]
+fn the_beginning_of_the_name_of_a_lost_session_is_enough() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "working", "-c", "_ = open('a', 'w').write('x')", "python"]).expect(0, "");
+    sandbox.run(&["serve", "--stop"]).expect_code(0);
+    sandbox.run(&["download", "work", "a", "--to", "-"]).expect(0, "x");
+    let refused = sandbox.run(&["rm", "work"]);
+    assert!(refused.code == Some(123) && refused.stderr.contains("working begins so"), "{refused:?}");
+}
+
+#[test]
 fn a_file_of_any_size_goes_to_standard_output() {
     let sandbox = Sandbox::new();
     let make = "import random\nwith open('big', 'wb') as f:\n    for i in range(70): f.write(bytes([i]) * (1 << 20))\n\

@@ -274,7 +274,7 @@ impl ComputeSession {
 
 /// The sessions whose name or UUID has this beginning, from the list: newer servers match only whole names.
 async fn begun(api: &Api, beginning: &str) -> Result<Vec<Match>, ClientError> {
-    let listed = api.live_sessions().await?.into_iter();
+    let listed = api.live_and_lost_sessions().await?.into_iter();
     let matches = listed.map(|s| Match { id: s.id, name: s.name.unwrap_or_default(), status: s.status });
     Ok(matches.filter(|m| m.name.starts_with(beginning) || m.id.starts_with(beginning)).collect())
 }

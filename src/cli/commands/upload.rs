@@ -15,6 +15,7 @@ use bai_client::{
 };
 use bai_protocol::byte_text;
 use bai_protocol::machine_limit::explain;
+use nix::unistd::{AccessFlags, access};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -39,6 +40,8 @@ pub(super) struct UploadPlan {
     pub(super) folders: Vec<String>,
     /// Symbolic links that lead to a place inside of their folder.
     pub(super) links: Vec<SymbolicLink>,
+    /// Whether one file or folder was named. It must be readable.
+    is_only_one: bool,
     /// A sentence for each file that is left out.
     pub(super) left_out: Vec<String>,
 }
@@ -186,7 +189,7 @@ pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadP
         CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", byte_text::shown_path(path)))
     };
     let base = base.canonicalize().map_err(|error| failed(base, error))?;
-    let mut plan = UploadPlan::default();
+    let mut plan = UploadPlan { is_only_one: files.len() == 1, ..UploadPlan::default() };
     for file in files {
         // A link that is named counts as what it leads to, under its own name.
         let whole = real_place(file).map_err(|error| failed(file, error))?;
@@ -223,7 +226,7 @@ fn real_place(file: &Path) -> std::io::Result<PathBuf> {
 
 /// Finds the files to upload: those that are named, and all files in folders that are named. They go into the folder `to`.
 fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError> {
-    let mut plan = UploadPlan::default();
+    let mut plan = UploadPlan { is_only_one: files.len() == 1, ..UploadPlan::default() };
     for file in files {
         let failed = |error| {
             CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", byte_text::shown_path(file)))
@@ -279,6 +282,11 @@ impl UploadPlan {
         depth: usize,
     ) -> std::io::Result<()> {
         if metadata.is_file() {
+            if (depth > 0 || !self.is_only_one)
+                && let Err(error) = access(from, AccessFlags::R_OK)
+            {
+                return self.leave_out(from, &error.into());
+            }
             let upload = Upload { from: from.to_owned(), to };
             self.files.push(PlannedFile { upload, bytes: metadata.len() });
             return Ok(());
@@ -303,8 +311,9 @@ impl UploadPlan {
         }
         let entries = std::fs::read_dir(from).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let mut entries = match entries {
-            // What the user has named must be readable.
-            Err(error) if depth > 0 => return self.leave_out(from, &error),
+            Err(error) if depth > 0 || is_closed(&error) && !self.is_only_one => {
+                return self.leave_out(from, &error);
+            }
             entries => entries?,
         };
         entries.sort_by_key(std::fs::DirEntry::file_name);
@@ -322,6 +331,10 @@ impl UploadPlan {
         }
         Ok(())
     }
+}
+
+fn is_closed(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 fn join(folder: &str, name: &str) -> String {

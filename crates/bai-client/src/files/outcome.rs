@@ -29,10 +29,18 @@ impl Skipped {
         let said = error.problem().and_then(|problem| problem.msg.as_deref()).unwrap_or(error.why());
         let shown = byte_text::shown(name);
         let why = said.strip_prefix(&shown).map_or(said, |rest| rest.trim_start_matches([':', ' ']));
-        // The words of this system, of the session's shell, and of a listing.
-        let is_closed = ["Permission denied", "must not be read"].iter().any(|words| why.contains(words));
-        Skipped::new(name, if is_closed { Cow::Borrowed(UNREADABLE) } else { why.to_owned().into() })
+        Skipped::new(name, if says_closed(why) { Cow::Borrowed(UNREADABLE) } else { why.to_owned().into() })
     }
+}
+
+/// Whether these are the words for missing rights: of this system, of the session's shell, or of a listing.
+fn says_closed(why: &str) -> bool {
+    ["Permission denied", "must not be read"].iter().any(|words| why.contains(words))
+}
+
+/// Whether the user of the session must not read a file or a folder.
+pub(super) fn is_closed(error: &ClientError) -> bool {
+    says_closed(error.why())
 }
 
 /// Whether a failure is that of one file, so that others may still travel. A full disk of this machine, or a server that is

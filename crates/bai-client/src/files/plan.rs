@@ -4,7 +4,7 @@
 //! The names come from the server: one that would lead to another place is left out.
 
 use super::links::SymbolicLink;
-use super::outcome::{Skipped, is_about_one_file};
+use super::outcome::{Skipped, is_about_one_file, is_closed};
 use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
 use super::{is_no_route, missing};
 use crate::error::{ClientError, ErrorKind};
@@ -83,16 +83,21 @@ impl ComputeSession {
     pub(super) async fn plan(&self, paths: &[String]) -> Result<DownloadPlan, ClientError> {
         let mut plan = DownloadPlan::default();
         let mut listings: HashMap<String, Option<Vec<FileEntry>>> = HashMap::new();
+        let is_only_one = paths.len() == 1;
         for path in paths {
             let (parent, name) = split(path);
             if name.is_empty() {
-                self.plan_folder(&mut plan, path, Vec::new()).await?;
+                self.plan_folder(&mut plan, path, Vec::new(), is_only_one).await?;
                 continue;
             }
             if !listings.contains_key(&parent) {
                 let listing = match self.list_files(&parent).await {
                     // Each file is left to the server, which reports the reason.
                     Err(error) if is_no_route(&error) || is_unreadable(error.kind()) => None,
+                    Err(error) if !is_only_one && is_closed(&error) => {
+                        plan.skipped.push(Skipped::after(&error, path));
+                        continue;
+                    }
                     listing => Some(listing?),
                 };
                 listings.insert(parent.clone(), listing);
@@ -115,23 +120,26 @@ impl ComputeSession {
             if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry }) {
                 let below = vec![folder.name.clone()];
                 plan.folders.push(folder.as_folder(below.clone()));
-                self.plan_folder(&mut plan, &folder.path, below).await?;
+                self.plan_folder(&mut plan, &folder.path, below, is_only_one).await?;
             }
         }
         plan.refuse_repeated().map(|()| plan)
     }
 
-    /// Adds what is in a folder. The folder that the user named must be readable; others are left out if they are not.
+    /// Adds what is in a folder. A folder that cannot be read is left out, unless it is the only one that the user named.
     async fn plan_folder(
         &self,
         plan: &mut DownloadPlan,
         path: &str,
         below: Vec<String>,
+        is_only_one: bool,
     ) -> Result<(), ClientError> {
         let mut waiting = vec![(path.to_owned(), below, true)];
-        while let Some((path, below, is_first)) = waiting.pop() {
+        while let Some((path, below, is_named)) = waiting.pop() {
             let mut entries = match self.list_files(&path).await {
-                Err(error) if !is_first && is_about_one_file(&error) => {
+                Err(error)
+                    if (!is_named && is_about_one_file(&error)) || (!is_only_one && is_closed(&error)) =>
+                {
                     plan.skipped.push(Skipped::after(&error, &path));
                     continue;
                 }
