@@ -302,6 +302,44 @@ mod tests {
     use super::*;
 
     #[test]
+    fn joined_parts_replace_no_file_without_permission_with_hard_links_and_without() {
+        let home = tempfile::tempdir().unwrap();
+        let ln = home.path().join("bin/ln");
+        std::fs::create_dir(home.path().join("bin")).unwrap();
+        std::fs::write(&ln, "#!/bin/sh\nexit 1\n").unwrap();
+        std::fs::set_permissions(&ln, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let without_links = format!("{}:{path}", home.path().join("bin").display());
+        let source = UploadSource {
+            file: Arc::new(tempfile::tempfile().unwrap()),
+            size: 3,
+            sum: checksum_of(&b"new"[..]).unwrap(),
+        };
+        for path in [path, without_links] {
+            let run = |to: &str, replaces| {
+                let folder = home.path().join(FOLDER).join("up-1");
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(folder.join("p00000000"), "new").unwrap();
+                let target = LargeTarget { to, mode: 0o600, replaces };
+                let command = format!("( {} )", join(&format!("{FOLDER}/up-1"), target, &source));
+                let mut sh = std::process::Command::new("sh");
+                let ended = sh.args(["-c", &command]).env("PATH", &path).current_dir(home.path()).status();
+                (ended.unwrap().code(), std::fs::read_to_string(home.path().join(to)).unwrap())
+            };
+            let file = home.path().join("it's");
+            std::fs::write(&file, "old").unwrap();
+            assert_eq!(run("it's", false), (Some(TAKEN), "old".to_owned()));
+            assert_eq!(run("it's", true), (Some(0), "new".to_owned()));
+            assert_eq!(run("it's", false), (Some(0), "new".to_owned()));
+            std::fs::remove_file(&file).unwrap();
+            assert_eq!(run("it's", false), (Some(0), "new".to_owned()));
+            let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600);
+            assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
+        }
+    }
+
+    #[test]
     fn equal_content_for_one_target_has_one_upload_name() {
         assert_eq!(identity(&["a", "b"]), identity(&["a", "b"]));
         assert_ne!(identity(&["a", "b"]), identity(&["ab", ""]));
