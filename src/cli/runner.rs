@@ -30,6 +30,12 @@ impl From<AgentError> for CliError {
 pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
     let mut signals = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let workdir = workdir(flags.workdir)?;
+    if !flags.config.is_dir() {
+        let config = byte_text::shown_path(&flags.config);
+        eprintln!(
+            "bai-repl: warning: the folder {config} of an agent is missing; the runner is for containers: every program that reaches its ports can run code as its user"
+        );
+    }
     let runner = AgentRunner::start(AgentOptions {
         language: flags.language,
         runtime: flags.runtime,
