@@ -412,3 +412,11 @@ fn a_run_replaces_the_files_of_the_last_run_and_no_others() {
     let refused = sandbox.run(&words);
     assert!(refused.code == Some(122) && refused.stderr.contains("data.csv already exists"), "{refused:?}");
 }
+
+#[test]
+fn a_download_into_what_is_not_a_folder_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "open('a', 'w').write('a')", "python"]).expect_code(0);
+    let run = sandbox.run(&["download", "work", "a", "--to", "/dev/null"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), "bai-repl: /dev/null is not a folder\n"));
+}

@@ -125,7 +125,7 @@ impl ApiError {
     }
 
     pub(super) fn file_failed(status: StatusCode, msg: impl Into<String>) -> Self {
-        let title = "The files could not be moved.";
+        let title = "The operation on files has failed.";
         Self::new(status, "vfolder-operation-failed", title, "session_transfer_failed").because(msg)
     }
 
@@ -134,6 +134,19 @@ impl ApiError {
         let title = "This API is not implemented.";
         Self::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", title, "api_generic_not-implemented")
             .because(msg)
+    }
+
+    /// The folder of a session that is to be destroyed stays.
+    pub(super) fn files_stay(msg: impl Into<String>) -> Self {
+        let title = "The files of the session cannot be removed.";
+        let code = "backendai_generic_internal-error";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-server-error", title, code).because(msg)
+    }
+
+    /// A session of which only the files are left.
+    pub(super) fn lost_session(msg: impl Into<String>) -> Self {
+        let title = "The session was lost.";
+        Self::new(StatusCode::NOT_FOUND, "object-not-found", title, "session_read_not-found").because(msg)
     }
 
     pub(super) fn internal(msg: impl Into<String>) -> Self {

@@ -210,7 +210,7 @@ pub(super) async fn destroy(
         let lost = session.clone();
         let removed = tokio::task::spawn_blocking(move || lost.leave_folder()).await;
         let removed = removed.unwrap_or_else(|error| Err(error.into()));
-        removed.map_err(|error| ApiError::internal(format!("its files cannot be removed: {error}")))?;
+        removed.map_err(|error| ApiError::files_stay(error.to_string()))?;
         server.sessions.move_to(&session, SessionStatus::Terminated, "user-requested");
         return Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": "terminated"}})));
     }
@@ -227,7 +227,7 @@ pub(super) async fn destroy(
     session.stop.cancel();
     let ending = session.clone();
     if let Ok(Some(why)) = tokio::task::spawn_blocking(move || ending.hindrance()).await {
-        return Err(ApiError::internal(format!("the session ends, but its files cannot be removed: {why}")));
+        return Err(ApiError::files_stay(format!("the session ends all the same: {why}")));
     }
     Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": outcome}})))
 }

@@ -49,10 +49,10 @@ pub(super) fn ready_session(server: &ServerState, reference: &str) -> ApiResult<
     let session = session(server, reference)?;
     match session.status() {
         status if status.is_executable() || status == SessionStatus::Restarting => Ok(session),
-        SessionStatus::Lost => Err(ApiError::no_such_session().because(format!(
-            "the session {} was lost, but {}; a new session of its name gets them",
-            session.name(),
-            session.kept_files()
+        SessionStatus::Lost => Err(ApiError::lost_session(format!(
+            "{}; a new session with the name {} gets them",
+            session.kept_files(),
+            session.name()
         ))),
         status if status.is_dead() => Err(ApiError::no_such_session()),
         status => Err(ApiError::not_ready(status.name())),

@@ -35,6 +35,10 @@ pub(in crate::cli) async fn download(
     if flags.to == Path::new("-") {
         return download_to_stdout(session, &flags.paths).await;
     }
+    if flags.to.exists() && !flags.to.is_dir() {
+        let why = format!("{} is not a folder", byte_text::shown_path(&flags.to));
+        return Err(CliError::new(ExitStatus::Usage, why));
+    }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
     let options = DownloadOptions { overwrite: flags.force };

@@ -170,7 +170,13 @@ impl UploadSource {
         let file = self.file.clone();
         let read = move || {
             let mut part = vec![0; usize::try_from(size).unwrap_or_default()];
-            file.read_exact_at(&mut part, offset).map(|()| Bytes::from(part))
+            file.read_exact_at(&mut part, offset).map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => {
+                    std::io::Error::other("the file became shorter while it was sent")
+                }
+                _ => error,
+            })?;
+            Ok(Bytes::from(part))
         };
         blocking(what, read).await
     }
