@@ -30,6 +30,11 @@ const LARGE: usize = 16 << 10;
 /// When more bytes than this wait for the driver, no completion is requested.
 const BUSY_BACKLOG: usize = 1 << 20;
 
+/// The numbers of the pipes of the last driver in each folder, for tests: the sessions of one process share the numbers.
+#[cfg(test)]
+pub(super) static DRIVER_PIPES: std::sync::Mutex<std::collections::BTreeMap<std::path::PathBuf, [i32; 3]>> =
+    std::sync::Mutex::new(std::collections::BTreeMap::new());
+
 /// A running interpreter.
 pub(super) struct Interpreter {
     process: Process,
@@ -101,6 +106,8 @@ impl Interpreter {
             let (aside, aside_out) = process::pipe_from_driver()?;
             let pipes = [control_in, control_out, aside_out];
             let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
+            #[cfg(test)]
+            DRIVER_PIPES.lock().unwrap().insert(workdir.clone(), numbers);
             let launch = resolved.language.init(executable, numbers).ok_or_else(unsuitable)?;
             let Launch { args, default_env, remove_env, source, dialect, stdin, wake } = launch;
             let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
