@@ -418,5 +418,6 @@ fn a_download_into_what_is_not_a_folder_says_so() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-t", "work", "-c", "open('a', 'w').write('a')", "python"]).expect_code(0);
     let run = sandbox.run(&["download", "work", "a", "--to", "/dev/null"]);
-    assert_eq!((run.code, run.stderr.as_str()), (Some(2), "bai-repl: /dev/null is not a folder\n"));
+    let said = "bai-repl: cannot download: a file is in the place of the folder /dev/null\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(122), said));
 }

@@ -36,8 +36,9 @@ pub(in crate::cli) async fn download(
         return download_to_stdout(session, &flags.paths).await;
     }
     if flags.to.exists() && !flags.to.is_dir() {
-        let why = format!("{} is not a folder", byte_text::shown_path(&flags.to));
-        return Err(CliError::new(ExitStatus::Usage, why));
+        let to = byte_text::shown_path(&flags.to);
+        let why = format!("cannot download: a file is in the place of the folder {to}");
+        return Err(CliError::new(ExitStatus::Refused, why));
     }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
