@@ -224,30 +224,28 @@ fn a_cell_that_runs_when_its_engine_is_killed_is_lost() {
     assert_eq!(terminal.wait_for_end().code, 125);
 }
 
+/// Leaves a prompt whose session `work` is gone.
+fn expect_gone(terminal: FakeTerminal) {
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert!(
+        end.screen.all.contains("session work is gone") && !end.screen.all.contains("stays"),
+        "{}",
+        end.screen.all
+    );
+    assert_eq!(end.code, 125);
+}
+
 #[test]
 fn leaving_says_whether_the_session_stays() {
     let sandbox = Sandbox::new();
     let terminal = prompt_without_engine(&sandbox);
-    terminal.send("\x04");
-    let end = terminal.wait_for_end();
-    assert!(
-        end.screen.all.contains("session work is gone") && !end.screen.all.contains("stays"),
-        "{}",
-        end.screen.all
-    );
-    assert_eq!(end.code, 125);
+    expect_gone(terminal);
 
     let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "work", "python"]);
     terminal.run(PROMPT, "1");
     sandbox.run(&["rm", "work"]).expect(0, "");
-    terminal.send("\x04");
-    let end = terminal.wait_for_end();
-    assert!(
-        end.screen.all.contains("session work is gone") && !end.screen.all.contains("stays"),
-        "{}",
-        end.screen.all
-    );
-    assert_eq!(end.code, 125);
+    expect_gone(terminal);
 
     let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "work", "python"]);
     terminal.run(PROMPT, "1");

@@ -2,7 +2,9 @@
 
 use bai_testkit::{Sandbox, as_another_user, binary, leave_out, need};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
 
 /// Runs the binary with these limits.
 fn limited(sandbox: &Sandbox, limits: &str, arguments: &[&str]) -> Output {
@@ -40,20 +42,27 @@ fn too_few_open_files_are_named() {
     }
 }
 
-#[test]
-fn too_few_processes_are_no_bug_of_this_program() {
+/// A copy of the program in a folder that every user may use.
+fn copy_for_others() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let program = folder.path().join("bai-repl");
     std::fs::copy(binary(), &program).unwrap();
-    // The other user's interpreters are those of the system.
+    (folder, program)
+}
+
+/// A shell of another user, whose home this folder is. The interpreters are those of the system.
+fn bash_of_another_user(home: &TempDir) -> Option<Command> {
+    let mut command = as_another_user("bash")?;
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path()).current_dir(home.path());
+    Some(command)
+}
+
+#[test]
+fn too_few_processes_are_no_bug_of_this_program() {
+    let (folder, program) = copy_for_others();
     for count in [1, 2, 3, 5] {
-        let Some(mut command) = as_another_user("bash") else { return };
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HOME", folder.path())
-            .current_dir(folder.path());
+        let Some(mut command) = bash_of_another_user(&folder) else { return };
         let script = format!("ulimit -u {count} && exec \"$0\" \"$@\"");
         command.args(["-c", &script]).arg(&program).args(["-c", "print(1)", "python"]);
         let output = command.stdin(Stdio::null()).output().unwrap();
@@ -69,17 +78,9 @@ fn too_few_processes_are_no_bug_of_this_program() {
 
 #[test]
 fn a_background_engine_says_that_there_are_too_few_processes() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let program = folder.path().join("bai-repl");
-    std::fs::copy(binary(), &program).unwrap();
+    let (folder, program) = copy_for_others();
     for count in [5, 6, 7, 8, 9, 10] {
-        let Some(mut command) = as_another_user("bash") else { return };
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HOME", folder.path())
-            .current_dir(folder.path());
+        let Some(mut command) = bash_of_another_user(&folder) else { return };
         let script = format!(
             "(ulimit -u {count} && exec \"$0\" -t work -c 'print(1)' python); code=$?; \"$0\" serve --stop >&2; exit $code"
         );
@@ -112,24 +113,33 @@ fn a_file_that_may_not_become_larger_is_an_error_and_leaves_no_part() {
 
 #[test]
 fn a_background_engine_says_that_the_disk_is_full() {
-    if !need("unshare") || !need("mount") {
-        return;
-    }
     let sandbox = Sandbox::new();
-    let state = sandbox.home().join(".local/state");
-    std::fs::create_dir_all(&state).unwrap();
-    let script = "mount -t tmpfs -o size=64k none \"$0\" || exit 77; head -c 100000 /dev/zero >\"$0/full\" 2>/dev/null; exec \"$@\"";
-    let mut command = sandbox.program("unshare");
-    command.args(["--mount", "sh", "-c", script]).arg(&state).arg(binary());
-    command.args(["-t", "work", "-c", "print(1)", "python"]);
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    if output.status.code() == Some(77) || said(&output).contains("unshare") {
-        return leave_out("the right to mount");
-    }
+    let script =
+        "head -c 100000 /dev/zero >\"$0/full\" 2>/dev/null; exec \"$1\" -t work -c 'print(1)' python";
+    let Some(output) = on_a_small_disk(&sandbox, "64k", script) else { return };
     let said = said(&output);
     assert!(
         said.contains("the background engine cannot be started") && said.contains("the disk is full"),
         "{said}"
     );
     assert_eq!(output.status.code(), Some(121));
+}
+
+/// Runs a shell script whose state folder, `$0`, is on a disk of its own of this size; `$1` is the program. `None` where that is
+/// not possible; then the test is left out.
+pub fn on_a_small_disk(sandbox: &Sandbox, size: &str, script: &str) -> Option<Output> {
+    if !need("unshare") || !need("mount") {
+        return None;
+    }
+    let state = sandbox.home().join(".local/state");
+    std::fs::create_dir_all(&state).unwrap();
+    let script = format!("mount -t tmpfs -o size={size} none \"$0\" || exit 77\n{script}");
+    let mut command = sandbox.program("unshare");
+    command.args(["--mount", "sh", "-c", &script]).arg(&state).arg(binary());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    if output.status.code() == Some(77) || said(&output).contains("unshare") {
+        leave_out("the right to mount");
+        return None;
+    }
+    Some(output)
 }

@@ -1,10 +1,10 @@
 //! Files that change, cannot be read, or are there already while they are copied: what can travel travels, the rest is named at
 //! the end, and a transfer that was cut goes on.
 
-use bai_testkit::{Sandbox, binary, leave_out, need};
+use super::limits::on_a_small_disk;
+use bai_testkit::{Sandbox, binary};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
 
 const UNREADABLE: &str = "its permissions do not allow to read it";
 
@@ -119,14 +119,8 @@ fn files_that_cannot_be_removed_are_said_and_the_session_keeps_its_name() {
 
 #[test]
 fn a_full_disk_holds_back_no_download_and_takes_no_name() {
-    if !need("unshare") || !need("mount") {
-        return;
-    }
     let sandbox = Sandbox::new();
-    let state = sandbox.home().join(".local/state");
-    std::fs::create_dir_all(&state).unwrap();
-    let script = "mount -t tmpfs -o size=4m none \"$0\" || exit 77\n\
-                  set -e\n\
+    let script = "set -e\n\
                   \"$1\" -q -t work -c \"_ = open('large', 'w').write('x' * 3000000)\" python\n\
                   for file in \"$0\"/bai-repl; do head -c 9000000 /dev/zero > \"$0/full\" 2>/dev/null || true; done\n\
                   \"$1\" -q download work large --to got\n\
@@ -135,13 +129,8 @@ fn a_full_disk_holds_back_no_download_and_takes_no_name() {
                   if \"$1\" -q -t third -c 1 python; then exit 4; fi\n\
                   \"$1\" -q ls\n\
                   rm \"$0/full\"; \"$1\" rename work other; \"$1\" serve --stop; \"$1\" -q ls";
-    let mut command = sandbox.program("unshare");
-    command.args(["--mount", "sh", "-c", script]).arg(&state).arg(binary());
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let Some(output) = on_a_small_disk(&sandbox, "4m", script) else { return };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.code() == Some(77) || said.contains("unshare") {
-        return leave_out("the right to mount");
-    }
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{listed}{said}");
     assert_eq!(said.matches("the disk is full").count(), 2, "{said}");
@@ -365,25 +354,14 @@ fn a_refused_download_leaves_no_part() {
 
 #[test]
 fn an_upload_that_fills_the_disk_removes_its_parts() {
-    if !need("unshare") || !need("mount") {
-        return;
-    }
     let sandbox = Sandbox::new();
-    let state = sandbox.home().join(".local/state");
-    std::fs::create_dir_all(&state).unwrap();
     sandbox.write("large", vec![b'x'; 12_000_000]);
-    let script = "mount -t tmpfs -o size=6m none \"$0\" || exit 77\n\
-                  \"$1\" -q -t work -c 1 python || exit 3\n\
+    let script = "\"$1\" -q -t work -c 1 python || exit 3\n\
                   \"$1\" upload work large; echo $?\n\
                   find \"$0\" -name '.bai-repl*' -o -name '.upload*'\n\
                   \"$1\" serve --stop";
-    let mut command = sandbox.program("unshare");
-    command.args(["--mount", "sh", "-c", script]).arg(&state).arg(binary());
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let Some(output) = on_a_small_disk(&sandbox, "6m", script) else { return };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.code() == Some(77) || said.contains("unshare") {
-        return leave_out("the right to mount");
-    }
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!told.starts_with('0') && !told.contains("/."), "{told}");
     assert!(said.contains("the disk is full"), "{said}");

@@ -35,11 +35,6 @@ pub(in crate::cli) async fn download(
     if flags.to == Path::new("-") {
         return download_to_stdout(session, &flags.paths).await;
     }
-    if flags.to.exists() && !flags.to.is_dir() {
-        let to = byte_text::shown_path(&flags.to);
-        let why = format!("cannot download: a file is in the place of the folder {to}");
-        return Err(CliError::new(ExitStatus::Refused, why));
-    }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
     let options = DownloadOptions { overwrite: flags.force };

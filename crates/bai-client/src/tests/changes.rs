@@ -1,6 +1,7 @@
 //! Files that change while they travel: with our engine as it is, and as if it were a server without its capabilities.
 
 use super::engine::Lab;
+use super::large::names;
 use super::*;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -59,13 +60,6 @@ async fn both(lab: &Lab) -> ([(&'static str, ComputeSession); 2], PathBuf) {
     );
     let home = lab.folder.path().join(session.id().unwrap());
     ([("ranges", session), ("plain", plain)], home)
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,8 @@ fn home(lab: &Lab, session: &ComputeSession) -> PathBuf {
     lab.folder.path().join(session.id().unwrap())
 }
 
-fn names(folder: &Path) -> Vec<String> {
+/// The names in a folder, sorted.
+pub(super) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();

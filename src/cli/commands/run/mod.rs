@@ -21,7 +21,6 @@ use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
 use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, Uploaded};
-
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
