@@ -118,10 +118,13 @@ fn a_suspended_pane_gives_the_terminal_back_and_comes_back_itself() {
         return;
     }
     let file = long_file();
-    for (mode, shown) in [("pane\n", "work · local"), ("raw\n", "line 1 of")] {
+    for (mode, size, shown) in [("pane\n", "23 80", "work · local"), ("raw\n", "24 80", "line 1 of")] {
         let terminal = start_under_shell(BASH, 80, 24);
         terminal.send(mode);
         terminal.wait_for("$");
+        // less reads the size once more when it changes, but not while it starts.
+        terminal.send(format!("until test \"$(stty size)\" = \"{size}\"; do :; done; echo si''zed\r"));
+        terminal.wait_for("sized");
         terminal.send(format!("printf '\\e[?1003;1006h'; less {}\r", file.path().display()));
         terminal.wait_until("less", |screen| {
             screen.modes.contains(TermMode::ALT_SCREEN) && screen.lines[0].contains("line 1 of")
