@@ -26,6 +26,8 @@ const RESTARTED_EXIT_CODE: i32 = 137;
 
 /// The exit code of a waiting run that was interrupted: that of an interrupted program.
 const WITHDRAWN_EXIT_CODE: i32 = 130;
+/// How many interrupts are kept for runs that have not come yet.
+const EARLY_INTERRUPTS: usize = 16;
 
 /// Starts the kernel of a session, serves the session until it ends, and cleans up.
 pub(super) async fn run_session(
@@ -151,6 +153,9 @@ struct Actor {
     replies: mpsc::Receiver<Reply>,
     commands: mpsc::Receiver<SessionCommand>,
     queue: VecDeque<(Arc<Run>, Work)>,
+    /// The ids of the last interrupts that no run had. A run and its interrupt come over two connections, so the interrupt
+    /// may overtake the run.
+    early_interrupts: VecDeque<RunId>,
     current: Option<Arc<Run>>,
     stray: Buffer,
     /// Whether the creator's bootstrap script still runs. Runs wait for its end.
@@ -171,6 +176,7 @@ impl Actor {
             replies,
             commands,
             queue: VecDeque::new(),
+            early_interrupts: VecDeque::new(),
             current: None,
             stray: Buffer::default(),
             preparing: false,
@@ -232,7 +238,7 @@ impl Actor {
 
     async fn handle_command(&mut self, command: SessionCommand) {
         match command {
-            SessionCommand::Begin(run, work) => self.queue.push_back((run, work)),
+            SessionCommand::Begin(run, work) => self.begin(run, work),
             SessionCommand::Input(run, text) => {
                 if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
                     let _ = self.kernel.send(Op::Input(text)).await;
@@ -244,6 +250,16 @@ impl Actor {
         }
     }
 
+    fn begin(&mut self, run: Arc<Run>, work: Work) {
+        match self.early_interrupts.iter().position(|id| id == run.id()) {
+            Some(at) => {
+                self.early_interrupts.remove(at);
+                run.finish(End::Finished(WITHDRAWN_EXIT_CODE));
+            }
+            None => self.queue.push_back((run, work)),
+        }
+    }
+
     async fn interrupt(&mut self, id: Option<RunId>) {
         if let Some(id) = &id
             && let Some(at) = self.queue.iter().position(|(run, _)| run.id() == id)
@@ -251,10 +267,15 @@ impl Actor {
         {
             run.finish(End::Finished(WITHDRAWN_EXIT_CODE));
         } else if let Some(run) = &self.current
-            && id.is_none_or(|id| *run.id() == id)
+            && id.as_ref().is_none_or(|id| run.id() == id)
         {
             run.interrupted();
             let _ = self.kernel.send(Op::Interrupt).await;
+        } else if let Some(id) = id
+            && self.session.run(&id).is_none_or(|run| !run.is_over())
+        {
+            self.early_interrupts.truncate(EARLY_INTERRUPTS - 1);
+            self.early_interrupts.push_front(id);
         }
     }
 

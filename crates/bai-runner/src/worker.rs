@@ -5,6 +5,7 @@
 mod exits;
 mod interpreter_events;
 
+use self::exits::INTERRUPTED;
 use super::backend::Backend;
 use super::crash_loop::CrashLoop;
 use super::error::StartError;
@@ -244,13 +245,21 @@ impl Worker {
     }
 
     fn on_interrupt(&mut self) {
-        let Some(current) = &mut self.current else { return };
+        let Some(current) = &mut self.current else { return self.withdraw_next() };
         // A line that is in flight belongs to the question that ends now.
         self.waiting_input = None;
         match (&mut current.step, &mut self.slot) {
             (Some(step), _) => step.interrupt(),
             (None, InterpreterSlot::Running(interpreter)) if current.started => interpreter.interrupt(),
             _ => current.interrupt_wanted = true,
+        }
+    }
+
+    /// Ends the task that waits for a new interpreter.
+    fn withdraw_next(&mut self) {
+        if let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next() {
+            self.queue.ended(&task, INTERRUPTED);
+            self.outbox.push(task.finished(INTERRUPTED));
         }
     }
 

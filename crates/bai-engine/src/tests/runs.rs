@@ -146,6 +146,24 @@ async fn an_interrupt_ends_loops_and_questions_and_drops_early_lines() {
 }
 
 #[tokio::test]
+async fn an_interrupt_that_overtakes_its_run_ends_it() {
+    let lab = Lab::new().await;
+    lab.session("overtaken").await;
+    for number in 0..100 {
+        let body = json!({"runId": format!("other-{number}")});
+        assert_eq!(lab.post("/session/overtaken/interrupt", body).await.0, StatusCode::NO_CONTENT);
+    }
+    lab.post("/session/overtaken/interrupt", json!({"runId": "slow"})).await;
+    for expected in [130, 0] {
+        let result = lab.execute("overtaken", "query", "slow", "print('ran')").await;
+        assert_eq!((&result["status"], &result["exitCode"]), (&json!("finished"), &json!(expected)));
+        assert_eq!(text_of(&result).contains("ran"), expected == 0, "{result}");
+    }
+    // Its interrupt is too old.
+    assert_eq!(lab.execute("overtaken", "query", "other-0", "print('ran')").await["exitCode"], json!(0));
+}
+
+#[tokio::test]
 async fn no_output_is_lost_between_batch_steps() {
     let lab = Lab::new().await;
     lab.session("steps").await;

@@ -86,3 +86,14 @@ async fn the_users_own_handler_is_kept() {
         assert!(interrupted(&mut session, "time.sleep(1000)").await.ends_with("KeyboardInterrupt\n"));
     }
 }
+
+#[tokio::test]
+async fn an_interrupt_ends_a_cell_that_waits_for_its_interpreter() {
+    let mut session = Session::start("python").await;
+    session.run("import os; os._exit(3)").await;
+    session.send(Op::Code("print('ran')".to_owned())).await;
+    session.send(Op::Interrupt).await;
+    let outcome = session.finish().await;
+    assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("", 130), "{outcome:?}");
+    assert_eq!(session.value("6 * 7").await, "42\n");
+}

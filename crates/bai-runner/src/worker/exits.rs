@@ -12,7 +12,7 @@ use std::process::ExitStatus;
 use std::time::Instant;
 
 /// Exit code of a program that SIGINT has ended.
-const INTERRUPTED: i32 = 130;
+pub(super) const INTERRUPTED: i32 = 130;
 
 impl Worker {
     /// Starts a cell that is a program, in a new empty folder.
