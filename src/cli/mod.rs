@@ -46,6 +46,7 @@ mod server;
 mod session_name;
 mod settle;
 mod shell_completion;
+mod stop_signals;
 mod sweep_range;
 mod table;
 

@@ -11,10 +11,11 @@ use super::output::{Output, OutputMessage};
 use super::progress::OpeningProgress;
 use super::readiness::{self, Readiness};
 use super::server::{Server, destroy_session};
+use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
-use crate::terminal::{self, FatalSignals, Screen};
+use crate::terminal::{self, Screen};
 use bai_client::{Cell, ComputeSession};
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
@@ -66,14 +67,15 @@ async fn attach_and_run(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let display = display::for_script(open.media_dir.as_deref(), context)?;
     let server = Server::find(context).await?;
     let session = super::commands::find(context, &server, name).await?;
     let info = session.info().await?;
     let image = info.image().unwrap_or_default().to_owned();
     let existing = OpenedSession { session, is_new: false, image, creation_note: None };
-    let exit = run_in_place(&existing, code, open, context, display, &mut fatal).await;
+    let mut signals = StopSignals::with(fatal)?;
+    let exit = run_in_place(&existing, code, open, context, display, &mut signals).await;
     server.close().await;
     exit
 }
@@ -84,7 +86,7 @@ async fn run_code(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&open.creation);
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
@@ -92,13 +94,14 @@ async fn run_code(
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();
-    let opened = open_in_place(&server, request, context, &mut fatal).await;
+    let mut signals = StopSignals::with(fatal)?;
+    let opened = open_in_place(&server, request, context, &mut signals).await;
     // If the server refuses us, it has created no session, and would also refuse to destroy one.
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
     let is_open = matches!(opened, Ok(Opened::Session(_)));
     let exit = match opened {
         Ok(Opened::Session(session)) => {
-            run_in_place(&session, code, open, context, display, &mut fatal).await
+            run_in_place(&session, code, open, context, display, &mut signals).await
         }
         Ok(Opened::Interrupted(exit)) => {
             if !temporary {
@@ -139,15 +142,14 @@ async fn open_in_place(
     server: &Server,
     request: CreateRequest,
     context: &CommandContext,
-    fatal: &mut FatalSignals,
+    signals: &mut StopSignals,
 ) -> Result<Opened, CliError> {
     let opening = OpeningProgress::start(context, &request.name);
     let image = request.image.clone();
     let create = ComputeSession::create(&server.api, request, |status| opening.report(status));
     tokio::select! {
         biased;
-        signal = fatal.recv() => Ok(Opened::Interrupted(ExitStatus::of_signal(signal))),
-        _ = tokio::signal::ctrl_c() => Ok(Opened::Interrupted(ExitStatus::Remote(130))),
+        signal = signals.recv() => Ok(Opened::Interrupted(signal.exit())),
         created = create => {
             let (session, made) = created?;
             let creation_note = creation::creation_note(&session, &made);
@@ -162,7 +164,7 @@ async fn run_in_place(
     open: &OpenFlags,
     context: &CommandContext,
     display: ConsoleOptions,
-    fatal: &mut FatalSignals,
+    signals: &mut StopSignals,
 ) -> Result<ExitStatus, CliError> {
     let OpenedSession { session, is_new, image, creation_note } = opened;
     creation::print_notes(context, session, creation_note.clone()).await;
@@ -170,7 +172,7 @@ async fn run_in_place(
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.
     let said = if prelude == PreludeUse::Wanted || !is_new {
-        match readiness::make_ready(session, prelude, readiness::Patience::of(open), fatal).await? {
+        match readiness::make_ready(session, prelude, readiness::Patience::of(open), signals).await? {
             Readiness::Ready(said) => said,
             Readiness::Ended(exit) => return Ok(exit),
         }
@@ -184,5 +186,5 @@ async fn run_in_place(
     }
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
     let (cell, options) = (Cell::Query(code.text), context.script_options());
-    script::run(session, cell, options, output, &input, Some(fatal), BatchSteps::none()).await
+    script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

@@ -4,8 +4,8 @@
 use super::args::OpenFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::stop_signals::StopSignals;
 use crate::repl::{PreludeUse, not_started};
-use crate::terminal::FatalSignals;
 use bai_client::{
     Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
 };
@@ -87,7 +87,7 @@ pub(super) async fn make_ready(
     session: &ComputeSession,
     prelude: PreludeUse,
     patience: Patience,
-    fatal: &mut FatalSignals,
+    signals: &mut StopSignals,
 ) -> Result<Readiness, CliError> {
     if !patience.needs_answer(session.api().has(Capability::AbandonableRuns).await) {
         return Ok(Readiness::Ready(Vec::new()));
@@ -102,8 +102,7 @@ pub(super) async fn make_ready(
     let asking = tokio::spawn(ask(session.clone(), prelude));
     tokio::select! {
         biased;
-        signal = fatal.recv() => Ok(Readiness::Ended(ExitStatus::of_signal(signal))),
-        _ = tokio::signal::ctrl_c() => Ok(Readiness::Ended(ExitStatus::Remote(130))),
+        signal = signals.recv() => Ok(Readiness::Ended(signal.exit())),
         asked = asking => match asked {
             Ok(answered) => answered.map(Readiness::Ready).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),

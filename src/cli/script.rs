@@ -7,16 +7,16 @@ use super::exit_status::ExitStatus;
 use super::input::{InputReply, InputSource};
 use super::output::{Output, OutputMessage};
 use super::settle::settle;
+use super::stop_signals::{StopSignal, StopSignals};
 use crate::render::Flow;
 use crate::repl::{FrontEnd, not_started, output_lost};
-use crate::terminal::{FatalSignal, FatalSignals};
+use crate::terminal::FatalSignal;
 use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Run, RunEvent, RunOptions, SessionState,
 };
 use serde_json::json;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
@@ -38,9 +38,7 @@ struct ScriptRun<'a> {
     run: Run,
     output: &'a Output,
     input: &'a InputSource,
-    interrupts: Signal,
-    /// `None` where another task receives them.
-    fatal: Option<&'a mut FatalSignals>,
+    signals: &'a mut StopSignals,
     steps: BatchSteps<'a>,
     interrupted: Option<Instant>,
     no_input_reported: bool,
@@ -78,19 +76,16 @@ pub(super) async fn run(
     options: RunOptions,
     output: Output,
     input: &InputSource,
-    fatal: Option<&mut FatalSignals>,
+    signals: &mut StopSignals,
     steps: BatchSteps<'_>,
 ) -> Result<ExitStatus, CliError> {
-    let interrupts =
-        signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let replacement = ReplacementNote::of(session, &options).await;
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
         run,
         output: &output,
         input,
-        interrupts,
-        fatal,
+        signals,
         steps,
         interrupted: None,
         no_input_reported: false,
@@ -121,14 +116,6 @@ pub(super) async fn run(
     }
 }
 
-/// The next fatal signal; pending for ever if another task receives them.
-async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
-    match signals {
-        Some(signals) => signals.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// A reader that is gone had enough output, so that is a success.
 fn exit_with_reader(flow: Flow, exit: ExitStatus) -> ExitStatus {
     if flow == Flow::Closed { ExitStatus::Ok } else { exit }
@@ -142,9 +129,8 @@ impl ScriptRun<'_> {
         loop {
             let event = tokio::select! {
                 biased;
-                signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
-                _ = self.interrupts.recv() => {
-                    self.interrupt()?;
+                signal = self.signals.recv() => {
+                    self.stop(signal)?;
                     continue;
                 }
                 () = self.output.messages().closed() => return Err(EarlyEnd::Output),
@@ -183,8 +169,7 @@ impl ScriptRun<'_> {
         loop {
             tokio::select! {
                 biased;
-                signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
-                _ = self.interrupts.recv() => self.interrupt()?,
+                signal = self.signals.recv() => self.stop(signal)?,
                 room = self.output.messages().reserve() => {
                     room.map_err(|_| EarlyEnd::Output)?.send(message);
                     return Ok(());
@@ -197,8 +182,7 @@ impl ScriptRun<'_> {
         self.output.flush().await;
         let answer = tokio::select! {
             biased;
-            signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
-            _ = self.interrupts.recv() => InputReply::Interrupted,
+            signal = self.signals.recv() => return self.stop(signal),
             answer = self.input.ask(is_password) => answer,
         };
         match answer {
@@ -216,6 +200,13 @@ impl ScriptRun<'_> {
             }
         }
         Ok(())
+    }
+
+    fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
+        match signal {
+            StopSignal::Interrupt => self.interrupt(),
+            StopSignal::Fatal(signal) => Err(EarlyEnd::Fatal(signal)),
+        }
     }
 
     fn interrupt(&mut self) -> Result<(), EarlyEnd> {

@@ -17,9 +17,10 @@ use crate::cli::input::InputSource;
 use crate::cli::output::Output;
 use crate::cli::progress::{OpeningProgress, TransferProgress};
 use crate::cli::server::{Server, destroy_session};
+use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
-use crate::terminal::{self, FatalSignals};
+use crate::terminal;
 use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, Uploaded};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
@@ -63,17 +64,18 @@ impl RunPlan {
 /// Runs the files, or the code.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Result<ExitStatus, CliError> {
     let (plan, cases) = plan(flags).await?;
-    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&flags.creation);
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(flags.media_dir.as_deref(), context)?;
     let server = Server::open_for_uploads(context, creation::outlives(&flags.creation)).await?;
     server.api.version().await?;
+    let mut signals = StopSignals::with(fatal)?;
     let left_out = transfer::exit_status(&plan.files.left_out);
     let exit = match cases.as_slice() {
         [case] => {
             let run = SingleRun { server: &server, plan: &plan, context, temporary };
-            run.run(case, Output::start(context.global.json, display), &mut fatal).await
+            run.run(case, Output::start(context.global.json, display), &mut signals).await
         }
         _ => {
             plan.files.left_out.iter().for_each(|why| eprintln!("bai-repl: {why}"));
@@ -84,7 +86,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
                 cases,
                 sweep::SweepOptions { max_parallel, temporary, context },
                 display,
-                &mut fatal,
+                &mut signals,
             )
             .await
         }
@@ -142,14 +144,13 @@ impl SingleRun<'_> {
         &self,
         case: &Case,
         output: Output,
-        fatal: &mut FatalSignals,
+        signals: &mut StopSignals,
     ) -> Result<ExitStatus, CliError> {
         let request = self.plan.request(case, None);
         let name = request.name.clone();
         let prepared = tokio::select! {
             biased;
-            signal = fatal.recv() => Ok(Err(ExitStatus::of_signal(signal))),
-            _ = tokio::signal::ctrl_c() => Ok(Err(ExitStatus::Remote(130))),
+            signal = signals.recv() => Ok(Err(signal.exit())),
             session = self.prepare(request) => session.map(Ok),
         };
         // If the server refuses us, it has created no session, and would also refuse to destroy one.
@@ -159,8 +160,7 @@ impl SingleRun<'_> {
                 let cell = self.plan.cell(case);
                 let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
                 let options = self.context.script_options();
-                script::run(&session, cell, options, output, &InputSource::from_stdin(), Some(fatal), steps)
-                    .await
+                script::run(&session, cell, options, output, &InputSource::from_stdin(), signals, steps).await
             }
             Ok(Err(exit)) => Ok(exit),
             Err(error) => Err(error),

@@ -11,16 +11,15 @@ use crate::cli::input::InputSource;
 use crate::cli::output::{self, Output, OutputMessage};
 use crate::cli::script;
 use crate::cli::server::{Server, destroy_session};
+use crate::cli::stop_signals::{StopSignal, StopSignals};
 use crate::cli::sweep_range::Case;
 use crate::format;
 use crate::render::ConsoleOptions;
-use crate::terminal::FatalSignals;
 use bai_client::Api;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -62,7 +61,7 @@ pub(super) async fn run(
     cases: Vec<Case>,
     options: SweepOptions<'_>,
     look: ConsoleOptions,
-    fatal: &mut FatalSignals,
+    signals: &mut StopSignals,
 ) -> Result<ExitStatus, CliError> {
     let board = SweepProgress::start(options.context, cases.len());
     let output = match options.context.global.json {
@@ -95,7 +94,7 @@ pub(super) async fn run(
         stopping: false,
         shared: shared.clone(),
     };
-    let left = sweep.follow(&output, fatal).await?;
+    let left = sweep.follow(&output, signals).await?;
     sweep.end().await;
     let exit = left.unwrap_or_else(|| sweep.exit());
     drop(sweep);
@@ -127,20 +126,20 @@ impl Sweep {
     async fn follow(
         &mut self,
         output: &Output,
-        fatal: &mut FatalSignals,
+        signals: &mut StopSignals,
     ) -> Result<Option<ExitStatus>, CliError> {
-        let mut interrupts =
-            signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
         loop {
-            self.begin();
+            self.begin(signals);
             if self.running.is_empty() && self.to_send.is_empty() {
                 return Ok(None);
             }
             tokio::select! {
                 biased;
-                signal = fatal.recv() => return Ok(Some(ExitStatus::of_signal(signal))),
-                // The cases that run receive it too.
-                _ = interrupts.recv() => self.stopping = true,
+                signal = signals.recv() => match signal {
+                    // The cases that run receive it too.
+                    StopSignal::Interrupt => self.stopping = true,
+                    StopSignal::Fatal(_) => return Ok(Some(signal.exit())),
+                },
                 () = output.messages().closed() => return Ok(Some(ExitStatus::Ok)),
                 room = output.messages().reserve(), if !self.to_send.is_empty() => {
                     if let (Ok(permit), Some(message)) = (room, self.to_send.pop_front()) {
@@ -154,7 +153,7 @@ impl Sweep {
         }
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, signals: &StopSignals) {
         while !self.stopping && self.running.len() < self.max_parallel {
             let Some((index, case)) = self.waiting.pop_front() else { return };
             let number = index + 1;
@@ -167,7 +166,7 @@ impl Sweep {
                 self.to_send.push_back(OutputMessage::Event(event));
             }
             let one = CaseRun { shared: self.shared.clone(), case, number };
-            self.running.spawn(one.run(request));
+            self.running.spawn(one.run(request, signals.interrupts()));
         }
     }
 
@@ -210,10 +209,14 @@ struct CaseRun {
 }
 
 impl CaseRun {
-    async fn run(self, request: bai_protocol::create::CreateRequest) -> FinishedCase {
+    async fn run(
+        self,
+        request: bai_protocol::create::CreateRequest,
+        mut interrupts: StopSignals,
+    ) -> FinishedCase {
         let (begun, name) = (Instant::now(), request.name.clone());
         let mut case_output = None;
-        let exit = self.follow(request, &mut case_output).await;
+        let exit = self.follow(request, &mut interrupts, &mut case_output).await;
         // If the server refuses us, it has created no session, and would also refuse to destroy one.
         let refused = exit.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         if self.shared.temporary && !refused {
@@ -241,6 +244,7 @@ impl CaseRun {
     async fn follow(
         &self,
         request: bai_protocol::create::CreateRequest,
+        interrupts: &mut StopSignals,
         case_output: &mut Option<CaseOutput>,
     ) -> Result<ExitStatus, CliError> {
         let line = self.shared.board.begin(self.number, &self.case.label());
@@ -253,14 +257,14 @@ impl CaseRun {
         };
         let session = tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => return Ok(ExitStatus::Remote(130)),
+            signal = interrupts.recv() => return Ok(signal.exit()),
             session = prepare(&self.shared.api, request, &self.shared.plan, self.shared.temporary, |what| line.at(what)) => session?,
         };
         let cell = self.shared.plan.cell(&self.case);
         let on_step = |name: &'static str| line.at(name);
         let steps = BatchSteps::of(&cell, true, &on_step);
         let options = self.shared.context.script_options();
-        script::run(&session, cell, options, output, &InputSource::empty(), None, steps).await
+        script::run(&session, cell, options, output, &InputSource::empty(), interrupts, steps).await
     }
 }
 
