@@ -14,6 +14,7 @@ use bai_protocol::machine_limit::explain;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
+use std::convert::Infallible;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -70,8 +71,7 @@ pub(super) fn print_wait(sentence: &str) {
 /// warning.
 pub(super) async fn find(paths: &Paths, report: Report<'_>) -> Result<Option<DaemonInfo>, CliError> {
     let folder = paths.engine_dir();
-    let found =
-        reporting(search(&folder), || report(&format!("{} does not answer yet", named(&folder)))).await?;
+    let found = reporting(search(&folder), || report(&why_waiting(&folder))).await?;
     if let Some(found) = &found
         && found.version != env!("CARGO_PKG_VERSION")
     {
@@ -111,6 +111,18 @@ async fn search(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
         interval.tick().await;
     }
     Ok(None)
+}
+
+/// Why the engine of the folder is waited for.
+fn why_waiting(folder: &Path) -> String {
+    match daemon::read(folder) {
+        Ok(Some(found)) if !found.socket.exists() => format!(
+            "{} cannot be reached: its socket {} is gone; bai-repl serve --stop stops it and its sessions",
+            named(folder),
+            found.socket.display()
+        ),
+        _ => format!("{} does not answer yet", named(folder)),
+    }
 }
 
 /// The engine of the folder in a sentence for people.
@@ -217,7 +229,7 @@ async fn run_or_stop(context: &CommandContext, options: &Serve) -> Result<ExitSt
         return stop(context, &paths).await;
     }
     let folder = paths.engine_dir();
-    let Some(claim) = daemon::claim(&folder)? else {
+    let Some(mut claim) = daemon::claim(&folder)? else {
         return Err(CliError::new(ExitStatus::Refused, format!("{} is already running", named(&folder)))
             .hint("bai-repl serve --stop stops it and its sessions"));
     };
@@ -236,33 +248,40 @@ async fn run_or_stop(context: &CommandContext, options: &Serve) -> Result<ExitSt
     let interrupted = terminal::interrupt_unless_ignored();
     let engine =
         Engine::start(engine_options).await.map_err(|error| CliError::new(ExitStatus::Usage, error))?;
-    announce(&folder, &claim, &engine, options.listen.is_some())?;
+    let for_others = options.listen.is_some();
+    announce(&folder, &claim, &engine, for_others)?;
+    let line = match for_others {
+        true => format!(". {}", folder.join(SHELL_FILE).display()),
+        false => format!("the background engine runs, as process {}", std::process::id()),
+    };
+    // An error is ignored: the parent process may have ended.
+    let _ = writeln!(std::io::stdout(), "{line}");
     let ending = tokio::select! {
         signal = signals.recv() => Some(signal),
         () = interrupted => None,
         () = engine.ended() => None,
+        never = stay_announced(&folder, &mut claim, &engine, for_others) => match never {},
     };
     claim.withdraw()?;
     // Its keys are no longer valid.
     let _ = std::fs::remove_file(folder.join(SHELL_FILE));
     engine.shutdown().await;
+    claim.hold_to_the_end();
     match ending {
         Some(FatalSignal::HangUp) => Ok(ExitStatus::Remote(129)),
         _ => Ok(ExitStatus::Ok),
     }
 }
 
-/// Writes the state file, and says on standard output that the engine listens. For other clients there is a file that a
-/// shell can source.
+/// Writes the state file. For other clients there is a file that a shell can source.
 fn announce(folder: &Path, claim: &Claim, engine: &Engine, for_others: bool) -> Result<(), CliError> {
     let failed = |error: std::io::Error| {
         CliError::new(ExitStatus::Failed, format!("cannot write into {}: {error}", folder.display()))
     };
-    let file = folder.join(SHELL_FILE);
     if for_others {
         let line = |(name, value)| format!("export {name}='{value}'\n");
         let text: String = engine.client_environment().into_iter().map(line).collect();
-        bai_private::replace_cache(&file, text.as_bytes()).map_err(failed)?;
+        bai_private::replace_cache(&folder.join(SHELL_FILE), text.as_bytes()).map_err(failed)?;
     }
     claim.announce(&DaemonInfo {
         socket: engine.socket().unwrap_or(folder).to_owned(),
@@ -272,13 +291,18 @@ fn announce(folder: &Path, claim: &Claim, engine: &Engine, for_others: bool) -> 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: engine.instance().to_owned(),
     })?;
-    let line = match for_others {
-        true => format!(". {}", file.display()),
-        false => format!("the background engine runs, as process {}", std::process::id()),
-    };
-    // An error is ignored: the parent process may have ended.
-    let _ = writeln!(std::io::stdout(), "{line}");
     Ok(())
+}
+
+/// Keeps the claim, and writes the files again that were removed.
+async fn stay_announced(folder: &Path, claim: &mut Claim, engine: &Engine, for_others: bool) -> Infallible {
+    loop {
+        claim.disturbed().await;
+        let is_complete = claim.is_announced() && (!for_others || folder.join(SHELL_FILE).exists());
+        if !is_complete && let Err(error) = announce(folder, claim, engine, for_others) {
+            error.report();
+        }
+    }
 }
 
 async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, CliError> {
@@ -294,13 +318,14 @@ async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, Cli
         let mut interval = tokio::time::interval(LOOK_AGAIN);
         let began = Instant::now();
         while daemon::is_running(&folder)? {
-            if pid.is_none() && began.elapsed() > FOREIGN {
+            let is_late = began.elapsed() > FOREIGN;
+            if pid.is_none() && is_late {
                 daemon::check_version(&folder)?;
             }
-            // An engine that starts listens soon; one that ends needs no signal.
+            // An engine that starts is announced soon; one that ends needs no signal.
             if pid.is_none()
-                && let Some(found) = daemon::read(&folder)?
-                && let Some(process) = found.listening_process().await
+                && (is_late || daemon::read(&folder)?.is_some())
+                && let Some(process) = daemon::process(&folder).await?
             {
                 kill(Pid::from_raw(process), Signal::SIGTERM).map_err(|error| failed(&error))?;
                 // A process that is stopped gets its signals when it goes on.
@@ -313,6 +338,9 @@ async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, Cli
     };
     match tokio::time::timeout(STOP_LIMIT, gone).await {
         Ok(ended) => ended?,
+        Err(_) if pid.is_none() => {
+            return Err(failed(&"no process of this user on this machine is known to be it"));
+        }
         Err(_) => return Err(failed(&format!("it has not ended within {} s", STOP_LIMIT.as_secs()))),
     }
     let process = pid.map_or_else(String::new, |pid| format!(", process {pid},"));

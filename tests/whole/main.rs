@@ -2,6 +2,7 @@
 //! interpreters. There are no mocks. Tests wait for events with a limit, and never sleep.
 
 mod daemon;
+mod engine_files;
 mod engine_life;
 mod faulty_link;
 mod web_server;

@@ -6,6 +6,7 @@
 //! before it can be ended; until then new ones wait. So other users of the machine, who can reach a TCP address, can neither
 //! occupy an engine nor keep its owner out, however many connections they open.
 
+use super::listeners::PrivateListener;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -18,7 +19,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +60,7 @@ impl Visitor for UnixStream {
 
 /// The listeners of an engine.
 pub(super) struct Doors {
-    pub(super) socket: Option<UnixListener>,
+    pub(super) socket: Option<PrivateListener>,
     pub(super) tcp: Option<TcpListener>,
 }
 

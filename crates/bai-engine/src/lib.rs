@@ -25,7 +25,7 @@
 //! | File | Its job |
 //! |---|---|
 //! | `server`, `options`, `state` | the engine that others start, and the state that all handlers share |
-//! | `listeners`, `connections` | where it listens, and who may connect |
+//! | `listeners`, `folder_watch`, `connections` | where it listens, also after its socket was removed, and who may connect |
 //! | `routes`, `auth`, `signed_body`, `used_signatures`, `request`, `error` | from bytes to handlers, and every error as a problem |
 //! | `requirements` | what a new session may ask for |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql`, `pty`, `services`, `live_stat` | the handlers |
@@ -63,6 +63,7 @@ mod error;
 mod events;
 mod execute;
 mod files;
+mod folder_watch;
 mod frame;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -1,18 +1,24 @@
 //! The places where an engine listens: a Unix socket that only its owner can reach, and a TCP address for other clients. Who
 //! may connect is decided in `connections`.
+//!
+//! The file of a Unix socket can be removed or replaced while the engine listens, and no program reaches the engine any more. So
+//! the engine watches it, and makes it again.
 
+use super::folder_watch::FolderWatch;
 use super::options::SocketFolder;
 use super::server::EngineError;
+use axum::serve::Listener;
 use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 /// The name of a socket in a folder of its own.
 const SOCKET: &str = "engine.sock";
@@ -26,17 +32,17 @@ const LONGEST_PATH: usize = 103;
 /// the socket, and a reader would have to read them after an interrupt.
 const SEND_BUFFER: u32 = 512 << 10;
 
-/// A Unix socket that listens. The socket is removed with this value.
+/// The file of a Unix socket. It is removed with this value.
 #[derive(Debug)]
 pub(super) struct PrivateSocket {
-    path: PathBuf,
+    file: Arc<SocketFile>,
     /// The folder, if it was made for this socket only.
     _folder: Option<TempDir>,
 }
 
 impl PrivateSocket {
-    /// Listens in a folder of which this process must be the owner.
-    pub(super) fn listen(folder: &SocketFolder) -> Result<(Self, UnixListener), EngineError> {
+    /// Listens in a folder of which this process must be the owner. Must be called on a tokio runtime.
+    pub(super) fn listen(folder: &SocketFolder) -> Result<(Self, PrivateListener), EngineError> {
         match folder {
             SocketFolder::At(folder) if fits(&folder.join(SOCKET)) => {
                 prepare(folder).map_err(|source| EngineError::Socket { path: folder.clone(), source })?;
@@ -54,35 +60,116 @@ impl PrivateSocket {
     }
 
     /// Listens at `path`, and replaces the socket that an earlier engine left there.
-    fn at(path: PathBuf, folder: Option<TempDir>) -> Result<(Self, UnixListener), EngineError> {
-        let listen = || {
-            // A socket has its final name only once it listens.
-            let unready = path.with_extension("new");
-            match fs::remove_file(&unready) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+    fn at(path: PathBuf, folder: Option<TempDir>) -> Result<(Self, PrivateListener), EngineError> {
+        let watch = FolderWatch::of(path.parent().unwrap_or(&path));
+        let file = Arc::new(SocketFile { path, made: Mutex::default() });
+        match file.listen() {
+            Ok(listener) => {
+                let listener = PrivateListener { file: file.clone(), listener, watch };
+                Ok((PrivateSocket { file, _folder: folder }, listener))
             }
-            let listener = UnixListener::bind(&unready)?;
-            fs::set_permissions(&unready, Permissions::from_mode(0o600))?;
-            fs::rename(&unready, &path)?;
-            Ok(listener)
-        };
-        match listen() {
-            Ok(listener) => Ok((PrivateSocket { path, _folder: folder }, listener)),
-            Err(source) => Err(EngineError::Socket { path, source }),
+            Err(source) => Err(EngineError::Socket { path: file.path.clone(), source }),
         }
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 }
 
 impl Drop for PrivateSocket {
     fn drop(&mut self) {
-        // An error is ignored: the next engine replaces the socket.
-        let _ = fs::remove_file(&self.path);
+        if self.file.is_ours() {
+            // An error is ignored: the next engine replaces the socket.
+            let _ = fs::remove_file(&self.file.path);
+        }
     }
+}
+
+/// Listens at a Unix socket, and makes its file again when that is gone.
+#[derive(Debug)]
+pub(super) struct PrivateListener {
+    file: Arc<SocketFile>,
+    listener: UnixListener,
+    watch: FolderWatch,
+}
+
+impl Listener for PrivateListener {
+    type Io = UnixStream;
+    type Addr = tokio::net::unix::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            tokio::select! {
+                // A listener that is replaced has no connections that wait.
+                biased;
+                accepted = Listener::accept(&mut self.listener) => return accepted,
+                () = self.watch.changed() => self.make_again(),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+impl PrivateListener {
+    /// Makes the file again if it is gone, or is another one at which no process listens.
+    fn make_again(&mut self) {
+        let is_free = || matches!(connect(&self.file.path), Err(Errno::ENOENT | Errno::ECONNREFUSED));
+        if self.file.is_ours() || !is_free() {
+            return;
+        }
+        match self.file.listen() {
+            Ok(listener) => {
+                tracing::warn!(socket = %self.file.path.display(), "the socket was removed, and is made again");
+                self.listener = listener;
+            }
+            Err(error) => {
+                tracing::warn!(socket = %self.file.path.display(), %error, "the socket was removed");
+            }
+        }
+    }
+}
+
+/// The file of a Unix socket of this process.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode of the file that was made.
+    made: Mutex<Option<(u64, u64)>>,
+}
+
+impl SocketFile {
+    /// Makes the file, in place of another one, and its folder, and listens.
+    fn listen(&self) -> io::Result<UnixListener> {
+        if let Some(folder) = self.path.parent() {
+            prepare(folder)?;
+        }
+        // A socket has its final name only once it listens.
+        let unready = self.path.with_extension("new");
+        match fs::remove_file(&unready) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&unready)?;
+        fs::set_permissions(&unready, Permissions::from_mode(0o600))?;
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = identity(&unready);
+        fs::rename(&unready, &self.path)?;
+        Ok(listener)
+    }
+
+    /// Whether the file at the path is the one that was made.
+    fn is_ours(&self) -> bool {
+        let made = *self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.is_some() && identity(&self.path) == made
+    }
+}
+
+/// Device and inode of a file; `None` if there is none. A socket keeps its inode as long as it is open.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// Makes `folder` if it is missing, and closes it to other users.
@@ -150,7 +237,6 @@ pub(super) fn listen_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o777
@@ -203,5 +289,37 @@ mod tests {
         assert_eq!(mode(&made), 0o700);
         drop(socket);
         assert!(!made.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_removed_or_replaced_is_made_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("engine");
+        let (socket, mut listener) = PrivateSocket::listen(&SocketFolder::At(folder.clone())).unwrap();
+        let path = socket.path().to_owned();
+        tokio::spawn(async move {
+            loop {
+                listener.accept().await;
+            }
+        });
+        let again = || async {
+            while connect(&path).is_err() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!((mode(&folder), mode(&path)), (0o700, 0o600));
+        };
+        fs::remove_file(&path).unwrap();
+        again().await;
+        fs::remove_dir_all(&folder).unwrap();
+        again().await;
+        fs::write(folder.join("other"), "").unwrap();
+        fs::rename(folder.join("other"), &path).unwrap();
+        again().await;
+        // Another engine listens there.
+        let other = PrivateSocket::at(path.clone(), None).unwrap();
+        drop(socket);
+        assert!(path.exists() && connect(&path).is_ok());
+        drop(other);
+        assert!(!path.exists());
     }
 }

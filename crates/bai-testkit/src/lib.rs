@@ -14,6 +14,7 @@ mod processes;
 mod sandbox;
 mod screen;
 mod venv;
+mod wait;
 
 pub use binary::binary;
 pub use fake_terminal::{End, FakeTerminal, PROMPT};
@@ -22,3 +23,4 @@ pub use needs::{as_another_user, leave_out, need, need_one_of, take_left_out};
 pub use sandbox::{Finished, Sandbox, pyenv_root};
 pub use screen::Screen;
 pub use venv::{test_venv, test_venv_with};
+pub use wait::wait_until;

@@ -1,13 +1,18 @@
 //! The locks of a background engine. The system drops a lock with the process that holds it, however that ends, so no time
 //! limit is needed to tell whether an engine lives.
+//!
+//! The file of the lock can be removed while the engine lives. The engine then locks a new one. Until it does so, the process that
+//! holds the removed file tells that the engine lives (`holder`), so that no second one is started.
 
-use super::{DaemonError, prepare, sessions_folder};
+use super::{DaemonError, holder, prepare, sessions_folder};
+use crate::folder_watch::FolderWatch;
+use crate::listeners::identity;
 use crate::options::Workdirs;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file whose lock an engine holds as long as it lives.
@@ -20,7 +25,9 @@ const START_FILE: &str = "engine.lock";
 pub struct Claim {
     folder: PathBuf,
     /// Holds the lock: it is one of this open file, not of the process.
-    _life: File,
+    life: File,
+    /// The watch over the folder, once it has begun.
+    watch: Option<FolderWatch>,
 }
 
 impl Claim {
@@ -32,6 +39,37 @@ impl Claim {
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
+
+    /// Holds the claim until this process has ended, so that nobody takes it for gone before.
+    pub fn hold_to_the_end(self) {
+        std::mem::forget(self.life);
+    }
+
+    /// Waits until files of the folder may have been removed or replaced. The claim holds afterwards. Must be called on a
+    /// tokio runtime.
+    pub async fn disturbed(&mut self) {
+        loop {
+            self.watch.get_or_insert_with(|| FolderWatch::of(&self.folder)).changed().await;
+            match self.renew() {
+                Ok(true) => return,
+                Ok(false) => tracing::warn!("another engine has claimed the folder of this one"),
+                Err(error) => tracing::warn!(%error, "the claim cannot be renewed"),
+            }
+        }
+    }
+
+    /// Locks the file that has the name now, if it is another one than before. Returns whether the claim holds.
+    fn renew(&mut self) -> Result<bool, DaemonError> {
+        let path = self.folder.join(LIFE_FILE);
+        let held = self.life.metadata().map_err(|source| DaemonError::Io { path: path.clone(), source })?;
+        if identity(&path) == Some((held.dev(), held.ino())) {
+            return Ok(true);
+        }
+        let Some(life) = lock_life(&self.folder)? else { return Ok(false) };
+        tracing::warn!(file = %path.display(), "the file was removed, and is made again");
+        self.life = life;
+        Ok(true)
+    }
 }
 
 /// Claims `folder` for an engine of this process, and removes the state file of an engine that has died. Makes the
@@ -40,19 +78,27 @@ impl Claim {
 /// # Errors
 /// When the folder belongs to another user, or cannot be written.
 pub fn claim(folder: &Path) -> Result<Option<Claim>, DaemonError> {
-    let life = open(folder, LIFE_FILE)?;
-    match fcntl(&life, FcntlArg::F_OFD_SETLK(&whole_file())) {
-        Ok(_) => {}
-        Err(Errno::EAGAIN | Errno::EACCES) => return Ok(None),
-        Err(errno) => return Err(io_error(&folder.join(LIFE_FILE), errno)),
+    if is_running(folder)? {
+        return Ok(None);
     }
-    let claim = Claim { folder: folder.to_owned(), _life: life };
+    let Some(life) = lock_life(folder)? else { return Ok(None) };
+    let claim = Claim { folder: folder.to_owned(), life, watch: None };
     claim.withdraw()?;
     Ok(Some(claim))
 }
 
+/// Opens the file and locks it. `None` when another process holds the lock.
+fn lock_life(folder: &Path) -> Result<Option<File>, DaemonError> {
+    let life = open(folder, LIFE_FILE)?;
+    match fcntl(&life, FcntlArg::F_OFD_SETLK(&whole_file())) {
+        Ok(_) => Ok(Some(life)),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+        Err(errno) => Err(io_error(&folder.join(LIFE_FILE), errno)),
+    }
+}
+
 /// Whether an engine lives in `folder`: it runs, starts, ends or is stopped. The question takes no lock, so it disturbs no
-/// engine.
+/// engine. A removed file is no proof that none lives.
 ///
 /// # Errors
 /// When the lock cannot be read.
@@ -60,12 +106,18 @@ pub fn is_running(folder: &Path) -> Result<bool, DaemonError> {
     let path = folder.join(LIFE_FILE);
     let life = match OpenOptions::new().read(true).write(true).open(&path) {
         Ok(life) => life,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(holder::of(&path).is_some()),
         Err(source) => return Err(DaemonError::Io { path, source }),
     };
     let mut found = whole_file();
     fcntl(&life, FcntlArg::F_OFD_GETLK(&mut found)).map_err(|errno| io_error(&path, errno))?;
     Ok(i32::from(found.l_type) != nix::libc::F_UNLCK)
+}
+
+/// The id of the process that holds the lock of the engine in `folder`. `None` if there is none, if the process belongs to another
+/// user or machine, and on systems other than Linux, which do not tell.
+pub(super) fn holding_process(folder: &Path) -> Option<i32> {
+    holder::of(&folder.join(LIFE_FILE))
 }
 
 /// A program holds this lock while it looks for an engine and may start one. Other programs wait.

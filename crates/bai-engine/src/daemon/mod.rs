@@ -3,7 +3,10 @@
 //!
 //! Its folder belongs to the user alone. A lock there tells whether it lives (`locks`), and the state file tells where it
 //! is and with which keys. A program that finds the lock and no state file has found an engine that starts or ends.
+//!
+//! These files can be removed under a living engine. It makes them again ([`Claim::disturbed`]).
 
+mod holder;
 mod locks;
 
 use super::keypair::Keypair;
@@ -54,7 +57,7 @@ pub enum DaemonError {
         source: io::Error,
     },
     /// The file is that of another version of this program.
-    #[error("the background engine{} is of another version, which wrote {} in another form", process(*pid), path.display())]
+    #[error("the background engine{} is of another version, which wrote {} in another form", in_words(*pid), path.display())]
     OtherVersion {
         /// The state file.
         path: PathBuf,
@@ -113,6 +116,11 @@ impl Claim {
         bai_private::replace_cache(&path, &text).map_err(io)
     }
 
+    /// Whether there is a state file.
+    pub fn is_announced(&self) -> bool {
+        self.folder().join(STATE_FILE).exists()
+    }
+
     /// Removes the state file, of this engine or of one that has died. The engine can still end its sessions then.
     ///
     /// # Errors
@@ -123,6 +131,21 @@ impl Claim {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(DaemonError::Io { path, source }),
             _ => Ok(()),
         }
+    }
+}
+
+/// The id of the process of the engine in `folder`, as the system knows it. `None` if that is no process of our user on this
+/// machine.
+///
+/// # Errors
+/// As [`read`].
+pub async fn process(folder: &Path) -> Result<Option<i32>, DaemonError> {
+    match locks::holding_process(folder) {
+        Some(process) => Ok(Some(process)),
+        None => match read(folder)? {
+            Some(found) => Ok(found.listening_process().await),
+            None => Ok(None),
+        },
     }
 }
 
@@ -162,7 +185,7 @@ pub fn check_version(folder: &Path) -> Result<(), DaemonError> {
 }
 
 /// `, process PID,` in a sentence.
-fn process(pid: Option<u32>) -> String {
+fn in_words(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(", process {pid},"))
 }
 
@@ -196,7 +219,7 @@ impl DaemonInfo {
     }
 
     /// The id of the process that listens at the socket, as the system knows it. `None` if no process of our user does.
-    pub async fn listening_process(&self) -> Option<i32> {
+    async fn listening_process(&self) -> Option<i32> {
         self.connect().await?.peer_cred().ok()?.pid()
     }
 

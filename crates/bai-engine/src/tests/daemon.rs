@@ -28,7 +28,7 @@ async fn a_background_engine_is_found_by_its_state_file_only() {
     let found = daemon::read(&state).unwrap().unwrap();
     assert!(found.answers().await);
     let ours = i32::try_from(std::process::id()).unwrap();
-    assert_eq!(found.listening_process().await, Some(ours));
+    assert_eq!(daemon::process(&state).await.unwrap(), Some(ours));
     let earlier = DaemonInfo { instance: "of an engine that died".into(), ..found.clone() };
     assert!(!earlier.answers().await, "another engine listens there");
     lab.engine.shutdown().await;
