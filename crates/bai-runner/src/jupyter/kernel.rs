@@ -163,13 +163,10 @@ impl JupyterKernel {
         None
     }
 
-    /// Direct output of the process belongs to the running cell. Without one it is only logged.
+    /// The process has written directly, with or without a cell.
     fn on_text(&mut self, is_out: bool) {
         let text = if is_out { self.kernel.out.read() } else { self.kernel.err.read() };
         let Some(text) = text else { return };
-        if self.cell.is_none() {
-            return tracing::debug!(text, "direct output of a Jupyter kernel");
-        }
         self.text(if is_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) });
     }
 
@@ -284,8 +281,6 @@ impl JupyterKernel {
     pub(crate) fn send(&mut self, message: &ToDriver<'_>) {
         match *message {
             ToDriver::Run { id, code } => {
-                // Earlier direct output does not belong to the cell.
-                self.drain(|reply| tracing::debug!(?reply, "direct output of a Jupyter kernel"));
                 let (request, inspects) = match question_about(code, &self.language) {
                     Some((name, detail)) => (inspect(name, detail), true),
                     None => (execute(code), false),

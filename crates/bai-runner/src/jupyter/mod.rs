@@ -7,12 +7,14 @@
 //! | `connection_file` | where a kernel listens |
 //! | `connection` | the sockets |
 //! | `start` | the start of a kernel's process |
+//! | `direct_output` | what the process writes past its messages |
 //! | `kernel` | a running kernel, in the place of an interpreter under a driver |
 //! | `cell`, `messages` | when a cell is over, and what the kernel's messages mean |
 
 mod cell;
 mod connection;
 mod connection_file;
+mod direct_output;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
 mod kernel;

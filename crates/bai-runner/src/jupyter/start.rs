@@ -2,16 +2,16 @@
 
 use super::connection::{Sockets, post};
 use super::connection_file::ConnectionFile;
+use super::direct_output::DirectOutput;
 use super::spec::Kernelspec;
 use crate::error::StartError;
 use crate::free_ports::Attempts;
 use crate::interpreter::last_lines;
 use crate::kernel_spec::KernelSpec;
-use crate::output::Output;
 use crate::process::{self, Process, Program};
 use crate::process_tree::{self, ProcessTree};
 use bai_protocol::record::ConsoleRecord;
-use jupyter_protocol::KernelInfoRequest;
+use jupyter_protocol::{ExecuteRequest, KernelInfoRequest};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ const SOCKETS_WITHIN: Duration = Duration::from_secs(30);
 /// When no output comes, the kernel is asked again after this time: our subscription may have been too late.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Makes output past Python's own streams a part of them, in kernels that capture it.
+const DESCRIPTORS: &str = include_str!("descriptors.py");
+
 /// The process of a kernel that takes cells, and the connection to it. Dropping it kills all processes of the kernel.
 pub(super) struct KernelProcess {
     pub(super) process: Process,
@@ -31,9 +34,8 @@ pub(super) struct KernelProcess {
     pub(super) sockets: Sockets,
     /// The connection file, removed when this is dropped.
     _connection_file: ConnectionFile,
-    /// Output that the process writes directly and not as messages.
-    pub(super) out: Output,
-    pub(super) err: Output,
+    pub(super) out: DirectOutput,
+    pub(super) err: DirectOutput,
 }
 
 impl KernelProcess {
@@ -101,7 +103,7 @@ async fn until_ready(
     let (mut process, out, err) = Process::spawn(program).map_err(|source| cannot_start(kernel, source))?;
     drop(connection_file.give_up_ports());
     let process_tree = ProcessTree::new(process.leader(), &mark);
-    let (mut out, mut err) = (Output::new(out), Output::new(err));
+    let (mut out, mut err) = (DirectOutput::new(out), DirectOutput::new(err));
     let mut early = Vec::new();
     let sockets = {
         let connecting = Sockets::connect(connection_file.info());
@@ -125,8 +127,17 @@ async fn until_ready(
     };
     let mut started =
         KernelProcess { process, process_tree, sockets, _connection_file: connection_file, out, err };
-    match until_it_answers(&mut started).await {
-        None => Ok(started),
+    let ended = match until_it_answers(&mut started).await {
+        None if kernel.language() == "python" => join_descriptors(&mut started).await,
+        ended => ended,
+    };
+    match ended {
+        None => {
+            let process = started.process.leader();
+            started.out.kernel_is_ready(process, libc::STDOUT_FILENO);
+            started.err.kernel_is_ready(process, libc::STDERR_FILENO);
+            Ok(started)
+        }
         Some(status) => {
             let (_, how) = process::describe_end(&status);
             started.drain(|record| early.push(record));
@@ -162,6 +173,34 @@ async fn until_it_answers(kernel: &mut KernelProcess) -> Option<ExitStatus> {
             Some(message) = kernel.sockets.answers.recv() => replied |= message.kind == "kernel_info_reply",
             status = kernel.process.wait() => return status.ok(),
             _ = again.tick() => drop(post(&kernel.sockets.shell, KernelInfoRequest {}.into())),
+        }
+    }
+    None
+}
+
+/// Runs [`DESCRIPTORS`] in a Python kernel, as an expression of a client and not as a cell: IPython replaces the method
+/// `write` of the streams while a cell runs. Returns the exit status if the process ended first.
+async fn join_descriptors(kernel: &mut KernelProcess) -> Option<ExitStatus> {
+    // A JSON string without characters above ASCII is a string of Python too.
+    let expression = format!("exec({}, {{}})", serde_json::Value::from(DESCRIPTORS));
+    let request = ExecuteRequest {
+        silent: true,
+        store_history: false,
+        allow_stdin: false,
+        user_expressions: Some([("joined".to_owned(), expression)].into()),
+        ..ExecuteRequest::new(String::new())
+    };
+    let request = post(&kernel.sockets.shell, request.into());
+    let (mut replied, mut idle) = (false, false);
+    while !(replied && idle) {
+        tokio::select! { biased;
+            Some(message) = kernel.sockets.output.recv() => {
+                idle |= message.parent == request && message.state() == "idle";
+            }
+            Some(message) = kernel.sockets.answers.recv() => {
+                replied |= message.parent == request;
+            }
+            status = kernel.process.wait() => return status.ok(),
         }
     }
     None

@@ -59,6 +59,79 @@ async fn python_runs_as_in_a_notebook() {
 }
 
 #[tokio::test]
+async fn output_past_python_comes_once_and_in_its_place() {
+    let Some(mut session) = start(PYTHON).await else { return };
+    let code = "import ctypes, os, subprocess, sys\n\
+        print('a')\n\
+        os.system('echo b')\n\
+        print('c', end='')\n\
+        os.write(1, b'd\\n')\n\
+        subprocess.run(['echo', 'e'], check=True)\n\
+        subprocess.run(['echo', 'f'], stdout=sys.stdout, check=True)\n\
+        print('g', file=sys.stderr)\n\
+        os.system('echo h >&2')\n\
+        subprocess.run('echo i >&2', shell=True, stderr=sys.stderr, check=True)\n\
+        libc = ctypes.CDLL(None)\n\
+        libc.puts(b'j'); libc.fflush(None)\n\
+        if os.fork() == 0:\n\
+        \x20   os.write(1, b'k\\n')\n\
+        \x20   os._exit(0)\n\
+        os.wait()\n\
+        _ = os.write(1, 'größe'.encode()[:3]), os.write(1, 'größe'.encode()[3:])";
+    for _ in 0..3 {
+        let outcome = session.run(code).await;
+        assert_eq!(outcome.stdout(), "a\nb\ncd\ne\nf\nj\nk\ngröße", "{outcome:?}");
+        assert_eq!(outcome.stderr(), "g\nh\ni\n");
+    }
+    // The runner's own code leaves no names and no entry of the history.
+    assert_eq!(session.value("print('join' in globals(), len(In))").await, "False 5\n");
+    let flood = session.value("_ = os.system('yes x 2>&- | head -c 3000000')").await;
+    assert_eq!(flood.len(), 3_000_000);
+}
+
+/// A kernel that gives its cells to a shell, and leaves its descriptors alone unless it captures them.
+fn install_shell_kernel(venv: &str, captures: &str) -> tempfile::TempDir {
+    let script = "import os\n\
+        from ipykernel.kernelapp import IPKernelApp\n\
+        from ipykernel.kernelbase import Kernel\n\
+        class Shell(Kernel):\n\
+        \x20   implementation = implementation_version = banner = 'shell'\n\
+        \x20   language_info = {'name': 'sh', 'mimetype': 'text/plain', 'file_extension': '.sh'}\n\
+        \x20   def do_execute(self, code, *_, **__):\n\
+        \x20       os.system(code)\n\
+        \x20       return {'status': 'ok', 'execution_count': 1, 'payload': [], 'user_expressions': {}}\n\
+        IPKernelApp.launch_instance(kernel_class=Shell)";
+    let captures = format!("--IPKernelApp.capture_fd_output={captures}");
+    let argv = [&format!("{venv}/bin/python"), "-c", script, "-f", "{connection_file}", &captures];
+    install("shell", &serde_json::json!({"argv": argv, "display_name": "Shell", "language": "sh"}))
+}
+
+#[tokio::test]
+async fn output_while_no_cell_runs_comes_once() {
+    let Some(venv) = test_venv() else { return };
+    for (image, captures) in [(PYTHON, "True"), ("jupyter:shell", "False"), ("jupyter:shell", "True")] {
+        let folder = install_shell_kernel(venv, captures);
+        let env = [("VIRTUAL_ENV", venv), ("JUPYTER_PATH", folder.path().to_str().unwrap())];
+        let mut session = Session::start_with(image, &env).await;
+        let gate = session.folder.path().join("gate");
+        nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let cell = |code: &str| match image {
+            PYTHON => format!("import os\n_ = os.system({code:?})"),
+            _ => code.to_owned(),
+        };
+        session.send(Op::Code(cell("(read line <gate; echo $line) & echo on"))).await;
+        let first = session.finish().await.stdout();
+        // A kernel that captures its own output may publish it a moment after the cell.
+        let text = ConsoleRecord::Stdout("on\n".into());
+        assert!(first == "on\n" || captures == "True" && session.next().await == Reply::Console(text));
+        tokio::fs::write(&gate, "late\n").await.unwrap();
+        assert_eq!(session.next().await, Reply::Console(ConsoleRecord::Stdout("late\n".into())), "{image}");
+        let outcome = session.run(&cell("echo last >&2; exit 3")).await;
+        assert_eq!(outcome.stdout(), "", "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn rich_results_are_records() {
     let Some(mut session) = start(PYTHON).await else { return };
     let code = "from IPython.display import *\n\
