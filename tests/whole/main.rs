@@ -21,6 +21,7 @@ mod keyring;
 mod languages;
 mod limits;
 mod login;
+mod lost_sessions;
 mod media;
 mod pane;
 mod private_folders;

@@ -43,6 +43,7 @@ pub(super) async fn run_session(
     let mut reason = "user-requested";
     match started {
         Some(Ok((kernel, replies))) => {
+            session.tasks.spawn(session.clone().keep_log());
             session.log(start_message(&kernel));
             let _ = session.interpreter.set(kernel.describe());
             server.sessions.move_to(&session, SessionStatus::Running, "");

@@ -288,7 +288,15 @@ pub(super) async fn rename(
 /// `GET /{P}/{s}/logs` (`docs/wire` §2.8).
 pub(super) async fn logs(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
     let session = request::session(&server, &reference)?;
-    Ok(json_reply(StatusCode::OK, &json!({"result": {"logs": session.logs()}})))
+    let mut log = session.logs();
+    if log.is_empty() && session.status() == SessionStatus::Lost {
+        // An earlier engine had the session.
+        let lost = session.clone();
+        let kept = tokio::task::spawn_blocking(move || lost.kept_log()).await.ok().flatten();
+        let missing = || ApiError::lost_session(format!("Its log was not kept; {}.", session.kept_files()));
+        log = kept.ok_or_else(missing)?;
+    }
+    Ok(json_reply(StatusCode::OK, &json!({"result": {"logs": log}})))
 }
 
 /// `GET /{P}/{s}/status-history`.

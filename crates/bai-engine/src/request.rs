@@ -50,7 +50,7 @@ pub(super) fn ready_session(server: &ServerState, reference: &str) -> ApiResult<
     match session.status() {
         status if status.is_executable() || status == SessionStatus::Restarting => Ok(session),
         SessionStatus::Lost => Err(ApiError::lost_session(format!(
-            "{}; a new session with the name {} gets them",
+            "It does not run; {}. A new session with the name {} gets them.",
             session.kept_files(),
             session.name()
         ))),

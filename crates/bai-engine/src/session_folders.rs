@@ -1,5 +1,5 @@
 //! The folders of sessions, and what is known about each without its engine: a record beside the folder names the
-//! session. Files of a session outlive its kernel and its engine, however these end; only who destroys the session deletes
+//! session, and its log is there too. Files of a session outlive its kernel and its engine, however these end; only who destroys the session deletes
 //! them. Folders without files are removed.
 //!
 //! No other files are touched, and no symbolic links are followed.
@@ -21,6 +21,10 @@ const RECORD_LIMIT: u64 = 64 << 10;
 /// The end of a record's name, after that of the folder. Not one that a program tries for the name of a folder: `node .` runs
 /// `FOLDER.json` if there is one.
 const RECORD_END: &str = ".session";
+/// The end of the name of a log.
+const LOG_END: &str = ".log";
+/// The largest log that is read, in bytes.
+const LOG_LIMIT: u64 = 1 << 20;
 
 /// The session of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +44,7 @@ pub(super) struct Found {
     pub(super) folder: PathBuf,
     /// Missing if it could not be read.
     pub(super) record: Option<Record>,
-    /// When the session ended; else the last change of its record or its folder.
+    /// When the session ended; else the last moment at which it is known to have lived: that of its last output or record.
     pub(super) ended: Timestamp,
 }
 
@@ -78,7 +82,8 @@ fn describe(root: &Path, id: String) -> Found {
     let (folder, record) = (root.join(&id), read(root, &id));
     let changed = |path: &Path| Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok();
     let ended = record.as_ref().and_then(|record| record.ended);
-    let ended = ended.or_else(|| changed(&record_file(root, &id))).or_else(|| changed(&folder));
+    let last_seen = || changed(&record_file(root, &id)).max(changed(&log_file(root, &id)));
+    let ended = ended.or_else(last_seen).or_else(|| changed(&folder));
     Found { folder, record, ended: ended.unwrap_or_else(Timestamp::now), id }
 }
 
@@ -93,7 +98,7 @@ pub(super) fn sessions_with_files(root: &Path) -> usize {
     all(root).unwrap_or_default().iter().filter(|id| has_files(&root.join(id))).count()
 }
 
-/// The ids of all sessions that have a folder or a record, sorted.
+/// The ids of all sessions that have a folder, a record or a log, sorted.
 fn all(root: &Path) -> io::Result<Vec<String>> {
     let mut ids = Vec::new();
     for entry in fs::read_dir(root)? {
@@ -101,7 +106,7 @@ fn all(root: &Path) -> io::Result<Vec<String>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         // This is the type of the entry itself, not of a link's target.
         let kind = entry.file_type()?;
-        match name.strip_suffix(RECORD_END) {
+        match name.strip_suffix(RECORD_END).or_else(|| name.strip_suffix(LOG_END)) {
             Some(id) if kind.is_file() && is_session(id) => ids.push(id.to_owned()),
             None if kind.is_dir() && is_session(&name) => ids.push(name),
             _ => {}
@@ -144,6 +149,25 @@ fn read(root: &Path, id: &str) -> Option<Record> {
     serde_json::from_str(&text).ok()
 }
 
+fn log_file(root: &Path, id: &str) -> PathBuf {
+    root.join(format!("{id}{LOG_END}"))
+}
+
+/// Keeps the log of a session beside its folder.
+///
+/// # Errors
+/// Errors of the file system.
+pub(super) fn write_log(root: &Path, id: &str, log: &[u8]) -> io::Result<()> {
+    bai_private::replace_cache(&log_file(root, id), log)
+}
+
+/// The log that was kept; `None` if there is none.
+pub(super) fn read_log(root: &Path, id: &str) -> Option<Vec<u8>> {
+    let mut log = Vec::new();
+    bai_private::open_file(&log_file(root, id)).ok()?.take(LOG_LIMIT).read_to_end(&mut log).ok()?;
+    Some(log)
+}
+
 /// Keeps the folder of a session that has ended if there are files in it, and removes it otherwise. Returns whether it is
 /// kept.
 pub(super) fn keep_or_remove(root: &Path, id: &str) -> bool {
@@ -157,17 +181,20 @@ pub(super) fn keep_or_remove(root: &Path, id: &str) -> bool {
     false
 }
 
-/// Removes the folder of a session, with its files, and its record. Links are removed and not followed. The record stays if
+/// Removes the folder of a session, with its files, its log and its record. Links are removed and not followed. The record stays if
 /// files do, so that the session keeps its name.
 ///
 /// # Errors
 /// Errors of the file system; the first thing that stays is named if it belongs to another user.
 pub(super) fn remove(root: &Path, id: &str) -> io::Result<()> {
     removal::remove(&root.join(id))?;
-    match fs::remove_file(record_file(root, id)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    for file in [log_file(root, id), record_file(root, id)] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// Why the files of a session cannot be removed, as far as that is known beforehand.
@@ -181,7 +208,8 @@ pub(super) fn hindrance(root: &Path, id: &str) -> Option<String> {
 /// Errors of the file system; then the folder stays where it was.
 pub(super) fn hand_over(root: &Path, from: &str, to: &str) -> io::Result<usize> {
     fs::rename(root.join(from), root.join(to))?;
-    // The record of the new session replaces it.
+    // Those of the new session replace them.
+    let _ = fs::remove_file(log_file(root, from));
     let _ = fs::remove_file(record_file(root, from));
     Ok(fs::read_dir(root.join(to)).map_or(0, Iterator::count))
 }
@@ -231,6 +259,8 @@ mod tests {
         assert_eq!((found[1].id.as_str(), &found[1].record), (unrecorded.as_str(), &None));
         assert_eq!(found.len(), 2);
         assert!(!root.join(&empty).exists() && !record_file(&root, &orphan).exists());
+        write_log(&root, &new_id(), b"hello").unwrap();
+        find(&root).unwrap();
         for one in &found {
             remove(&root, &one.id).unwrap();
         }
@@ -243,10 +273,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (old, new) = (new_id(), new_id());
         write(root.path(), &old, &record("work")).unwrap();
+        write_log(root.path(), &old, b"hello").unwrap();
+        assert_eq!(read_log(root.path(), &old).unwrap(), b"hello");
         fs::create_dir(root.path().join(&old)).unwrap();
         fs::write(root.path().join(&old).join("file"), "x").unwrap();
         assert_eq!(hand_over(root.path(), &old, &new).unwrap(), 1);
-        assert!(root.path().join(&new).join("file").exists() && all(root.path()).unwrap() == [new]);
+        assert!(root.path().join(&new).join("file").exists());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+        assert_eq!(all(root.path()).unwrap(), [new]);
         assert!(hand_over(root.path(), &old, &new_id()).is_err());
     }
 

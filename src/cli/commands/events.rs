@@ -8,7 +8,7 @@ use crate::cli::json_lines;
 use crate::cli::server::Server;
 use crate::cli::table::{self, put_json, write};
 use crate::render::{Flow, sanitize};
-use bai_client::EventStream;
+use bai_client::{ComputeSession, EventStream};
 use bai_protocol::events::SessionEvent;
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
@@ -29,16 +29,19 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Events) -> Res
         biased;
         _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
-        ended = follow(context, &mut events, one.is_some()) => ended,
+        ended = follow(context, &mut events, one.as_ref()) => ended,
     }
 }
 
 async fn follow(
     context: &CommandContext,
     events: &mut EventStream,
-    one: bool,
+    one: Option<&ComputeSession>,
 ) -> Result<ExitStatus, CliError> {
     events.connected().await?;
+    if let Some(session) = one {
+        check_not_lost(session).await?;
+    }
     if context.global.json {
         put_json(&json!({"event": "connected"}))?;
     } else if !context.global.quiet {
@@ -53,11 +56,22 @@ async fn follow(
             event.status(),
             Some(SessionStatus::Terminated | SessionStatus::Cancelled | SessionStatus::Lost)
         );
-        if one && over {
+        if one.is_some() && over {
             return Ok(ExitStatus::Ok);
         }
     }
     Err(CliError::new(ExitStatus::Lost, "no more events: the server has ended, and its sessions with it"))
+}
+
+/// A lost session has ended, so it has no more events.
+async fn check_not_lost(session: &ComputeSession) -> Result<(), CliError> {
+    let info = session.info().await?;
+    if info.status != Some(SessionStatus::Lost) {
+        return Ok(());
+    }
+    let files = info.status_info.map(|files| format!("; {files}")).unwrap_or_default();
+    let sentence = format!("the session {} is lost, so it has no more events{files}", session.name());
+    Err(CliError::new(ExitStatus::NotFound, sentence))
 }
 
 fn for_programs(event: &SessionEvent) -> String {

@@ -9,7 +9,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// How long the log in the folder may be behind: a program that prints without end would otherwise write without end.
+const LOG_DELAY: Duration = Duration::from_secs(1);
 
 impl Session {
     /// A session of which only the folder is left.
@@ -61,6 +65,36 @@ impl Session {
         session_folders::write(root, self.id(), &Record { name, image, created, ended })
     }
 
+    /// Keeps the log on disk until the session ends, so that it outlives an engine that dies.
+    pub(crate) async fn keep_log(self: Arc<Self>) {
+        let changes = async {
+            loop {
+                self.logged.notified().await;
+                tokio::time::sleep(LOG_DELAY).await;
+                let session = self.clone();
+                let _ = tokio::task::spawn_blocking(move || session.write_log()).await;
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = changes => {}
+        }
+    }
+
+    /// An error is only traced: on a full disk the session goes on without its log.
+    fn write_log(&self) {
+        let Some(root) = self.root() else { return };
+        if let Err(error) = session_folders::write_log(root, self.id(), &self.log_bytes()) {
+            tracing::debug!(session = self.id(), %error, "the log cannot be kept");
+        }
+    }
+
+    /// The log that an earlier engine kept of this lost session; `None` if there is none. Does blocking I/O.
+    pub(crate) fn kept_log(&self) -> Option<String> {
+        let log = session_folders::read_log(self.root()?, self.id())?;
+        Some(String::from_utf8_lossy(&log).into_owned())
+    }
+
     /// Takes the folder of a session that is gone, with its files, as the folder of this session, which has not started.
     /// Returns how many entries it has. Does blocking I/O.
     ///
@@ -81,6 +115,9 @@ impl Session {
             return session_folders::remove(root, self.id()).map(|()| false);
         }
         let keeps = session_folders::keep_or_remove(root, self.id());
+        if keeps {
+            self.write_log();
+        }
         // On a full disk the earlier record stays, without the time.
         if keeps && let Err(error) = self.write_record(Some(Timestamp::now())) {
             tracing::warn!(session = self.id(), %error, "the end of the session cannot be recorded");

@@ -15,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,9 +73,11 @@ pub(super) struct Session {
     destroyed: AtomicBool,
     /// The last measurement of its use of resources.
     pub(super) meter: Meter,
+    /// Notified of log text.
+    logged: Notify,
     /// Notified of new runs and log text, for tests.
     #[cfg(test)]
-    changed: tokio::sync::Notify,
+    changed: Notify,
 }
 
 impl Session {
@@ -108,8 +110,9 @@ impl Session {
             queries: AtomicU64::new(0),
             destroyed: AtomicBool::new(false),
             meter: Meter::default(),
+            logged: Notify::new(),
             #[cfg(test)]
-            changed: tokio::sync::Notify::new(),
+            changed: Notify::new(),
         };
         (Arc::new(session), receiver)
     }
@@ -266,6 +269,7 @@ impl Session {
         let excess = (log.len() + tail.len()).saturating_sub(LOG_BYTES);
         log.drain(..excess.min(log.len()));
         log.extend(tail);
+        self.logged.notify_one();
         #[cfg(test)]
         self.changed.notify_waiters();
     }
@@ -278,12 +282,11 @@ impl Session {
 
     /// The log: the end of the output of the session's programs.
     pub(super) fn logs(&self) -> String {
-        let (front, back) = {
-            let state = self.lock();
-            let (front, back) = state.log.as_slices();
-            (front.to_vec(), back.to_vec())
-        };
-        String::from_utf8_lossy(&[front, back].concat()).into_owned()
+        String::from_utf8_lossy(&self.log_bytes()).into_owned()
+    }
+
+    fn log_bytes(&self) -> Vec<u8> {
+        self.lock().log.iter().copied().collect()
     }
 }
 
