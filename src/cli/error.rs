@@ -109,9 +109,11 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
         | ErrorKind::AlreadyExists
         | ErrorKind::NotAnswering
         | ErrorKind::Busy => ExitStatus::Refused,
-        ErrorKind::NotFound | ErrorKind::UnknownImage | ErrorKind::NotATerminal | ErrorKind::Ambiguous => {
-            ExitStatus::NotFound
-        }
+        ErrorKind::NotFound
+        | ErrorKind::NoSuchFile
+        | ErrorKind::UnknownImage
+        | ErrorKind::NotATerminal
+        | ErrorKind::Ambiguous => ExitStatus::NotFound,
         ErrorKind::NotLoopback => ExitStatus::Usage,
         ErrorKind::Timeout => ExitStatus::TimedOut,
         ErrorKind::Lost | ErrorKind::ServerEnded | ErrorKind::SessionFailed => ExitStatus::Lost,

@@ -237,7 +237,7 @@ async fn files(session: &ComputeSession) -> Outcome {
     let one = session.read_file("up/f3").await.map_err(text)?;
     ensure(one == vec![3; 3000], "read_file")?;
     let missing = session.list_files("no-such-folder").await;
-    ensure(matches!(&missing, Err(error) if error.kind() == ErrorKind::NotFound), format!("{missing:?}"))?;
+    ensure(matches!(&missing, Err(error) if error.kind() == ErrorKind::NoSuchFile), format!("{missing:?}"))?;
     Ok(format!("{} bytes", got.bytes))
 }
 

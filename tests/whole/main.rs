@@ -9,6 +9,7 @@ mod web_server;
 
 mod apps;
 mod bad_inputs;
+mod changing_files;
 mod commands;
 mod configuration;
 mod delegated_commands;
@@ -23,6 +24,7 @@ mod limits;
 mod login;
 mod lost_sessions;
 mod media;
+mod named_links;
 mod pane;
 mod private_folders;
 mod process_cleanup;

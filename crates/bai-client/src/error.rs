@@ -34,8 +34,10 @@ pub enum ErrorKind {
     ClockSkew,
     /// The key may not do that.
     Forbidden,
-    /// No such session, file, app…
+    /// No such session, app…
     NotFound,
+    /// No such file or folder in the session.
+    NoSuchFile,
     /// The server has no such image. [`ClientError::subject`] is the image.
     UnknownImage,
     /// The app does not speak the protocol of a terminal. [`ClientError::subject`] is the app.
@@ -197,6 +199,17 @@ impl ClientError {
         self
     }
 
+    /// The failure to do `what`, such as "read", to one file. The reason does not name the file again.
+    pub(crate) fn of_file(mut self, what: &str, path: &str) -> Self {
+        let path = byte_text::shown(path);
+        let why = self.0.why.strip_prefix(&path).and_then(|rest| rest.strip_prefix(": "));
+        if let Some(why) = why.filter(|_| !self.0.is_sentence) {
+            self.0.why = why.to_owned();
+        }
+        self.0.what = format!("{what} {path}");
+        self
+    }
+
     pub(crate) fn not_sent(mut self) -> Self {
         self.0.sent = false;
         self
@@ -314,6 +327,7 @@ fn kind_of(status: u16, slug: Option<&str>) -> ErrorKind {
             | "vfolder-operation-failed",
         ) => ErrorKind::Refused,
         (403, _) => ErrorKind::Forbidden,
+        (404, "vfolder-operation-failed") => ErrorKind::NoSuchFile,
         (404 | 410, _) => ErrorKind::NotFound,
         (409, _) => ErrorKind::Refused,
         (405 | 501, _) => ErrorKind::Unsupported,
@@ -351,6 +365,7 @@ mod tests {
             (400, "schema-validation-failed", ErrorKind::BadRequest),
             (401, "auth-failed", ErrorKind::Auth),
             (404, "too-many-sessions-matched", ErrorKind::Ambiguous),
+            (404, "vfolder-operation-failed", ErrorKind::NoSuchFile),
             (409, "session-invalid-state", ErrorKind::Refused),
             (429, "rate-limit-exceeded", ErrorKind::Busy),
             (500, "kernel-execution-failed", ErrorKind::Server),
@@ -359,6 +374,23 @@ mod tests {
             let body = format!(r#"{{"type":"https://api.backend.ai/probs/{slug}","title":"t"}}"#);
             assert_eq!(ClientError::from_reply("x", status, body.as_bytes()).kind(), kind, "{status} {slug}");
         }
+    }
+
+    #[test]
+    fn the_failure_of_one_file_names_it_once() {
+        let of = |msg: &str| {
+            let body = format!(
+                r#"{{"type":"https://api.backend.ai/probs/vfolder-operation-failed","title":"It has failed.","msg":"{msg}"}}"#
+            );
+            ClientError::from_reply("read the file", 400, body.as_bytes()).of_file("read", "a\n").to_string()
+        };
+        assert_eq!(of("a<U+000A>: Permission denied"), "could not read a<U+000A>: Permission denied");
+        assert_eq!(of("Too many files"), "could not read a<U+000A>: Too many files");
+        assert_eq!(missing().of_file("read", "a").to_string(), "a: gone");
+    }
+
+    fn missing() -> ClientError {
+        ClientError::new(ErrorKind::NoSuchFile, "use the path", "a: gone").into_sentence()
     }
 
     #[test]

@@ -106,8 +106,9 @@ pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
 pub use facts::SessionFacts;
 pub use files::{
-    DownloadOptions, Downloaded, DownloadedFile, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, Skipped,
-    SymbolicLink, UNREADABLE, Upload, UploadOptions, UploadRecord, Uploaded, not_a_file,
+    DownloadOptions, Downloaded, DownloadedFile, LINK_DANGLES, LINK_LEADS_TO_ITSELF, LINK_LEFT_OUT, Progress,
+    SPECIAL_LEFT_OUT, Skipped, SymbolicLink, UNREADABLE, Upload, UploadOptions, UploadRecord, Uploaded,
+    UploadedFile, not_a_file,
 };
 pub use home::{expand_session_tilde, expand_tilde};
 pub use list::{SessionPage, SessionQuery};

@@ -14,7 +14,7 @@ use bai_protocol::byte_text;
 use bai_protocol::files::{FileEntry, HOME, ListReply};
 use bai_protocol::machine_limit::explain;
 use serde_json::Value;
-use std::fs::FileType;
+use std::fs::{FileType, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -146,9 +146,10 @@ pub(super) async fn list(
 
 /// The listing, or an error in the form of the genuine server: with status 200, in `errors`.
 fn listing(session: &Session, path: &str) -> ListReply {
-    let entries = existing(&session.spec.workdir, path).and_then(|folder| {
-        let entries = std::fs::read_dir(folder).map_err(|error| system(path, &error))?;
-        Ok(entries.flatten().map(|entry| describe(&entry)).collect::<Vec<_>>())
+    let home = canonical(&session.spec.workdir, ".");
+    let entries = home.and_then(|home| {
+        let entries = existing(&home, path).map(std::fs::read_dir)?.map_err(|error| system(path, &error))?;
+        Ok(entries.flatten().map(|entry| describe(&entry, &home)).collect::<Vec<_>>())
     });
     match entries {
         Ok(entries) => ListReply::new(&entries, path),
@@ -163,8 +164,9 @@ fn listing(session: &Session, path: &str) -> ListReply {
     }
 }
 
-/// An entry. Where the user must not look into the folder, only its name and its type are known.
-fn describe(entry: &std::fs::DirEntry) -> FileEntry {
+/// An entry of a folder in the session's home folder, which is given in its canonical form. Where the user must not look into the
+/// folder, only its name and its type are known.
+fn describe(entry: &std::fs::DirEntry, home: &Path) -> FileEntry {
     let filename = byte_text::text(entry.file_name().as_bytes());
     let Ok(meta) = entry.metadata() else {
         let is = |test: fn(&FileType) -> bool| entry.file_type().is_ok_and(|kind| test(&kind));
@@ -174,9 +176,24 @@ fn describe(entry: &std::fs::DirEntry) -> FileEntry {
             () => 0,
         };
         let (size, ctime, mtime, atime) = (0, 0.0, 0.0, 0.0);
-        return FileEntry { mode: mode_text(kind), size, ctime, mtime, atime, filename, target: None };
+        let mode = mode_text(kind);
+        return FileEntry { mode, size, ctime, mtime, atime, filename, target: None, resolved: None };
     };
-    let target = meta.is_symlink().then(|| std::fs::read_link(entry.path()).ok()).flatten();
+    let described = of_metadata(filename.clone(), &meta);
+    if !meta.is_symlink() {
+        return described;
+    }
+    let target = std::fs::read_link(entry.path()).ok();
+    let end = entry.path().canonicalize().ok().filter(|end| end.starts_with(home));
+    let end = end.and_then(|end| std::fs::metadata(end).ok());
+    FileEntry {
+        target: target.map(|target| byte_text::text(target.as_os_str().as_bytes())),
+        resolved: end.map(|meta| Box::new(of_metadata(filename, &meta))),
+        ..described
+    }
+}
+
+fn of_metadata(filename: String, meta: &Metadata) -> FileEntry {
     let seconds = |whole: i64, nanos: i64| whole as f64 + nanos as f64 / 1e9;
     FileEntry {
         mode: mode_text(meta.mode()),
@@ -185,7 +202,8 @@ fn describe(entry: &std::fs::DirEntry) -> FileEntry {
         mtime: seconds(meta.mtime(), meta.mtime_nsec()),
         atime: seconds(meta.atime(), meta.atime_nsec()),
         filename,
-        target: target.map(|target| byte_text::text(target.as_os_str().as_bytes())),
+        target: None,
+        resolved: None,
     }
 }
 

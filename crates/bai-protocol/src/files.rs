@@ -52,6 +52,10 @@ pub struct FileEntry {
     /// Where a symbolic link leads, if the server tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// What a symbolic link leads to in the end, as an entry with the name of the link. The server tells it if it is there, and in
+    /// the home folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Box<FileEntry>>,
 }
 
 /// The reply to `GET /{P}/{s}/checksum`, of our own server.
@@ -67,6 +71,11 @@ impl FileEntry {
     /// Whether it is a folder.
     pub fn is_dir(&self) -> bool {
         self.mode.starts_with('d')
+    }
+
+    /// Whether it is a symbolic link.
+    pub fn is_link(&self) -> bool {
+        self.mode.starts_with('l')
     }
 
     /// The permissions as a number such as 0o644; `None` if the server does not tell them.

@@ -62,12 +62,14 @@ impl Problem {
         self.kind.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
     }
 
-    /// One line for the user: the title, then the details. It is untrusted text, so a terminal must sanitise it.
+    /// One line for the user: the title, then the details. The title of a failure with files is left out, as it says only that there
+    /// was one. It is untrusted text, so a terminal must sanitise it.
     pub fn summary(&self) -> String {
         let inner = |key: &str| self.agent_details.as_ref()?.get(key)?.as_str().map(str::to_owned);
         let extra = self.msg.clone().or_else(|| self.data.as_ref()?.as_str().map(str::to_owned));
         let agent = inner("title").or_else(|| inner("exception"));
-        let mut parts = vec![self.title.clone()];
+        let says_no_more = self.slug() == "vfolder-operation-failed" && extra.is_some();
+        let mut parts = if says_no_more { Vec::new() } else { vec![self.title.clone()] };
         parts.extend(extra.into_iter().chain(agent).filter(|part| *part != self.title));
         parts.retain(|part| !part.is_empty());
         parts.join(" ")
@@ -129,6 +131,9 @@ mod tests {
         assert_eq!(problem.summary(), "Gone.");
         let problem = Problem::new("x", "").with_data(json!("only data"));
         assert_eq!(problem.summary(), "only data");
+        let failed = Problem::new("vfolder-operation-failed", "The operation has failed.");
+        assert_eq!(failed.summary(), "The operation has failed.");
+        assert_eq!(failed.with_msg("a: Permission denied").summary(), "a: Permission denied");
     }
 
     #[test]

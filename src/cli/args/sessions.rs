@@ -151,7 +151,7 @@ pub(in crate::cli) struct Upload {
 /// Which files are uploaded, and where to.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UploadFlags {
-    /// Files and folders on this machine; - is standard input, and --to is then the file
+    /// Files and folders on this machine, links followed; - is standard input, and --to is then the file
     #[arg(required = true, value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) files: Vec<PathBuf>,
 
@@ -179,7 +179,7 @@ pub(in crate::cli) struct Download {
 /// Which files are downloaded, and where to.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DownloadFlags {
-    /// Files and folders in the session, relative to its home folder
+    /// Files and folders in the session, relative to its home folder, links followed
     #[arg(required = true, value_name = "PATH", value_parser = session_path())]
     pub(in crate::cli) paths: Vec<String>,
 

@@ -11,7 +11,9 @@ use crate::cli::table;
 use crate::format;
 use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
-use bai_client::{ComputeSession, DownloadOptions, Downloaded, DownloadedFile, Progress};
+use bai_client::{
+    ClientError, ComputeSession, DownloadOptions, Downloaded, DownloadedFile, ErrorKind, Progress,
+};
 use bai_protocol::byte_text;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -33,7 +35,7 @@ pub(in crate::cli) async fn download(
     flags: &DownloadFlags,
 ) -> Result<ExitStatus, CliError> {
     if flags.to == Path::new("-") {
-        return download_to_stdout(session, &flags.paths).await;
+        return download_to_stdout(context, session, &flags.paths).await;
     }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
@@ -43,7 +45,10 @@ pub(in crate::cli) async fn download(
         bar.at(progress.name, progress.all_done);
     };
     let download = session.download_into(&flags.paths, &flags.to, options, &mut arrived, on_progress);
-    let ended = transfer::until_signal(session, async { Ok(download.await?) }).await;
+    let ended = transfer::until_signal(session, async {
+        download.await.map_err(|error| with_hint_at_files(context, error))
+    });
+    let ended = ended.await;
     transfer::print_left_out(&bar, &arrived.skipped);
     drop(bar);
     for DownloadedFile { from, to, bytes, .. } in arrived.files.iter().filter(|_| context.global.json) {
@@ -55,7 +60,7 @@ pub(in crate::cli) async fn download(
     if !matches!(ended, Ok(TransferEnd::Done)) && !arrived.files.is_empty() && !context.global.json {
         eprintln!("bai-repl: {count} arrived");
     }
-    match ended.map_err(|error| hint_at_files(context, error))? {
+    match ended? {
         TransferEnd::Stopped(exit) => return Ok(exit),
         TransferEnd::Done if context.global.json => {}
         TransferEnd::Done => {
@@ -64,19 +69,25 @@ pub(in crate::cli) async fn download(
             table::report(context, &json!({}), &sentence)?;
         }
     }
-    Ok(transfer::exit_status(&arrived.skipped))
+    Ok(transfer::exit_status(arrived.skipped.len()))
 }
 
 /// Adds where the files are listed to the error for a path that is missing.
-fn hint_at_files(context: &CommandContext, error: CliError) -> CliError {
-    if error.sentence().ends_with("no such file or folder in the session") {
+fn with_hint_at_files(context: &CommandContext, error: ClientError) -> CliError {
+    let is_missing = error.kind() == ErrorKind::NoSuchFile;
+    let error = CliError::from(error);
+    if is_missing {
         return error.hint(format!("{} lists the files", context.front_end.session_command("files")));
     }
     error
 }
 
 /// Writes one file to standard output: byte for byte, but to a terminal without control characters.
-async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Result<ExitStatus, CliError> {
+async fn download_to_stdout(
+    context: &CommandContext,
+    session: &ComputeSession,
+    paths: &[String],
+) -> Result<ExitStatus, CliError> {
     let [path] = paths else {
         return Err(CliError::new(ExitStatus::Usage, "only one file can be written to standard output"));
     };
@@ -100,7 +111,7 @@ async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Resul
             );
             return Err(CliError::new(ExitStatus::Usage, why));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(with_hint_at_files(context, error)),
     };
     if is_terminal {
         // A character that cannot be shown may be cut by the end of a piece.

@@ -10,14 +10,15 @@ use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
 use bai_client::{
-    ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, SymbolicLink, UNREADABLE, Upload, UploadOptions,
-    Uploaded,
+    ComputeSession, LINK_DANGLES, LINK_LEADS_TO_ITSELF, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, SymbolicLink,
+    UNREADABLE, Upload, UploadOptions, Uploaded,
 };
 use bai_protocol::byte_text;
 use bai_protocol::machine_limit::explain;
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -117,33 +118,29 @@ async fn upload_source(
     plan.left_out.iter().for_each(|why| bar.print(why));
     transfer::print_left_out(&bar, &arrived.skipped);
     drop(bar);
-    let targets: BTreeSet<_> = arrived.files.iter().collect();
-    let has_arrived = |file: &&PlannedFile| {
-        bai_protocol::files::upload_path(&file.upload.to).is_some_and(|to| targets.contains(&to))
-    };
-    let all_arrived: Vec<_> = plan.files.iter().filter(has_arrived).collect();
-    for PlannedFile { upload, bytes } in all_arrived.iter().filter(|_| context.global.json) {
-        let from = upload.from.display().to_string();
-        let event = json!({"event": "uploaded", "from": from, "to": upload.to, "bytes": bytes});
-        table::put_json(&event)?;
-    }
-    if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
-        let count = all_arrived.len();
-        if count > 0 {
-            eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
+    let sizes: HashMap<_, _> = arrived.files.iter().map(|file| (file.to.as_str(), file.bytes)).collect();
+    for upload in uploads.iter().filter(|_| context.global.json) {
+        let to = bai_protocol::files::upload_path(&upload.to);
+        if let Some(bytes) = to.and_then(|to| sizes.get(to.as_str()).copied()) {
+            let from = upload.from.display().to_string();
+            let event = json!({"event": "uploaded", "from": from, "to": upload.to, "bytes": bytes});
+            table::put_json(&event)?;
         }
+    }
+    let count = arrived.files.len();
+    if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json && count > 0 {
+        eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
     }
     match ended? {
         TransferEnd::Stopped(exit) => Ok(exit),
         TransferEnd::Done => {
             if !context.global.json {
-                let bytes = all_arrived.iter().map(|file| file.bytes).sum();
-                let count = transfer::files_of(all_arrived.len());
+                let bytes = sizes.values().sum();
+                let count = transfer::files_of(count);
                 let sentence = format!("{count}, {} to {}", format::size(bytes), session.name());
                 table::report(context, &json!({}), &sentence)?;
             }
-            let is_whole = plan.left_out.is_empty() && arrived.skipped.is_empty();
-            Ok(if is_whole { ExitStatus::Ok } else { ExitStatus::Failed })
+            Ok(transfer::exit_status(plan.left_out.len() + arrived.skipped.len()))
         }
     }
 }
@@ -185,14 +182,11 @@ async fn upload_stdin(
 /// Finds the files to upload: those that are named, and all files in folders that are named. Each keeps its path relative
 /// to `base`.
 pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
-    let failed = |path: &Path, error| {
-        CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", byte_text::shown_path(path)))
-    };
-    let base = base.canonicalize().map_err(|error| failed(base, error))?;
+    let base = base.canonicalize().map_err(|error| cannot_read(base, &error))?;
     let mut plan = UploadPlan { is_only_one: files.len() == 1, ..UploadPlan::default() };
     for file in files {
         // A link that is named counts as what it leads to, under its own name.
-        let whole = real_place(file).map_err(|error| failed(file, error))?;
+        let whole = real_place(file).map_err(|error| cannot_read(file, &error))?;
         let relative = whole.strip_prefix(&base).map_err(|_| {
             let why = format!(
                 "{} is not in the folder {}",
@@ -202,14 +196,25 @@ pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadP
             CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
         })?;
         let to = byte_text::text(relative.as_os_str().as_bytes());
-        let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
-        let content = whole.canonicalize().map_err(|error| failed(file, error))?;
-        plan.add(&content, &metadata, to, 0).map_err(|error| failed(file, error))?;
+        let metadata = std::fs::metadata(&whole).map_err(|error| cannot_read(file, &error))?;
+        let content = whole.canonicalize().map_err(|error| cannot_read(file, &error))?;
+        plan.add(&content, &metadata, to, 0).map_err(|error| cannot_read(file, &error))?;
     }
     // A file may be named, and its folder too.
     let mut names = BTreeSet::new();
     plan.files.retain(|file| names.insert(file.upload.to.clone()));
     Ok(plan)
+}
+
+/// The refusal of a file that the user has named.
+fn cannot_read(file: &Path, error: &std::io::Error) -> CliError {
+    let shown = byte_text::shown_path(file);
+    let sentence = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT) if file.is_symlink() => format!("{shown} {LINK_DANGLES}"),
+        Some(Errno::ELOOP) if file.is_symlink() => format!("{shown} {LINK_LEADS_TO_ITSELF}"),
+        _ => format!("cannot read {shown}: {error}"),
+    };
+    CliError::new(ExitStatus::Usage, sentence)
 }
 
 /// The place of a file in its real folder. Its own name stays, also if it is a link.
@@ -228,9 +233,7 @@ fn real_place(file: &Path) -> std::io::Result<PathBuf> {
 fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError> {
     let mut plan = UploadPlan { is_only_one: files.len() == 1, ..UploadPlan::default() };
     for file in files {
-        let failed = |error| {
-            CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", byte_text::shown_path(file)))
-        };
+        let failed = |error| cannot_read(file, &error);
         // `.` and `..` have their names only in their whole paths.
         let whole = file.canonicalize().map_err(failed)?;
         let name = file.file_name().or_else(|| whole.file_name()).unwrap_or_default();

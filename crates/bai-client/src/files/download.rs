@@ -69,6 +69,7 @@ impl ComputeSession {
     ///
     /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, and no file is
     /// replaced unless the options allow it. A file that is there and equal to the one in the session has arrived already. A
+    /// symbolic link that is one of the paths is followed, and what it leads to arrives under the name of the link. Another
     /// symbolic link is made if it leads to a place inside of the downloaded folder. Pipes, sockets and devices, and what the user
     /// of the session must not read, are left out.
     ///
@@ -81,8 +82,9 @@ impl ComputeSession {
     /// when it is called again, if the file has not changed.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for an empty path, and for two paths with the same name; [`ErrorKind::NotFound`] for a path
-    /// that is missing; [`ErrorKind::Refused`] for a pipe, a socket or a device that is named; [`ErrorKind::AlreadyExists`] for
+    /// [`ErrorKind::BadRequest`] for an empty path, and for two paths with the same name; [`ErrorKind::NoSuchFile`] for a path
+    /// that is missing; [`ErrorKind::NotFound`] for a symbolic link to a missing file; [`ErrorKind::Refused`] for one that leads
+    /// out of the home folder, where the server refuses that, and for a pipe, a socket or a device that is named; [`ErrorKind::AlreadyExists`] for
     /// files that are there and differ, unless the options allow to replace them: [`ClientError::existing`] has all of them;
     /// [`ErrorKind::Local`] when the folder cannot be written to, or another download of the same file to it is under way;
     /// else what the server says. The failure of one file is an error if it is the only one. What was written before stays.
@@ -157,8 +159,12 @@ impl ComputeSession {
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let any_name = self.api().has(Capability::ByteNames).await;
-        match group {
-            [Planned { path, below, entry: Some(entry), .. }] if plan::is_in_parts(entry, path, any_name) => {
+        let alone = match group {
+            [file] => file.in_parts(any_name).map(|entry| (file, entry)),
+            _ => None,
+        };
+        match alone {
+            Some((Planned { path, below, .. }, entry)) => {
                 let (path, entry, below) = (path.clone(), entry.clone(), below.clone());
                 let (into, overwrite) = (into.to_owned(), options.overwrite);
                 let wanted = LargeDownload { path: path.clone(), entry, into, below, overwrite };
@@ -167,7 +173,7 @@ impl ComputeSession {
                 downloaded.files.push(DownloadedFile { from: path, to, bytes });
                 Ok(())
             }
-            _ => self.unpack(group, into, options, downloaded, meter).await,
+            None => self.unpack(group, into, options, downloaded, meter).await,
         }
     }
 
@@ -181,7 +187,10 @@ impl ComputeSession {
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let paths: Vec<_> = group.iter().map(|file| file.path.clone()).collect();
-        let reply = patiently(|| self.fetch(&paths)).await?;
+        let reply = match (patiently(|| self.fetch(&paths)).await, group) {
+            (Err(error), [file]) => return Err(error.of_file("download", &file.path)),
+            (reply, _) => reply?,
+        };
         let archives = multipart::parts(&reply.headers, &reply.body)
             .map_err(|why| ClientError::new(ErrorKind::Server, "download", why))?;
         let unpacking = unpack::Unpacking {

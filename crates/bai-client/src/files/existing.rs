@@ -82,15 +82,14 @@ impl ComputeSession {
         files: &[Outgoing],
         alike: BTreeSet<String>,
         existing: &mut Vec<String>,
-    ) -> Result<BTreeSet<String>, ClientError> {
-        let mut equal = BTreeSet::new();
+    ) -> Result<BTreeMap<String, String>, ClientError> {
+        let mut equal = BTreeMap::new();
         let paths: Vec<_> = alike.iter().cloned().collect();
         let sums: HashMap<_, _> = paths.iter().cloned().zip(self.checksums(&paths).await?).collect();
         for file in files.iter().filter(|file| alike.contains(&file.to)) {
-            let own = file.content.checksum().await?;
-            match sums.get(&file.to) {
-                Some(sum) if sum.is_some() && *sum == own => {
-                    equal.insert(file.to.clone());
+            match (file.content.checksum().await?, sums.get(&file.to)) {
+                (Some(own), Some(Some(sum))) if own == *sum => {
+                    equal.insert(file.to.clone(), own);
                 }
                 _ => existing.push(file.to.clone()),
             }
@@ -138,8 +137,8 @@ impl ComputeSession {
 pub(super) struct CheckedTargets {
     /// Those that are symbolic links.
     pub(super) links: BTreeSet<String>,
-    /// Those whose files are there already, and equal.
-    pub(super) here: BTreeSet<String>,
+    /// Those whose files are there already, and equal, each with its SHA-256.
+    pub(super) here: BTreeMap<String, String>,
     /// Those that are taken by something else, unless it may be replaced.
     pub(super) existing: Vec<String>,
 }

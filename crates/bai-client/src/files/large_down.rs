@@ -11,7 +11,7 @@ use super::outcome::can_go_on;
 use super::partial_download::{DownloadTarget, PartialDownload};
 use super::progress::ProgressMeter;
 use super::shell::{FOLDER, SUM, word};
-use super::{TRANSFER_LIMIT, leftovers, missing, plan};
+use super::{Place, TRANSFER_LIMIT, leftovers, missing, plan};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::capability::Capability;
@@ -66,13 +66,10 @@ impl ComputeSession {
                 return Ok(arrived);
             }
             tracing::debug!(path = wanted.path, "the file has changed meanwhile");
-            let (parent, name) = plan::split(&wanted.path);
+            let (parent, _) = plan::split(&wanted.path);
             let entries = self.list_files(&parent).await.map_err(|error| error.with_what(&what))?;
-            let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
-                let error = ClientError::new(ErrorKind::NotFound, what, missing(&wanted.path));
-                return Err(error.into_sentence());
-            };
-            wanted.entry = entry;
+            let found = self.named(&wanted.path, entries).await?;
+            wanted.entry = found.ok_or_else(|| missing(&wanted.path))?.0;
         }
         let why = format!("{}: it changes while it is read", wanted.path);
         Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence())
@@ -172,7 +169,7 @@ impl ComputeSession {
         let call = call.query("file", path).range(offset, size).within(TRANSFER_LIMIT);
         match call.send().await {
             Err(error) if error.status() == Some(416) => Ok(Bytes::new()),
-            reply => Ok(reply?.body),
+            reply => reply.map(|reply| reply.body).map_err(|error| error.of_file("read", path)),
         }
     }
 
@@ -193,8 +190,8 @@ impl ComputeSession {
         size: u64,
         folder: String,
     ) -> Result<(Parts<'static>, u64), ClientError> {
-        let is_cut = self.list_files(&folder).await;
-        if !is_cut.is_ok_and(|parts| parts.iter().any(|part| part.filename == "sum")) {
+        let is_cut = |parts: &[FileEntry]| parts.iter().any(|part| part.filename == "sum");
+        if !matches!(self.place(&folder).await, Ok(Place::Folder(parts)) if is_cut(&parts)) {
             self.shell_ok(what, &cut(path, size, &folder)).await?;
         }
         let said = format!("{folder}/sum");

@@ -11,6 +11,7 @@ use super::progress::ProgressMeter;
 use super::refused::taken_meanwhile;
 use super::shell::{FOLDER, SUM, word};
 use super::unpack::InTheWay;
+use super::upload::UploadedFile;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::machine_limit::explain;
@@ -61,13 +62,13 @@ struct UploadSource {
 }
 
 impl ComputeSession {
-    /// Sends a file of any size.
+    /// Sends a file of any size, as long as it is now.
     pub(super) async fn send_large(
         &self,
         file: File,
         target: LargeTarget<'_>,
         meter: &mut ProgressMeter<'_>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<UploadedFile, ClientError> {
         let to = target.to;
         let what = format!("upload {to}");
         let source = UploadSource::read(file, &what).await?;
@@ -96,7 +97,9 @@ impl ComputeSession {
             }
             let ended = self.shell(&what, &join(&folder, target, &source)).await?;
             match ended.code {
-                Some(0) => return Ok(()),
+                Some(0) => {
+                    return Ok(UploadedFile { to: to.to_owned(), bytes: source.size, sha256: source.sum });
+                }
                 Some(DIFFERENT) if damaged < DAMAGED => damaged += 1,
                 Some(DIFFERENT) => break,
                 Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
@@ -121,7 +124,7 @@ impl ComputeSession {
     ) -> Result<(), ClientError> {
         let there = match self.list_files(folder).await {
             // It is gone in the same way.
-            Err(error) if error.status().is_none() && error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == ErrorKind::NoSuchFile => Vec::new(),
             there => there.map_err(|error| error.with_what(what))?,
         };
         let there: HashMap<_, _> = there.into_iter().map(|entry| (entry.filename, entry.size)).collect();

@@ -11,6 +11,7 @@ mod large_up;
 mod leftovers;
 mod links;
 mod multipart;
+mod named;
 mod outcome;
 mod partial_download;
 mod plan;
@@ -26,9 +27,11 @@ pub use download::{DownloadOptions, Downloaded, DownloadedFile};
 pub use links::SymbolicLink;
 pub use outcome::Skipped;
 pub use progress::Progress;
-pub use refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT, UNREADABLE, not_a_file};
+pub use refused::{
+    LINK_DANGLES, LINK_LEADS_TO_ITSELF, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, UNREADABLE, not_a_file,
+};
 pub use update::UploadRecord;
-pub use upload::{Upload, UploadOptions, Uploaded};
+pub use upload::{Upload, UploadOptions, Uploaded, UploadedFile};
 
 use super::error::{ClientError, ErrorKind};
 use super::reply::Reply;
@@ -73,11 +76,17 @@ impl ComputeSession {
     /// The entries of a folder of the session, in the server's order. `path` is relative to the home folder or absolute.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when the server cannot list it; else what the server says.
+    /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::NotFound`] when the server cannot list it for another reason;
+    /// else what the server says.
     pub async fn list_files(&self, path: &str) -> Result<Vec<FileEntry>, ClientError> {
         let what = format!("list {path}");
-        let reply = self.listing(path, &what).await?;
-        reply.entries().map_err(|said| cannot_list(path, what, &said))
+        match self.listing(path, &what).await?.entries() {
+            Ok(entries) => Ok(entries),
+            Err(said) => {
+                let link = self.unfollowed(path, Unlisted::from(said.as_str())).await?;
+                Err(link.unwrap_or_else(|| cannot_list(path, what, &said)))
+            }
+        }
     }
 
     /// What is at a place where a folder may be.
@@ -88,7 +97,7 @@ impl ComputeSession {
             Err(said) => match Unlisted::from(said.as_str()) {
                 Unlisted::Missing => Place::Missing,
                 Unlisted::NotAFolder => Place::NotAFolder,
-                Unlisted::Outside | Unlisted::Forbidden | Unlisted::Other => Place::Unknown,
+                Unlisted::Outside | Unlisted::Forbidden | Unlisted::Loop | Unlisted::Other => Place::Unknown,
             },
         })
     }
@@ -120,6 +129,8 @@ enum Unlisted {
     NotAFolder,
     Outside,
     Forbidden,
+    /// A symbolic link leads to itself.
+    Loop,
     Other,
 }
 
@@ -130,6 +141,7 @@ impl From<&str> for Unlisted {
             "FileNotFoundError" => Unlisted::Missing,
             "NotADirectoryError" => Unlisted::NotAFolder,
             _ if words.contains("Not a directory") => Unlisted::NotAFolder,
+            _ if words.contains("Too many levels of symbolic links") => Unlisted::Loop,
             "PermissionError" if words.contains("outside of") => Unlisted::Outside,
             "PermissionError" => Unlisted::Forbidden,
             _ => Unlisted::Other,
@@ -148,17 +160,19 @@ fn exception(said: &str) -> (&str, &str) {
 /// What a server's listing helper said, in plain words.
 fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
     let sentence = match Unlisted::from(said) {
-        Unlisted::Missing => missing(path),
+        Unlisted::Missing => return missing(path),
         Unlisted::NotAFolder => format!("{path} is not a folder"),
         Unlisted::Outside => return refused::outside(path),
         Unlisted::Forbidden => format!("{path} must not be read"),
+        Unlisted::Loop => return refused::leads_to_itself(path),
         Unlisted::Other => return ClientError::new(ErrorKind::NotFound, what, exception(said).1),
     };
     ClientError::new(ErrorKind::NotFound, what, sentence).into_sentence()
 }
 
-fn missing(path: &str) -> String {
-    format!("{path}: no such file or folder in the session")
+fn missing(path: &str) -> ClientError {
+    let sentence = format!("{path}: no such file or folder in the session");
+    ClientError::new(ErrorKind::NoSuchFile, "use the path", sentence).into_sentence()
 }
 
 /// Refuses an empty path, which some servers take for the home folder.

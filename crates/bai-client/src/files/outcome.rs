@@ -50,7 +50,10 @@ pub(super) fn is_about_one_file(error: &ClientError) -> bool {
         (Some(_), ErrorKind::Server) => true,
         (Some(_), _) => error.problem().map(Problem::slug) == Some("vfolder-operation-failed"),
         (None, ErrorKind::Local) => system_error(error).and_then(MachineLimit::of).is_none(),
-        (None, kind) => matches!(kind, ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::BadRequest),
+        (None, kind) => matches!(
+            kind,
+            ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::NoSuchFile | ErrorKind::BadRequest
+        ),
     }
 }
 

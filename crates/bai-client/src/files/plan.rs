@@ -36,6 +36,8 @@ pub(super) struct Planned {
     pub(super) name: String,
     /// Its entry in the session's listing. Missing where the server could not list the folder.
     pub(super) entry: Option<FileEntry>,
+    /// Whether a symbolic link with this path leads to it. An archive of a server would hold the link, or have another name.
+    pub(super) followed: bool,
 }
 
 impl Planned {
@@ -48,6 +50,14 @@ impl Planned {
     fn as_folder(&self, parts: Vec<String>) -> PlannedFolder {
         let mode = self.entry.as_ref().and_then(FileEntry::permissions).unwrap_or(0o777);
         PlannedFolder { parts, mode }
+    }
+
+    /// Its entry, if it is fetched in parts. Without `any_name`, the server cannot take a name that is not UTF-8.
+    pub(super) fn in_parts(&self, any_name: bool) -> Option<&FileEntry> {
+        let is_alone = |entry: &&FileEntry| {
+            is_large(entry) || self.followed || !any_name && !byte_text::is_utf8(&self.path)
+        };
+        self.entry.as_ref().filter(is_alone)
     }
 
     /// Its size in bytes, as far as it is known.
@@ -103,21 +113,21 @@ impl ComputeSession {
                 listings.insert(parent.clone(), listing);
             }
             let path = path.trim_end_matches('/').to_owned();
-            let entry = match listings.get(&parent) {
+            let (entry, followed) = match listings.get(&parent) {
                 Some(Some(entries)) => match entries.iter().find(|entry| entry.filename == name) {
-                    None => {
-                        let error = ClientError::new(ErrorKind::NotFound, "download", missing(&path));
-                        return Err(error.into_sentence());
+                    None => return Err(missing(&path)),
+                    Some(link) if link.is_link() => {
+                        (Some(self.follow_link(&path, link.clone()).await?), true)
                     }
-                    entry => entry.cloned(),
+                    entry => (entry.cloned(), false),
                 },
-                _ => None,
+                _ => (None, false),
             };
             if entry.as_ref().is_some_and(is_special) {
                 let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
                 return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
             }
-            if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry }) {
+            if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry, followed }) {
                 let below = vec![folder.name.clone()];
                 plan.folders.push(folder.as_folder(below.clone()));
                 self.plan_folder(&mut plan, &folder.path, below, is_only_one).await?;
@@ -150,9 +160,9 @@ impl ComputeSession {
             for entry in entries {
                 let name = entry.filename.clone();
                 let path = format!("{}/{name}", path.trim_end_matches('/'));
-                if let Some(folder) =
-                    plan.add(Planned { path, below: below.clone(), name, entry: Some(entry) })
-                {
+                let (below_here, entry) = (below.clone(), Some(entry));
+                let planned = Planned { path, below: below_here, name, entry, followed: false };
+                if let Some(folder) = plan.add(planned) {
                     let below: Vec<_> = below.iter().cloned().chain([folder.name.clone()]).collect();
                     plan.folders.push(folder.as_folder(below.clone()));
                     folders.push((folder.path, below, false));
@@ -214,7 +224,7 @@ impl DownloadPlan {
         } else {
             match &planned.entry {
                 Some(entry) if entry.is_dir() => return Some(planned),
-                Some(entry) if entry.mode.starts_with('l') => match entry.target.clone() {
+                Some(entry) if entry.is_link() => match entry.target.clone() {
                     Some(target) => self.add_link(planned, target),
                     None => self.unread_links.push(planned),
                 },
@@ -237,8 +247,7 @@ impl DownloadPlan {
 }
 
 fn group(files: Vec<Planned>, any_name: bool) -> Vec<Vec<Planned>> {
-    let is_alone =
-        |file: &Planned| file.entry.as_ref().is_some_and(|entry| is_in_parts(entry, &file.path, any_name));
+    let is_alone = |file: &Planned| file.in_parts(any_name).is_some();
     let mut groups: Vec<Vec<Planned>> = Vec::new();
     let mut bytes = 0;
     for file in files {
@@ -269,17 +278,13 @@ fn is_unreadable(kind: ErrorKind) -> bool {
     )
 }
 
-/// Whether a file is fetched in parts. Without `any_name`, the server cannot take a name that is not UTF-8.
-pub(super) fn is_in_parts(entry: &FileEntry, path: &str, any_name: bool) -> bool {
-    is_large(entry) || !any_name && !byte_text::is_utf8(path)
-}
-
 /// Whether it is a file that a server does not send at once.
 pub(super) fn is_large(entry: &FileEntry) -> bool {
     entry.size > SMALL && is_file(entry)
 }
 
-fn is_file(entry: &FileEntry) -> bool {
+/// Whether it is a regular file.
+pub(super) fn is_file(entry: &FileEntry) -> bool {
     entry.mode.starts_with('-')
 }
 
@@ -309,7 +314,8 @@ mod tests {
         let (parent, name) = split(path);
         let entry = serde_json::json!({"filename": name, "mode": mode, "size": size});
         let below = vec![parent];
-        Planned { path: path.to_owned(), below, name, entry: Some(serde_json::from_value(entry).unwrap()) }
+        let entry = Some(serde_json::from_value(entry).unwrap());
+        Planned { path: path.to_owned(), below, name, entry, followed: false }
     }
 
     fn file(path: &str, size: u64) -> Planned {
@@ -329,6 +335,8 @@ mod tests {
         assert_eq!(counts(&[file("x/a", 1), file("x/large", 1 << 21), file("x/b", 1)]), [1, 1, 1]);
         assert!(group(Vec::new(), true).is_empty());
         let odd = byte_text::text(b"x/a\xff");
+        let followed = Planned { followed: true, ..file("x/b", 1) };
+        assert_eq!(counts(&[file("x/a", 1), followed]), [1, 1]);
         let two = vec![file("x/a", 1), file(&odd, 1)];
         assert_eq!((group(two.clone(), true).len(), group(two, false).len()), (1, 2));
     }

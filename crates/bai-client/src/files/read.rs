@@ -23,7 +23,7 @@ impl ComputeSession {
     /// [`ComputeSession::download_with`] does: with a small command in the session, which waits for the current run.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a missing file; [`ErrorKind::Refused`] for a folder and for a file that is too large;
+    /// [`ErrorKind::NoSuchFile`] for a missing file; [`ErrorKind::NotFound`] for a symbolic link to one; [`ErrorKind::Refused`] for a folder and for a file that is too large;
     /// [`ErrorKind::BadRequest`] for an empty path; else what the server says.
     pub async fn read_file(&self, path: &str) -> Result<Bytes, ClientError> {
         refuse_empty("read the file", path)?;
@@ -31,24 +31,30 @@ impl ComputeSession {
             Ok(content) => return Ok(content),
             Err(error) => error,
         };
+        if error.kind() == ErrorKind::NoSuchFile {
+            return Err(missing(path));
+        }
         // Genuine servers have one answer for a file that is too large, a folder, and a missing file.
         if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused) {
             return Err(error);
         }
         let (parent, name) = plan::split(path);
         let Ok(Place::Folder(entries)) = self.place(&parent).await else { return Err(error) };
-        let refuse = |kind, why: String| Err(ClientError::new(kind, "read the file", why).into_sentence());
-        match entries.into_iter().find(|entry| entry.filename == name) {
+        let refuse =
+            |why: String| Err(ClientError::new(ErrorKind::Refused, "read the file", why).into_sentence());
+        match self.named(path, entries).await? {
             None if name.is_empty() => Err(error),
-            None => refuse(ErrorKind::NotFound, missing(path)),
-            Some(entry) if entry.is_dir() => refuse(ErrorKind::Refused, format!("{path} is a folder")),
-            Some(entry) if plan::is_special(&entry) => {
-                refuse(ErrorKind::Refused, format!("{path} is neither a file nor a folder"))
+            None => Err(missing(path)),
+            Some((entry, _)) if entry.is_dir() => refuse(format!("{path} is a folder")),
+            Some((entry, _)) if plan::is_special(&entry) => {
+                refuse(format!("{path} is neither a file nor a folder"))
             }
-            Some(entry) if entry.size > REPLY_LIMIT as u64 => {
-                refuse(ErrorKind::Refused, format!("{path} is larger than 64 MiB, so it must be downloaded"))
+            Some((entry, _)) if entry.size > REPLY_LIMIT as u64 => {
+                refuse(format!("{path} is larger than 64 MiB, so it must be downloaded"))
             }
-            Some(entry) if plan::is_large(&entry) => self.read_large(path, entry).await,
+            Some((entry, followed)) if followed || plan::is_large(&entry) => {
+                self.read_large(path, entry).await
+            }
             Some(_) => Err(error),
         }
     }
@@ -67,18 +73,21 @@ impl ComputeSession {
         mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
     ) -> Result<(), ClientError> {
         refuse_empty("read the file", path)?;
-        let (parent, name) = plan::split(path);
-        let listed = match self.place(&parent).await {
-            Ok(Place::Folder(entries)) => entries.into_iter().find(|entry| entry.filename == name),
+        let listed = match self.place(&plan::split(path).0).await {
+            Ok(Place::Folder(entries)) => self.named(path, entries).await?,
             _ => None,
         };
         let has_ranges = self.api().has(Capability::FileRanges).await;
         // This also tells whether the file may be transferred at all.
         if has_ranges && self.checksum(path, Some(0)).await.is_ok() {
-            return self.read_ranges(path, listed.filter(plan::is_large), take).await;
+            let large = listed.map(|(entry, _)| entry).filter(plan::is_large);
+            return self.read_ranges(path, large, take).await;
         }
-        match listed.filter(|entry| !has_ranges && plan::is_large(entry)) {
-            Some(entry) => {
+        let in_parts = |(entry, followed): &(FileEntry, bool)| {
+            plan::is_file(entry) && (*followed || plan::is_large(entry))
+        };
+        match listed.filter(|found| !has_ranges && in_parts(found)) {
+            Some((entry, _)) => {
                 let (_folder, file) = self.fetch_aside(path, entry).await?;
                 let what = format!("read {path}");
                 let mut file = blocking(&what, move || File::open(file)).await?;
@@ -133,12 +142,14 @@ impl ComputeSession {
     pub async fn read_file_start(&self, path: &str, most: u64) -> Result<Bytes, ClientError> {
         let most = usize::try_from(most).unwrap_or(REPLY_LIMIT).min(REPLY_LIMIT);
         let query = [("file", path)];
-        Ok(self.post_or_get("read the file", "/download_single", &query, Some(most)).await?.body)
+        let reply = self.post_or_get("read the file", "/download_single", &query, Some(most)).await;
+        reply.map(|reply| reply.body).map_err(|error| error.of_file("read", path))
     }
 
     /// The content of a file that the server gives at once.
     pub(super) async fn read_small(&self, path: &str) -> Result<Bytes, ClientError> {
-        Ok(self.post_or_get("read the file", "/download_single", &[("file", path)], None).await?.body)
+        let reply = self.post_or_get("read the file", "/download_single", &[("file", path)], None).await;
+        reply.map(|reply| reply.body).map_err(|error| error.of_file("read", path))
     }
 
     async fn read_large(&self, path: &str, entry: FileEntry) -> Result<Bytes, ClientError> {

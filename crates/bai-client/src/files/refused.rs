@@ -6,6 +6,10 @@ use std::fs::Metadata;
 /// Why a symbolic link in a folder is left out of a copy.
 pub const LINK_LEFT_OUT: &str =
     "it is a symbolic link, which is not copied, as it may lead out of its folder";
+/// What is wrong with a symbolic link that is named as the thing to copy, and leads to a missing place.
+pub const LINK_DANGLES: &str = "is a symbolic link to a file or folder that does not exist";
+/// What is wrong with a symbolic link that is named as the thing to copy, and leads to itself.
+pub const LINK_LEADS_TO_ITSELF: &str = "is a symbolic link that leads to itself";
 /// Why a pipe, a socket or a device is left out of a copy.
 pub const SPECIAL_LEFT_OUT: &str = "it is neither a file nor a folder";
 
@@ -35,6 +39,26 @@ pub(super) fn taken_meanwhile(target: &str) -> ClientError {
 pub(super) fn outside(path: &str) -> ClientError {
     let sentence = format!("{path} is outside of the session's home folder");
     ClientError::new(ErrorKind::NotFound, "use the path", sentence).into_sentence()
+}
+
+/// The refusal to follow a symbolic link that leads to itself.
+pub(super) fn leads_to_itself(link: &str) -> ClientError {
+    cannot_follow(ErrorKind::Refused, format!("{link} {LINK_LEADS_TO_ITSELF}"))
+}
+
+/// The refusal to follow a symbolic link out of the session's home folder.
+pub(super) fn leads_out(link: &str) -> ClientError {
+    let sentence = format!("{link} is a symbolic link to a place outside of the session's home folder");
+    cannot_follow(ErrorKind::Refused, sentence)
+}
+
+/// The refusal to follow a symbolic link whose target is missing.
+pub(super) fn dangles(link: &str) -> ClientError {
+    cannot_follow(ErrorKind::NotFound, format!("{link} {LINK_DANGLES}"))
+}
+
+fn cannot_follow(kind: ErrorKind, sentence: String) -> ClientError {
+    ClientError::new(kind, "follow the link", sentence).into_sentence()
 }
 
 /// The refusal to do `what`, such as "download", into a folder in whose place a file is, on this machine or in the session.

@@ -15,6 +15,8 @@ use bai_protocol::capability::Capability;
 use bai_protocol::files::{MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path};
 use bytes::Bytes;
 use reqwest::Method;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -126,9 +128,8 @@ impl ComputeSession {
         let CheckedTargets { links, here, .. } = self.check_targets(&files, options.overwrite).await?;
         files.iter().for_each(|file| meter.expect(file.size));
         let is_only_one = files.len() == 1;
-        for file in files.extract_if(.., |file| here.contains(&file.to)) {
-            meter.whole(&file.to, file.size);
-            uploaded.files.push(file.to);
+        for file in files.extract_if(.., |file| here.contains_key(&file.to)) {
+            uploaded.here(file, &here, meter);
         }
         // A genuine server writes a small file through a link. The session's own command replaces the link.
         let any_name = self.api().has(Capability::ByteNames).await;
@@ -147,7 +148,7 @@ impl ComputeSession {
                 Err(error) => Err(error),
             };
             match sent {
-                Ok(()) => uploaded.files.push(file.to),
+                Ok(sent) => uploaded.files.push(sent),
                 Err(error) if is_only_one || !is_about_one_file(&error) => return Err(error),
                 Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
             }
@@ -217,7 +218,7 @@ impl ComputeSession {
                 let is_equal = there.is_some() && there == checksum_of(part.content.as_ref()).ok();
                 if is_equal { Ok(()) } else { Err(taken_meanwhile(&part.name)) }
             }
-            sent => sent,
+            sent => sent.map_err(|error| error.of_file("upload", &part.name)),
         }
     }
 
@@ -285,10 +286,22 @@ impl ComputeSession {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Uploaded {
-    /// The targets that have arrived, also those that were there already, with an earlier call.
-    pub files: Vec<String>,
+    /// The files that have arrived, also those that were there already, with an earlier call.
+    pub files: Vec<UploadedFile>,
     /// Files that were left out, and those that arrived in part, each with the reason.
     pub skipped: Vec<Skipped>,
+}
+
+/// A file that has arrived in the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UploadedFile {
+    /// Its path, relative to the home folder.
+    pub to: String,
+    /// How many bytes have been sent. The file on this machine may have grown or shrunk meanwhile.
+    pub bytes: u64,
+    /// The SHA-256 of these bytes, in lower-case hex.
+    pub sha256: String,
 }
 
 impl Uploaded {
@@ -296,9 +309,23 @@ impl Uploaded {
         self.skipped.push(Skipped::after(error, name));
     }
 
+    /// Adds a file that was there already, and equal. `sums` has the SHA-256 of such files.
+    pub(super) fn here(
+        &mut self,
+        file: Outgoing,
+        sums: &BTreeMap<String, String>,
+        meter: &mut ProgressMeter<'_>,
+    ) {
+        meter.whole(&file.to, file.size);
+        let sha256 = sums.get(&file.to).cloned().unwrap_or_default();
+        self.files.push(UploadedFile { to: file.to, bytes: file.size, sha256 });
+    }
+
     fn arrived(&mut self, part: &OutgoingPart, meter: &mut ProgressMeter<'_>) {
-        meter.whole(&part.name, part.content.len() as u64);
-        self.files.push(part.name.clone());
+        let bytes = part.content.len() as u64;
+        meter.whole(&part.name, bytes);
+        let sha256 = hex::encode(Sha256::digest(&part.content));
+        self.files.push(UploadedFile { to: part.name.clone(), bytes, sha256 });
     }
 }
 

@@ -11,8 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 /// A change to the file at a path.
 type Change<'a> = &'a (dyn Fn(&Path) + Sync);
 
-/// The capabilities that are hidden, each with a word of the same length.
-const HIDDEN: [(&str, &str); 2] = [("file-ranges", "file-hidden"), ("byte-names", "byte-hides")];
+/// What is hidden, each with a word of the same length.
+const HIDDEN: [(&str, &str); 4] = [
+    ("file-ranges", "file-hidden"),
+    ("byte-names", "byte-hides"),
+    // What listings tell about links.
+    (r#"\"target\":"#, r#"\"hidden\":"#),
+    (r#"\"resolved\":"#, r#"\"ignored1\":"#),
+];
 
 /// A way to a server on which clients see only what genuine servers have for files.
 async fn without_capabilities(upstream: &str) -> String {
@@ -29,9 +35,10 @@ async fn without_capabilities(upstream: &str) -> String {
                     let mut buffer = vec![0; 1 << 16];
                     while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
                         for (word, other) in HIDDEN {
-                            let found =
-                                buffer[..read].windows(word.len()).position(|at| at == word.as_bytes());
-                            if let Some(at) = found {
+                            let find = |buffer: &[u8]| {
+                                buffer.windows(word.len()).position(|at| at == word.as_bytes())
+                            };
+                            while let Some(at) = find(&buffer[..read]) {
                                 buffer[at..at + word.len()].copy_from_slice(other.as_bytes());
                             }
                         }
@@ -51,7 +58,7 @@ async fn without_capabilities(upstream: &str) -> String {
 }
 
 /// The session as it is, and as a genuine server would show it; and its folder on this machine.
-async fn both(lab: &Lab) -> ([(&'static str, ComputeSession); 2], PathBuf) {
+pub(super) async fn both(lab: &Lab) -> ([(&'static str, ComputeSession); 2], PathBuf) {
     let session = lab.session().await;
     let endpoint = without_capabilities(&lab.engine.endpoint()).await;
     let plain = ComputeSession::attach(&lab.api_at(&endpoint), "work").await.unwrap();

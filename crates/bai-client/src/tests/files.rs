@@ -223,11 +223,11 @@ async fn a_file_that_the_server_does_not_give_is_read_in_parts() {
     let session = server.session();
     assert_eq!(soon(session.read_file("large")).await.unwrap(), "x".repeat(1 << 20));
     for (path, kind, why) in [
-        ("none", ErrorKind::NotFound, "none: no such file or folder in the session"),
+        ("none", ErrorKind::NoSuchFile, "none: no such file or folder in the session"),
         ("folder", ErrorKind::Refused, "folder is a folder"),
         ("pipe", ErrorKind::Refused, "pipe is neither a file nor a folder"),
         ("huge", ErrorKind::Refused, "huge is larger than 64 MiB, so it must be downloaded"),
-        ("small", ErrorKind::Server, "could not read the file: the server answers 500"),
+        ("small", ErrorKind::Server, "could not read small: the server answers 500"),
     ] {
         let error = session.read_file(path).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, why));

@@ -8,6 +8,7 @@ mod engine;
 mod faults;
 mod files;
 mod large;
+mod links;
 mod peer;
 mod replay;
 mod runs;

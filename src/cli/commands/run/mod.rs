@@ -5,7 +5,7 @@ mod record;
 mod sweep;
 mod sweep_progress;
 
-use self::record::RunRecord;
+use self::record::RecordFile;
 use super::transfer;
 use super::upload::{self, UploadPlan};
 use crate::cli::args::Run as Flags;
@@ -21,7 +21,7 @@ use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal;
-use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, Uploaded};
+use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, UploadRecord, Uploaded};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     let server = Server::open_for_uploads(context, creation::outlives(&flags.creation)).await?;
     server.api.version().await?;
     let mut signals = StopSignals::with(fatal)?;
-    let left_out = transfer::exit_status(&plan.files.left_out);
+    let left_out = transfer::exit_status(plan.files.left_out.len());
     let exit = match cases.as_slice() {
         [case] => {
             let run = SingleRun { server: &server, plan: &plan, context, temporary };
@@ -205,13 +205,14 @@ async fn upload_files(
 ) -> Result<(), CliError> {
     let files = &plan.files;
     let mut uploaded = Uploaded::default();
-    let mut record = RunRecord::read(session);
+    let place = RecordFile::of(session, temporary);
+    let mut record = place.read();
+    let keep = |record: &UploadRecord| place.write(record);
     let options = UploadOptions { overwrite: plan.force };
-    let sent = session.update(&files.uploads(), options, &mut record.files, &mut uploaded, on_progress).await;
-    // The session ends with the run, so there is no next one.
-    if !temporary {
-        record.write()?;
-    }
+    let sent = session.update(&files.uploads(), options, &mut record, keep, &mut uploaded, on_progress).await;
+    keep(&record).map_err(|error| {
+        CliError::new(ExitStatus::Failed, format!("cannot record what was uploaded in {error}"))
+    })?;
     sent?;
     transfer::refuse_left_out(&uploaded.skipped)?;
     session.create_folders(&files.folders).await?;

@@ -1,50 +1,50 @@
-//! What the runs of this machine have uploaded to a session: the next run replaces these files as long as they are as they were
-//! left. A file that a cell has made or changed is in the way.
+//! What the runs of this machine have uploaded to a session, also those that were cut: the next run replaces these files as long as
+//! they are as they were left. A file that a cell has made or changed is in the way.
 //!
 //! The record is on this machine, so that it is the same on every server, and no file of ours is in the session.
 
-use crate::cli::error::CliError;
-use crate::cli::exit_status::ExitStatus;
 use crate::config::Paths;
 use bai_client::{ComputeSession, UploadRecord};
-use std::io::ErrorKind;
+use bai_protocol::byte_text;
+use bai_protocol::machine_limit::explain;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long the record of a session is kept after its last run.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The record of one session.
+/// The place of the record of one session.
 #[derive(Debug)]
-pub(super) struct RunRecord {
-    /// Where it is kept. A session without an id has none.
+pub(super) struct RecordFile {
+    /// A session without an id has none, and neither has one that ends with the run: there is no next run.
     path: Option<PathBuf>,
-    pub(super) files: UploadRecord,
 }
 
-impl RunRecord {
-    /// Reads the record. One that is missing or damaged is empty: then the files are in the way.
-    pub(super) fn read(session: &ComputeSession) -> RunRecord {
+impl RecordFile {
+    /// The place of the record of this session.
+    pub(super) fn of(session: &ComputeSession, temporary: bool) -> RecordFile {
         let is_plain = |id: &&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let id = session.id().filter(is_plain);
+        let id = session.id().filter(|_| !temporary).filter(is_plain);
         let path = Paths::of_user().zip(id).map(|(paths, id)| paths.runs_dir().join(format!("{id}.json")));
-        let text = path.as_ref().and_then(|path| std::fs::read(path).ok());
-        let files = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        RunRecord { path, files }
+        RecordFile { path }
+    }
+
+    /// Reads the record. One that is missing or damaged is empty: then the files are in the way.
+    pub(super) fn read(&self) -> UploadRecord {
+        let text = self.path.as_ref().and_then(|path| std::fs::read(path).ok());
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
     /// Writes the record, and removes old ones.
-    pub(super) fn write(&self) -> Result<(), CliError> {
-        let Some(path) = self.path.as_ref().filter(|_| !self.files.is_empty()) else { return Ok(()) };
+    pub(super) fn write(&self, record: &UploadRecord) -> io::Result<()> {
+        let Some(path) = self.path.as_ref().filter(|_| !record.is_empty()) else { return Ok(()) };
         if let Some(folder) = path.parent() {
             remove_old(folder);
         }
-        let written = serde_json::to_vec(&self.files).map_err(std::io::Error::from);
+        let written = serde_json::to_vec(record).map_err(io::Error::from);
         written.and_then(|text| bai_private::replace_file(path, &text)).map_err(|error| {
-            CliError::new(
-                ExitStatus::Failed,
-                format!("cannot record what was uploaded in {}: {error}", path.display()),
-            )
+            io::Error::new(error.kind(), format!("{}: {}", byte_text::shown_path(path), explain(&error)))
         })
     }
 }
