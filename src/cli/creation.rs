@@ -4,6 +4,7 @@ use super::args::{CreationFlags, OpenFlags};
 use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::session_environment;
 use super::session_name;
 use crate::render::sanitize;
 use crate::repl::{did_you_mean, meant_subcommand};
@@ -44,7 +45,7 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
         tag: flags.tag.clone(),
         max_wait_seconds: flags.max_wait.filter(|seconds| *seconds > 0),
         reuse: !flags.no_reuse,
-        environ: flags.env.iter().cloned().collect(),
+        environ: session_environment::variables(flags)?,
         mounts: flags.mounts.clone(),
         resources: flags.resources.iter().cloned().collect(),
         resource_opts: flags.resource_opts.iter().cloned().collect(),
@@ -140,7 +141,11 @@ pub(super) struct Code {
     pub(super) stdin_is_free: bool,
 }
 
-fn read_text(path: &Path) -> Result<String, CliError> {
+/// Reads a file of the command line as text.
+///
+/// # Errors
+/// When it cannot be read, is too large, or is not UTF-8.
+pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
     let name = byte_text::shown_path(path);
     let failed = |error| CliError::new(ExitStatus::Usage, format!("cannot read {name}: {error}"));
     let mut bytes = Vec::new();

@@ -43,6 +43,7 @@ mod readiness;
 mod runner;
 mod script;
 mod server;
+mod session_environment;
 mod session_name;
 mod settle;
 mod shell_completion;

@@ -32,6 +32,7 @@ mod prompt;
 mod run;
 mod screens;
 mod script;
+mod session_environment;
 mod sessions_board;
 mod shell_completion;
 mod signals;

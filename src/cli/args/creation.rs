@@ -1,6 +1,7 @@
 //! The flags for creating a session, which all commands share that create one.
 
 use super::local_path;
+use crate::cli::session_environment::EnvFlag;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -11,9 +12,13 @@ pub(in crate::cli) struct CreationFlags {
     #[arg(short = 't', long = "name", value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
 
-    /// Environment variable in the session (repeatable)
-    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = super::key_value)]
-    pub(in crate::cli) env: Vec<(String, String)>,
+    /// Environment variable in the session; without a value, it has the value that it has here (repeatable)
+    #[arg(short = 'e', long = "env", value_name = "KEY[=VALUE]", value_parser = EnvFlag::parse)]
+    pub(in crate::cli) env: Vec<EnvFlag>,
+
+    /// File with environment variables in lines of KEY=VALUE or KEY; -e takes precedence (repeatable)
+    #[arg(long = "env-file", value_name = "FILE", value_parser = local_path())]
+    pub(in crate::cli) env_files: Vec<PathBuf>,
 
     /// Virtual folder of the cluster to mount (repeatable)
     #[arg(short = 'm', long = "mount", visible_alias = "volume", value_name = "FOLDER")]

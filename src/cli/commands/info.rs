@@ -1,4 +1,4 @@
-//! `bai-repl info`: shows facts about one session.
+//! `bai-repl info`: shows facts about one session. The values of its environment are not among them: they may be secrets.
 
 use crate::cli::args::Subject;
 use crate::cli::context::CommandContext;
@@ -8,7 +8,7 @@ use crate::cli::table;
 use crate::repl::session_facts;
 use serde_json::{Value, json};
 
-/// Shows the facts. The JSON object has all fields of the server's answer, and `name`, `id` and the current usage as
+/// Shows the facts. The JSON object has all fields of the server's answer, of the environment only the names, and `name`, `id` and the current usage as
 /// `liveStat`.
 pub(in crate::cli) async fn run(context: &CommandContext, subject: &Subject) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, subject).await?;
@@ -18,6 +18,10 @@ pub(in crate::cli) async fn run(context: &CommandContext, subject: &Subject) -> 
         json.insert("name".to_owned(), json!(facts.name));
         json.insert("id".to_owned(), json!(facts.id));
         json.insert("liveStat".to_owned(), json!(facts.usage));
+        if json.get("environ").is_some_and(|environ| !environ.is_null()) {
+            let names = facts.info.environ().map(|environ| environ.into_keys().collect::<Vec<_>>());
+            json.insert("environ".to_owned(), json!(names));
+        }
     }
     table::print_facts(context, &json, &session_facts(&facts))
 }

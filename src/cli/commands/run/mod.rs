@@ -19,7 +19,7 @@ use crate::cli::progress::{OpeningProgress, TransferProgress};
 use crate::cli::server::{Server, destroy_session};
 use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
-use crate::cli::{creation, display, script};
+use crate::cli::{creation, display, script, session_environment};
 use crate::terminal;
 use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, UploadRecord, Uploaded};
 use bai_protocol::create::CreateRequest;
@@ -105,7 +105,7 @@ async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
     let default = if flags.files.is_empty() { "" } else { "*" };
     let command = |given: &Option<String>| given.clone().unwrap_or_else(|| default.to_owned());
     let template = Template {
-        env: flags.creation.env.clone(),
+        env: session_environment::given(&flags.creation),
         build: command(&flags.build),
         exec: command(&flags.exec),
     };
