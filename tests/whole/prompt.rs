@@ -48,8 +48,8 @@ fn the_banner_shows_the_server_the_image_and_the_session() {
 #[test]
 fn another_version_than_requested_is_reported_before_the_first_cell() {
     let sandbox = Sandbox::new();
-    let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
-    terminal.wait_for("python:3.99 is not here; using 3.");
+    let terminal = FakeTerminal::start(&sandbox, &["python:3.5"]);
+    terminal.wait_for("python:3.5 is not here; using 3.");
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("6 * 7");
     let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
@@ -57,7 +57,7 @@ fn another_version_than_requested_is_reported_before_the_first_cell() {
     terminal.leave();
 
     // A cell that runs before the session is open must not hide it.
-    let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
+    let terminal = FakeTerminal::start(&sandbox, &["python:3.5"]);
     terminal.wait_for(PROMPT);
     terminal.enter("6 * 7");
     let screen = terminal.wait_until("42", |screen| screen.has_line("42"));

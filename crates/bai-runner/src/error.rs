@@ -28,6 +28,14 @@ pub enum StartError {
         /// What to install.
         install: &'static str,
     },
+    /// The language is here, but neither in the requested version nor in a newer minor one.
+    #[error("{} is not here: this machine has {}", byte_text::shown(image), here.join(", "))]
+    NoSuchVersion {
+        /// The requested name.
+        image: String,
+        /// The versions that are here, the newest first.
+        here: Vec<String>,
+    },
     /// No Jupyter kernel of this name is installed.
     #[error("there is no Jupyter kernel {name:?}; {known}")]
     NoJupyterKernel {
@@ -98,6 +106,9 @@ impl StartError {
         match self {
             StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
             StartError::NoInterpreter { install, .. } => install,
+            StartError::NoSuchVersion { .. } => {
+                "name one of these versions, or install the one that you want"
+            }
             StartError::NoJupyterKernel { .. } => {
                 "name one of the installed kernels; kernels come with packages such as ipykernel"
             }

@@ -90,6 +90,16 @@ pub(super) struct WantedVersion {
 }
 
 impl WantedVersion {
+    /// How far an installed version is from this one: 0 if it is this one, else the number of minor versions that it is newer.
+    /// `None` if it cannot take its place: code breaks with another major version, and with an older minor one.
+    pub(super) fn distance(self, major: u32, minor: Option<u32>) -> Option<u32> {
+        let newer = match self.minor {
+            Some(wanted) => minor.unwrap_or(0).checked_sub(wanted)?,
+            None => 0,
+        };
+        (major == self.major).then_some(newer)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let major = parts.next()?.parse().ok()?;
@@ -101,6 +111,20 @@ impl WantedVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newer_minor_version_takes_the_place_of_a_wanted_one() {
+        let distance = |wanted, major, minor| WantedVersion::parse(wanted).unwrap().distance(major, minor);
+        assert_eq!(distance("3.6", 3, Some(6)), Some(0));
+        assert_eq!(distance("3.6", 3, Some(13)), Some(7));
+        assert_eq!(distance("3", 3, Some(13)), Some(0));
+        assert_eq!(distance("21", 21, None), Some(0));
+        for (wanted, major, minor) in
+            [("3.6", 3, Some(5)), ("2.7", 3, Some(7)), ("9.9", 3, None), ("3.1", 3, None)]
+        {
+            assert_eq!(distance(wanted, major, minor), None, "{wanted}");
+        }
+    }
 
     #[test]
     fn registry_port_tag_and_architecture_are_separated() {

@@ -42,12 +42,7 @@ impl Language for Python {
 
     fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
         let wanted = wanted(image);
-        let found = Search::new(search_paths).best(wanted).ok_or_else(|| StartError::NoInterpreter {
-            image: image.to_string(),
-            language: "CPython 3.6 or later",
-            looked: "the active environment, PATH, pyenv, uv and conda".to_owned(),
-            install: INSTALL,
-        })?;
+        let found = Search::new(search_paths).best(wanted).map_err(|others| missing(image, &others))?;
         let exact = wanted.is_none_or(|wanted| found.is(wanted));
         let note = (!exact).then(|| format!("{image} is not here; using {}", found.version));
         let Candidate { executable, version, .. } = found;
@@ -123,6 +118,21 @@ impl Language for Python {
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
         batch::execute(&table::PYTHON, executable, workdir)
     }
+}
+
+fn missing(image: &ImageName, others: &[Candidate]) -> StartError {
+    let image = image.to_string();
+    if others.is_empty() {
+        let looked = "the active environment, PATH, pyenv, uv and conda".to_owned();
+        return StartError::NoInterpreter {
+            image,
+            language: "CPython 3.6 or later",
+            looked,
+            install: INSTALL,
+        };
+    }
+    let here = others.iter().map(|found| found.version.to_string()).collect();
+    StartError::NoSuchVersion { image, here }
 }
 
 /// The version that an image name requests: of `python` and `python:…` the tag is the version; images of

@@ -21,7 +21,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub(super) fn is(&self, wanted: WantedVersion) -> bool {
-        self.version.major == wanted.major && wanted.minor.is_none_or(|minor| minor == self.version.minor)
+        self.version.distance(wanted) == Some(0)
     }
 }
 
@@ -42,6 +42,10 @@ impl Version {
         });
         let (major, minor) = (parts.next()??, parts.next()??);
         Some(Version { major, minor, patch: parts.next().flatten().unwrap_or(0) })
+    }
+
+    fn distance(self, wanted: WantedVersion) -> Option<u32> {
+        wanted.distance(self.major, Some(self.minor))
     }
 
     /// Whether our driver runs on it.
@@ -75,20 +79,27 @@ impl<'a> Search<'a> {
         Search { search_paths }
     }
 
-    /// The interpreter to use: one of the wanted version if there is any, the user's default before others; else that of
-    /// the active environment; else the nearest version.
-    pub(super) fn best(&self, wanted: Option<WantedVersion>) -> Option<Candidate> {
+    /// The interpreter to use: one of the wanted version if there is any, the user's default before others; else, of those that
+    /// can take its place, that of the active environment, or the nearest.
+    ///
+    /// # Errors
+    /// All that was found, if none of it can be used.
+    pub(super) fn best(&self, wanted: Option<WantedVersion>) -> Result<Candidate, Vec<Candidate>> {
         if let Some(exact) = self.first(wanted) {
-            return Some(exact);
+            return Ok(exact);
         }
-        let wanted = wanted?;
+        let Some(wanted) = wanted else { return Err(Vec::new()) };
+        let distance = |found: &Candidate| found.version.distance(wanted);
         let active = self.active().into_iter().find_map(|lead| probe(&lead));
-        active.or_else(|| {
-            let minor = wanted.minor.unwrap_or(u32::MAX);
-            let distance =
-                |found: &Candidate| (found.version.minor.abs_diff(minor), u32::MAX - found.version.minor);
-            self.all().into_iter().min_by_key(distance)
-        })
+        if let Some(active) = active.filter(|found| distance(found).is_some()) {
+            return Ok(active);
+        }
+        let mut all = self.all();
+        let distances = all.iter().enumerate().filter_map(|(at, found)| Some((distance(found)?, at)));
+        match distances.min() {
+            Some((_, nearest)) => Ok(all.swap_remove(nearest)),
+            None => Err(all),
+        }
     }
 
     /// The first interpreter of the wanted version, in the order of preference. Leads with another known version are not
@@ -96,9 +107,7 @@ impl<'a> Search<'a> {
     fn first(&self, wanted: Option<WantedVersion>) -> Option<Candidate> {
         let fits = |found: &Candidate| wanted.is_none_or(|wanted| found.is(wanted));
         let could_fit = |lead: &Lead| match (lead.version, wanted) {
-            (Some(version), Some(wanted)) => {
-                version.major == wanted.major && wanted.minor.is_none_or(|minor| minor == version.minor)
-            }
+            (Some(version), Some(wanted)) => version.distance(wanted) == Some(0),
             _ => true,
         };
         self.leads(wanted).iter().filter(|lead| could_fit(lead)).filter_map(probe).find(fits)
@@ -177,7 +186,7 @@ impl<'a> Search<'a> {
 
     fn pyenv(&self) -> Vec<Lead> {
         let Some(root) = self.pyenv_root() else { return Vec::new() };
-        children(&root.join("versions")).iter().rev().map(|prefix| pyenv_lead(prefix)).collect()
+        newest_first(children(&root.join("versions")).iter().map(|prefix| pyenv_lead(prefix)))
     }
 
     fn uv(&self) -> Vec<Lead> {
@@ -191,7 +200,7 @@ impl<'a> Search<'a> {
             let version = Version::parse(name.strip_prefix("cpython-")?)?;
             Some(Lead { executable: interpreter_in(prefix), origin: "uv", version: Some(version) })
         };
-        children(&root).iter().rev().filter_map(lead).collect()
+        newest_first(children(&root).iter().filter_map(lead))
     }
 
     fn conda(&self) -> Vec<Lead> {
@@ -225,7 +234,12 @@ fn versioned_names(folder: &Path) -> Vec<Lead> {
         let version = Some(Version { major: 3, minor, patch: 0 });
         Some(Lead { executable, origin: "PATH", version })
     };
-    let mut leads: Vec<Lead> = children(folder).into_iter().filter_map(lead).collect();
+    newest_first(children(folder).into_iter().filter_map(lead))
+}
+
+/// Leads without a known version come last.
+fn newest_first(leads: impl Iterator<Item = Lead>) -> Vec<Lead> {
+    let mut leads: Vec<Lead> = leads.collect();
     leads.sort_by_key(|lead| std::cmp::Reverse(lead.version));
     leads
 }

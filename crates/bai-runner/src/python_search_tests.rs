@@ -25,12 +25,15 @@ fn pyenv_is_found_in_the_home_folder_and_python_2_is_not_taken() {
     let found: Vec<String> = search.all().iter().map(|found| found.version.to_string()).collect();
     assert_eq!(found, ["3.11.7", "3.6.15"]);
     let best = |major, minor| {
-        search.best(Some(WantedVersion { major, minor })).map(|found| found.version.to_string())
+        search.best(Some(WantedVersion { major, minor })).ok().map(|found| found.version.to_string())
     };
     assert_eq!(best(3, Some(6)).as_deref(), Some("3.6.15"));
-    assert_eq!(best(3, Some(7)).as_deref(), Some("3.6.15"));
-    assert_eq!(best(3, Some(14)).as_deref(), Some("3.11.7"));
-    assert_eq!(search.best(None).map(|found| found.origin), Some("pyenv"));
+    assert_eq!(best(3, Some(5)).as_deref(), Some("3.6.15"));
+    assert_eq!(best(3, Some(7)).as_deref(), Some("3.11.7"));
+    assert_eq!(best(3, None).as_deref(), Some("3.11.7"));
+    assert_eq!(best(3, Some(14)), None);
+    assert_eq!(best(2, Some(7)), None);
+    assert_eq!(search.best(None).ok().map(|found| found.origin), Some("pyenv"));
 }
 
 fn make_executable(path: &Path, text: &str) {

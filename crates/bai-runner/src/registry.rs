@@ -54,6 +54,9 @@ pub(super) fn resolve_image(image: &ImageName, search_paths: &SearchPaths) -> Re
 
 /// Adds a hint to a Jupyter kernel of the language, if one is installed.
 fn or_jupyter(missing: StartError, image: &ImageName, search_paths: &SearchPaths) -> StartError {
+    if matches!(missing, StartError::NoSuchVersion { .. }) {
+        return missing;
+    }
     let kernel = image.language().and_then(|language| jupyter::of_language(language, search_paths));
     let Some(kernel) = kernel else { return missing };
     let named = jupyter::image_of(&kernel);

@@ -278,11 +278,14 @@ pub(super) fn find(
     image: &ImageName,
 ) -> Result<KernelInfo, StartError> {
     let wanted = image.version();
-    let found = tool::best(found, wanted).ok_or_else(|| StartError::NoInterpreter {
-        image: image.to_string(),
-        language: title,
-        looked: "PATH".to_owned(),
-        install,
+    let found = tool::best(found, wanted).map_err(|others| {
+        let here: Vec<String> =
+            tool::all(others.into_iter()).into_iter().map(|found| found.version.text).collect();
+        if here.is_empty() {
+            let (image, looked) = (image.to_string(), "PATH".to_owned());
+            return StartError::NoInterpreter { image, language: title, looked, install };
+        }
+        StartError::NoSuchVersion { image: image.to_string(), here }
     })?;
     let note = (!found.fits(wanted)).then(|| format!("{image} is not here; using {}", found.version.text));
     Ok(KernelInfo { language, version: found.version.text, executable: found.executable, note })

@@ -28,7 +28,7 @@ const OLDEST: Version = Version { major: 3, minor: 7, patch: 0 };
 /// The library of each Python, the user's default first. Each Python is asked when it is its turn.
 fn found(search_paths: &SearchPaths) -> impl Iterator<Item = FoundTool> {
     let search = Search::new(search_paths);
-    let default = search.best(None);
+    let default = search.best(None).ok();
     let pythons = default.into_iter().chain(std::iter::once_with(move || search.all()).flatten());
     let fitting = pythons.filter(|python| python.version >= OLDEST);
     fitting.filter_map(|python| FoundTool::probe(python.executable, python.origin, ASK))

@@ -57,14 +57,8 @@ impl Version {
         Some(Version { text: text.to_owned(), major: parts.next()??, minor: parts.next().flatten() })
     }
 
-    fn is(&self, wanted: WantedVersion) -> bool {
-        self.major == wanted.major && (wanted.minor.is_none() || wanted.minor == self.minor)
-    }
-
-    /// The distance from the wanted version; the least is the nearest.
-    fn distance(&self, wanted: WantedVersion) -> (u32, u32) {
-        let minor = self.minor.unwrap_or(0).abs_diff(wanted.minor.unwrap_or(u32::MAX));
-        (self.major.abs_diff(wanted.major), minor)
+    fn distance(&self, wanted: WantedVersion) -> Option<u32> {
+        wanted.distance(self.major, self.minor)
     }
 }
 
@@ -80,27 +74,32 @@ impl FoundTool {
 
     /// Whether its version is the wanted one.
     pub(super) fn fits(&self, wanted: Option<WantedVersion>) -> bool {
-        wanted.is_none_or(|wanted| self.version.is(wanted))
+        wanted.is_none_or(|wanted| self.version.distance(wanted) == Some(0))
     }
 }
 
-/// The program to use: the first of the wanted version, else the nearest.
+/// The program to use: the first of the wanted version, else the nearest that can take its place.
+///
+/// # Errors
+/// All that was found, if none of it can.
 pub(super) fn best(
     mut found: impl Iterator<Item = FoundTool>,
     wanted: Option<WantedVersion>,
-) -> Option<FoundTool> {
-    let Some(wanted) = wanted else { return found.next() };
-    let mut nearest: Option<FoundTool> = None;
+) -> Result<FoundTool, Vec<FoundTool>> {
+    let Some(wanted) = wanted else { return found.next().ok_or_else(Vec::new) };
+    let mut others = Vec::new();
     for found in found {
-        if found.version.is(wanted) {
-            return Some(found);
+        if found.fits(Some(wanted)) {
+            return Ok(found);
         }
-        let distance = found.version.distance(wanted);
-        if nearest.as_ref().is_none_or(|nearest| distance < nearest.version.distance(wanted)) {
-            nearest = Some(found);
-        }
+        others.push(found);
     }
-    nearest
+    let distances =
+        others.iter().enumerate().filter_map(|(at, found)| Some((found.version.distance(wanted)?, at)));
+    match distances.min() {
+        Some((_, nearest)) => Ok(others.swap_remove(nearest)),
+        None => Err(others),
+    }
 }
 
 /// All programs, one for each version, newest first.
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_requested_version_is_chosen_or_the_nearest() {
+    fn the_requested_version_is_chosen_or_the_next_minor_one() {
         let folder = tempfile::tempdir().unwrap();
         for (name, version) in [
             ("gcc", "12.2.0"),
@@ -249,10 +248,13 @@ mod tests {
         }
         let search_paths = SearchPaths::of(&[("PATH", folder.path().to_str().unwrap())]);
         let (tool, language) = (Tool { ask: &["--version"], homes: &[] }, &bai_protocol::language::C);
-        let best = |wanted| best(tool.found(language, &search_paths), wanted).unwrap().version.text;
-        assert_eq!(best(None), "12.2.0");
-        assert_eq!(best(Some(wanted("9"))), "9.5.0");
-        assert_eq!(best(Some(wanted("15"))), "14.1.0");
+        let best = |wanted| best(tool.found(language, &search_paths), wanted);
+        let text = |wanted| best(wanted).unwrap().version.text;
+        assert_eq!(text(None), "12.2.0");
+        assert_eq!(text(Some(wanted("9"))), "9.5.0");
+        assert_eq!(text(Some(wanted("14.0"))), "14.1.0");
+        assert_eq!(best(Some(wanted("15"))).unwrap_err().len(), 3);
+        assert_eq!(best(Some(wanted("14.2"))).unwrap_err().len(), 3);
         let all: Vec<_> =
             all(tool.found(language, &search_paths)).into_iter().map(|found| found.version.major).collect();
         assert_eq!(all, [14, 12, 9]);

@@ -50,9 +50,14 @@ async fn a_missing_or_broken_interpreter_is_reported() {
 
 #[tokio::test]
 async fn another_version_is_used_and_reported() {
-    let found = resolve("bash:1.14").unwrap();
-    let note = found.info().note.clone().unwrap();
-    assert!(note.starts_with("bash:1.14 is not here; using "), "{note}");
+    let version = resolve("bash").unwrap().info().version.clone();
+    let (major, minor) = version.split_once('.').unwrap();
+    assert!(!minor.starts_with("0."), "no minor version is older than {version}");
+    let image = format!("bash:{major}.0");
+    let note = resolve(&image).unwrap().info().note.clone().unwrap();
+    assert_eq!(note, format!("{image} is not here; using {version}"));
+    let error = resolve("bash:1.14").unwrap_err();
+    assert!(error.to_string().starts_with("bash:1.14 is not here: this machine has "), "{error}");
 }
 
 #[tokio::test]

@@ -68,9 +68,14 @@ async fn start_errors_have_a_reason_and_a_hint() {
     assert!(!error.hint().is_empty());
     let error = Kernel::start(spec("python", "/nowhere/at/all")).await.unwrap_err();
     assert!(matches!(error, StartError::Workdir { .. }) && error.to_string().contains("/nowhere"), "{error}");
-    let found = resolve("python:3.99").unwrap();
-    assert!(
-        found.info().note.as_ref().unwrap().starts_with("python:3.99 is not here; using 3."),
-        "{found:?}"
-    );
+    let found = resolve("python:3.5").unwrap();
+    assert!(found.info().note.as_ref().unwrap().starts_with("python:3.5 is not here; using 3."), "{found:?}");
+    for image in ["python:2.7", "python:3.99", "python:9.9"] {
+        let error = resolve(image).unwrap_err();
+        assert!(
+            error.to_string().starts_with(&format!("{image} is not here: this machine has 3.")),
+            "{error}"
+        );
+        assert!(error.hint().contains("install"), "{}", error.hint());
+    }
 }
