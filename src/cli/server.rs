@@ -11,9 +11,9 @@ use crate::config::{
 };
 use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
 use bai_engine::{Engine, EngineOptions, Keypair, SocketFolder, Workdirs};
+use bai_private::TemporaryFolder;
 use secrecy::ExposeSecret;
 use std::path::Path;
-use tempfile::TempDir;
 
 const EMBEDDED: &str = "embedded engine";
 const BACKGROUND: &str = "background engine";
@@ -25,7 +25,7 @@ pub(super) struct Server {
     pub(super) api: Api,
     engine: Option<Engine>,
     /// The folder with the working folders of its sessions, if they have their own.
-    folder: Option<TempDir>,
+    folder: Option<TemporaryFolder>,
 }
 
 impl Server {
@@ -59,8 +59,8 @@ impl Server {
                 let failed = |error| {
                     CliError::new(ExitStatus::Failed, format!("cannot create a folder for files: {error}"))
                 };
-                let folder = bai_private::temporary_folder("bai-repl-").map_err(failed)?;
-                let mut server = Self::engine_in(Workdirs::Own(folder.path().to_owned())).await?;
+                let folder = TemporaryFolder::new().map_err(failed)?;
+                let mut server = Self::engine_in(Workdirs::Claimed(folder.path().to_owned())).await?;
                 server.folder = Some(folder);
                 Ok(server)
             }
@@ -116,13 +116,11 @@ impl Server {
         if let Some(engine) = self.engine {
             engine.shutdown().await;
         }
-        if let Some(folder) = self.folder {
-            // An error is ignored: the system removes its temporary files later.
-            let _ = folder.close();
-        }
+        drop(self.folder);
     }
 
     fn cluster(cluster: Cluster, insecure: bool, config: &FileConfig) -> Result<Self, CliError> {
+        bai_private::remove_abandoned();
         let label = label_of(&cluster.endpoint);
         let renewal = renewal(&cluster, config);
         let credentials = match cluster.identity {

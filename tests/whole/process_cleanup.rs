@@ -1,10 +1,12 @@
-//! The processes that we start end with us, even if we are killed and cannot react.
+//! The processes that we start end with us, even if we are killed and cannot react; and our temporary folders are removed
+//! by who comes next.
 
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
@@ -77,4 +79,41 @@ fn killing_the_prompt_ends_the_idle_interpreter() {
     let line = screen.all.lines().find(|line| line.starts_with("pids ")).unwrap().to_owned();
     kill(Pid::from_raw(terminal.pid()), Signal::SIGKILL).unwrap();
     wait_until_gone(&alive, &line, "at the prompt");
+}
+
+#[test]
+fn temporary_folders_of_killed_programs_are_removed_by_the_next_one() {
+    let mut sandbox = Sandbox::new();
+    let temporary = sandbox.work().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    sandbox.set("TMPDIR", temporary.to_str().unwrap());
+    sandbox.write("main.py", "print('on', flush=True)\nwhile True: pass\n");
+    let start = || {
+        let mut child = sandbox.command(&["run", "python", "main.py"]).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "on\n");
+        child
+    };
+    let folders = || {
+        let names = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("bai-repl-")).collect::<BTreeSet<_>>()
+    };
+    let mut living = start();
+    let kept = folders();
+    let mut killed = start();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(!kept.is_empty() && folders().len() > kept.len());
+    let wait = format!(
+        "import glob\nwhile len(glob.glob({:?})) > {}: pass",
+        temporary.join("bai-repl-*"),
+        kept.len()
+    );
+    sandbox.run(&["-q", "-c", &wait, "python"]).expect(0, "");
+    assert_eq!(folders(), kept);
+    kill(Pid::from_raw(living.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    living.wait().unwrap();
+    assert_eq!(folders(), BTreeSet::new());
 }

@@ -8,6 +8,7 @@ use super::folder_watch::FolderWatch;
 use super::options::SocketFolder;
 use super::server::EngineError;
 use axum::serve::Listener;
+use bai_private::TemporaryFolder;
 use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use std::fs::{self, Permissions};
@@ -17,15 +18,12 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 /// The name of a socket in a folder of its own.
 const SOCKET: &str = "engine.sock";
 /// The ending of a name in a folder with several sockets.
 const ENDING: &str = ".sock";
-/// The beginning of the name of a temporary folder.
-const PREFIX: &str = "bai-repl-";
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108 with a final NUL, 104 on some systems.
 const LONGEST_PATH: usize = 103;
 /// The size of a TCP socket's send buffer, in bytes. By default the system would hold several MiB. They would be lost with
@@ -37,7 +35,7 @@ const SEND_BUFFER: u32 = 512 << 10;
 pub(super) struct PrivateSocket {
     file: Arc<SocketFile>,
     /// The folder, if it was made for this socket only.
-    _folder: Option<TempDir>,
+    _folder: Option<TemporaryFolder>,
 }
 
 impl PrivateSocket {
@@ -60,7 +58,7 @@ impl PrivateSocket {
     }
 
     /// Listens at `path`, and replaces the socket that an earlier engine left there.
-    fn at(path: PathBuf, folder: Option<TempDir>) -> Result<(Self, PrivateListener), EngineError> {
+    fn at(path: PathBuf, folder: Option<TemporaryFolder>) -> Result<(Self, PrivateListener), EngineError> {
         let watch = FolderWatch::of(path.parent().unwrap_or(&path));
         let file = Arc::new(SocketFile { path, made: Mutex::default() });
         match file.listen() {
@@ -209,12 +207,12 @@ fn connect(path: &Path) -> nix::Result<()> {
 }
 
 /// A new folder for a socket. `/tmp` is the last resort, because the path in `TMPDIR` may be too long.
-fn temporary_folder() -> io::Result<TempDir> {
-    let folder = bai_private::temporary_folder(PREFIX)?;
+fn temporary_folder() -> io::Result<TemporaryFolder> {
+    let folder = TemporaryFolder::new()?;
     if fits(&folder.path().join(SOCKET)) {
         return Ok(folder);
     }
-    bai_private::temporary_folder_in(Path::new("/tmp"), PREFIX)
+    TemporaryFolder::with_short_path()
 }
 
 /// Listens at a loopback address, and returns the address with its port. Connections inherit the listener's buffer size.

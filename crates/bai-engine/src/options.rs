@@ -16,7 +16,8 @@ pub enum Workdirs {
     /// is destroyed. If the session ends otherwise and there are files in it, the folder is kept, and the session is lost
     /// (`docs/wire` §13.7). While another engine uses this folder, no lost sessions are found.
     Own(PathBuf),
-    /// As `Own`, in a folder that this process has claimed: [`Claim::workdirs`](crate::daemon::Claim::workdirs) makes it.
+    /// As `Own`, in a folder that this process holds for itself: by a [`Claim`](crate::daemon::Claim::workdirs), or as a
+    /// temporary folder.
     Claimed(PathBuf),
 }
 

@@ -7,6 +7,7 @@ use super::options::{EngineOptions, Workdirs};
 use super::routes;
 use super::session_folders::{self, FolderLock, Found, Record};
 use super::state::ServerState;
+use bai_private::TemporaryFolder;
 use bai_protocol::machine_limit::explain_or;
 use secrecy::ExposeSecret;
 use std::io;
@@ -14,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// How long connections may take to end by themselves.
@@ -64,7 +64,7 @@ pub struct Engine {
     /// Keeps other engines from treating our sessions' folders as those of lost sessions.
     _lock: Option<FolderLock>,
     /// The folder of an engine that was started by [`Engine::temporary`].
-    _folder: Option<TempDir>,
+    _folder: Option<TemporaryFolder>,
 }
 
 impl Engine {
@@ -74,8 +74,8 @@ impl Engine {
     /// # Errors
     /// When the folder cannot be made, or the system does not let the engine listen.
     pub async fn temporary() -> Result<Engine, EngineError> {
-        let folder = bai_private::temporary_folder("bai-repl-").map_err(EngineError::TemporaryFolder)?;
-        let options = EngineOptions::on_loopback(Workdirs::Own(folder.path().to_owned()));
+        let folder = TemporaryFolder::new().map_err(EngineError::TemporaryFolder)?;
+        let options = EngineOptions::on_loopback(Workdirs::Claimed(folder.path().to_owned()));
         let mut engine = Engine::start(options).await?;
         engine._folder = Some(folder);
         Ok(engine)
@@ -87,6 +87,7 @@ impl Engine {
     /// When the address is not a loopback address, the socket's folder belongs to another user, or the system refuses to
     /// listen there.
     pub async fn start(options: EngineOptions) -> Result<Engine, EngineError> {
+        bai_private::remove_abandoned();
         let (tcp, address) = options.listen.map(listen_tcp).transpose()?.unzip();
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);

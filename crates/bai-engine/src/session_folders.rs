@@ -4,8 +4,7 @@
 //!
 //! No other files are touched, and no symbolic links are followed.
 
-mod removal;
-
+use bai_private::removal;
 use bai_private::trust::{self, Distrust};
 use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg, OFlag};

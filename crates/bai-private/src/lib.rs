@@ -1,8 +1,8 @@
 //! What belongs to one user alone. This crate holds the one rule of how files and folders are made: closed to other
-//! users, whatever the umask. It also holds the one rule of which files are trusted, in [`trust`], and tells whose a TCP
-//! socket is, in [`tcp`].
+//! users, whatever the umask, and removed. It also holds the one rule of which files are trusted, in [`trust`], and tells
+//! whose a TCP socket is, in [`tcp`].
 //!
-//! Names and places do not belong here: callers know where their files are. Folders that the user names, such as the
+//! Names and places do not belong here, apart from those of temporary folders: callers know where their files are. Folders that the user names, such as the
 //! target of a download, follow the umask and are not made here.
 
 #![cfg_attr(
@@ -20,14 +20,17 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
+pub mod removal;
 pub mod tcp;
+mod temporary;
 pub mod trust;
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
+pub use temporary::{TemporaryFolder, remove_abandoned};
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
@@ -36,26 +39,6 @@ const STICKY: u32 = 0o1000;
 /// Whether this is the id of the user as whom this process acts.
 pub fn is_own_user(uid: u32) -> bool {
     uid == nix::unistd::geteuid().as_raw()
-}
-
-/// Makes a folder in the temporary folder of the system. It is removed when the result is dropped.
-///
-/// # Errors
-/// Errors of the file system.
-pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
-    temporary_folder_in(&std::env::temp_dir(), prefix)
-}
-
-/// The same in another folder.
-///
-/// # Errors
-/// Errors of the file system.
-pub fn temporary_folder_in(parent: &Path, prefix: &str) -> io::Result<TempDir> {
-    let mode = Permissions::from_mode(FOLDER);
-    let folder = tempfile::Builder::new().prefix(prefix).permissions(mode.clone()).tempdir_in(parent)?;
-    // The umask may have taken a right of the owner.
-    std::fs::set_permissions(folder.path(), mode)?;
-    Ok(folder)
 }
 
 /// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users, except one

@@ -22,11 +22,11 @@ fn with_umask<T>(mask: u32, work: impl FnOnce() -> T) -> T {
 #[test]
 fn what_is_made_is_closed_to_others_whatever_the_umask() {
     for mask in [0o000, 0o022, 0o077, 0o177] {
-        let folder = with_umask(mask, || temporary_folder("bai-private-test-").unwrap());
+        let folder = with_umask(mask, || TemporaryFolder::new().unwrap());
         assert_eq!(mode(folder.path()), 0o700, "umask {mask:03o}");
     }
     with_umask(0o000, || {
-        let root = temporary_folder("bai-private-test-").unwrap();
+        let root = TemporaryFolder::new().unwrap();
         let deep = root.path().join("a/b");
         create_folder(&deep).unwrap();
         replace_file(&deep.join("new"), b"x").unwrap();
@@ -38,7 +38,7 @@ fn what_is_made_is_closed_to_others_whatever_the_umask() {
 
 #[test]
 fn a_folder_that_all_users_share_stays_open() {
-    let shared = temporary_folder("bai-private-test-").unwrap();
+    let shared = TemporaryFolder::new().unwrap();
     std::fs::set_permissions(shared.path(), Permissions::from_mode(0o1777)).unwrap();
     replace_file(&shared.path().join("ours"), b"x").unwrap();
     assert_eq!((mode(shared.path()), mode(&shared.path().join("ours"))), (0o777, 0o600));
@@ -46,7 +46,7 @@ fn a_folder_that_all_users_share_stays_open() {
 
 #[test]
 fn what_exists_is_closed_to_others() {
-    let root = temporary_folder("bai-private-test-").unwrap();
+    let root = TemporaryFolder::new().unwrap();
     let path = root.path().join("log");
     std::fs::write(&path, "x").unwrap();
     for open in [open_file, append_to_file] {
@@ -62,7 +62,7 @@ fn what_exists_is_closed_to_others() {
 
 #[test]
 fn other_things_than_files_are_refused() {
-    let root = temporary_folder("bai-private-test-").unwrap();
+    let root = TemporaryFolder::new().unwrap();
     let pipe = root.path().join("pipe");
     nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
     for path in [&pipe, root.path()] {
@@ -73,7 +73,7 @@ fn other_things_than_files_are_refused() {
 
 #[test]
 fn a_file_is_trusted_by_its_owner_and_its_mode() {
-    let root = temporary_folder("bai-private-test-").unwrap();
+    let root = TemporaryFolder::new().unwrap();
     let path = root.path().join("file");
     std::fs::write(&path, "x").unwrap();
     let found = |mode| {

@@ -19,6 +19,7 @@ use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
 use super::step::{RunningStep, Started, StepEvent};
 use super::wire::ToDriver;
+use bai_private::TemporaryFolder;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::HashMap;
@@ -78,9 +79,9 @@ pub(super) struct Worker {
     /// The requester of a line, if one waits.
     waiting_input: Option<InputRequester>,
     /// The scratch folder of cells that are programs, once there was one.
-    scratch: Option<tempfile::TempDir>,
+    scratch: Option<TemporaryFolder>,
     /// The folder in which build steps install, once there was one.
-    environment: Option<tempfile::TempDir>,
+    environment: Option<TemporaryFolder>,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
     /// Number of the last request to the driver.
     last_id: u64,
@@ -316,7 +317,7 @@ impl Worker {
     /// Starts an interpreter after the old one, if any, has ended.
     fn start_interpreter(&mut self, old: Option<Backend>) {
         let (mut resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
-        let environment = self.environment.as_ref().map(tempfile::TempDir::path);
+        let environment = self.environment.as_ref().map(TemporaryFolder::path);
         if let Some(tool) = environment.and_then(|folder| resolved.language.tool_of(folder)) {
             resolved.info.executable = tool;
         }

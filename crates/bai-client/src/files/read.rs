@@ -6,6 +6,7 @@ use super::progress::{Progress, ProgressMeter};
 use super::{Place, REPLY_LIMIT, missing, plan, refuse_empty};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_private::TemporaryFolder;
 use bai_protocol::capability::Capability;
 use bai_protocol::files::FileEntry;
 use bytes::Bytes;
@@ -14,7 +15,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use tempfile::TempDir;
 
 impl ComputeSession {
     /// The content of one file, of up to 64 MiB.
@@ -158,9 +158,13 @@ impl ComputeSession {
     }
 
     /// Fetches a large file into a temporary folder.
-    async fn fetch_aside(&self, path: &str, entry: FileEntry) -> Result<(TempDir, PathBuf), ClientError> {
+    async fn fetch_aside(
+        &self,
+        path: &str,
+        entry: FileEntry,
+    ) -> Result<(TemporaryFolder, PathBuf), ClientError> {
         let what = format!("read {path}");
-        let folder = blocking(&what, || bai_private::temporary_folder("bai-repl-")).await?;
+        let folder = blocking(&what, TemporaryFolder::new).await?;
         let into = folder.path().to_owned();
         let wanted =
             LargeDownload { path: path.to_owned(), entry, into, below: Vec::new(), overwrite: false };

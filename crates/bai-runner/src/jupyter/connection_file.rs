@@ -4,11 +4,11 @@
 //! can; else at ports of 127.0.0.1.
 
 use crate::free_ports;
+use bai_private::TemporaryFolder;
 use jupyter_protocol::{ConnectionInfo, connection_info::Transport};
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
@@ -23,7 +23,7 @@ const NUMBERS: [u16; 5] = [1, 2, 3, 4, 5];
 pub(super) struct ConnectionFile {
     info: ConnectionInfo,
     file: PathBuf,
-    _folder: TempDir,
+    _folder: TemporaryFolder,
     /// Reserve the ports until the kernel uses them.
     listeners: Vec<TcpListener>,
 }
@@ -51,7 +51,7 @@ impl ConnectionFile {
         Self::write(folder()?, info, listeners)
     }
 
-    fn write(folder: TempDir, info: ConnectionInfo, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    fn write(folder: TemporaryFolder, info: ConnectionInfo, listeners: Vec<TcpListener>) -> io::Result<Self> {
         let file = folder.path().join("kernel.json");
         bai_private::replace_cache(&file, &Zeroizing::new(serde_json::to_vec(&info)?))?;
         Ok(ConnectionFile { info, file, _folder: folder, listeners })
@@ -79,8 +79,8 @@ impl ConnectionFile {
     }
 }
 
-fn folder() -> io::Result<TempDir> {
-    bai_private::temporary_folder("bai-repl-")
+fn folder() -> io::Result<TemporaryFolder> {
+    TemporaryFolder::new()
 }
 
 fn info(kernel: &str, transport: Transport, ip: String, ports: [u16; 5]) -> ConnectionInfo {

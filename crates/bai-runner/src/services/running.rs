@@ -8,6 +8,7 @@ use crate::free_ports::{self, Attempts};
 use crate::port_owner;
 use crate::process::{self, Process, Program};
 use crate::process_tree::{self, ProcessTree};
+use bai_private::TemporaryFolder;
 use bai_protocol::service::ServiceParameters;
 use serde_json::json;
 use std::ffi::OsString;
@@ -16,7 +17,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -70,7 +70,7 @@ pub(super) struct Running {
     pub(super) address: ServiceAddress,
     process_tree: ProcessTree,
     /// The private folder with the socket and the files for the start.
-    _scratch: TempDir,
+    _scratch: TemporaryFolder,
 }
 
 impl Running {
@@ -142,7 +142,7 @@ impl Launch<'_> {
         token: &Token,
     ) -> Result<Running, String> {
         let text = |error: io::Error| error.to_string();
-        let scratch = bai_private::temporary_folder("bai-service-").map_err(text)?;
+        let scratch = TemporaryFolder::new().map_err(text)?;
         // ttyd recognises a socket by this ending; another name would be a network interface.
         let socket = scratch.path().join("service.sock");
         let port = ports.first().copied();

@@ -7,6 +7,7 @@ use super::super::process::describe_end;
 use super::super::step::{self, RunningStep, Started, StepEvent};
 use super::super::wire::ToDriver;
 use super::{InputRequester, InterpreterSlot, Task, Worker};
+use bai_private::TemporaryFolder;
 use bai_protocol::machine_limit::explain;
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -18,7 +19,7 @@ impl Worker {
     /// Starts a cell that is a program, in a new empty folder.
     pub(super) fn start_cell(&mut self, code: &str) -> Started {
         self.scratch = None;
-        let folder = bai_private::temporary_folder("bai-repl-");
+        let folder = TemporaryFolder::new();
         match folder {
             Ok(folder) => {
                 let scratch = self.scratch.insert(folder);
@@ -35,7 +36,7 @@ impl Worker {
     pub(super) fn start_step(&mut self, kind: StepKind, step: &Step) -> Started {
         let installs = kind == StepKind::Build && *step != Step::Skip && self.resolved.language.installs();
         if installs && self.environment.is_none() {
-            match bai_private::temporary_folder("bai-repl-") {
+            match TemporaryFolder::new() {
                 Ok(folder) => self.environment = Some(folder),
                 Err(error) => {
                     return Started::Over(
@@ -45,7 +46,7 @@ impl Worker {
                 }
             }
         }
-        let environment = self.environment.as_ref().map(tempfile::TempDir::path);
+        let environment = self.environment.as_ref().map(TemporaryFolder::path);
         RunningStep::start(kind, step, &self.resolved, &self.spec, environment)
     }
 
@@ -89,7 +90,7 @@ impl Worker {
 
     /// What a step has installed can be used by the interpreter that runs.
     fn show_environment(&mut self) {
-        let environment = self.environment.as_ref().map(tempfile::TempDir::path);
+        let environment = self.environment.as_ref().map(TemporaryFolder::path);
         if let (Some(folder), InterpreterSlot::Running(interpreter)) = (environment, &mut self.slot) {
             interpreter.send(&ToDriver::Environment { folder: &folder.to_string_lossy() });
         }

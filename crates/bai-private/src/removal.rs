@@ -1,4 +1,4 @@
-//! Removal of a session's folder. Programs leave folders that even their owner must not write to; the owner may change that. No
+//! Removal of a folder with everything in it. Programs leave folders that even their owner must not write to; the owner may change that. No
 //! symbolic link is followed.
 
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Errors of the file system.
-pub(super) fn remove(folder: &Path) -> io::Result<()> {
+pub fn remove(folder: &Path) -> io::Result<()> {
     let removed = match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             unlock_all(folder);
@@ -35,7 +35,7 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
 }
 
 /// The folder that cannot be emptied, because it belongs to another user, in a sentence.
-pub(super) fn hindrance(folder: &Path) -> Option<String> {
+pub fn hindrance(folder: &Path) -> Option<String> {
     let user = nix::unistd::geteuid();
     let mut waiting = vec![folder.to_owned()];
     while let Some(path) = waiting.pop() {
