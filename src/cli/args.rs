@@ -14,13 +14,15 @@ pub(super) use sessions::{
 };
 
 use crate::repl::{did_you_mean, meant_subcommand};
+use bai_protocol::byte_text;
 use clap::builder::NonEmptyStringValueParser;
-use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// A terminal REPL for compute sessions.
@@ -361,12 +363,19 @@ fn local_path() -> impl TypedValueParser<Value = PathBuf> {
 
 /// Reads a folder of a session; the empty text is its home folder, and so is `~`.
 fn session_folder() -> impl TypedValueParser<Value = String> {
-    StringValueParser::new().map(|path| bai_client::expand_session_tilde(&path).to_owned())
+    OsStringValueParser::new().map(path_in_session)
 }
 
 /// Reads a path of a session, in which `~` is the session's home folder.
 fn session_path() -> impl TypedValueParser<Value = String> {
-    NonEmptyStringValueParser::new().map(|path| bai_client::expand_session_tilde(&path).to_owned())
+    OsStringValueParser::new()
+        .try_map(|path| if path.is_empty() { Err("the path is empty") } else { Ok(path_in_session(path)) })
+}
+
+/// A path of a session. One that is not UTF-8 is written as [`byte_text`] does.
+fn path_in_session(path: OsString) -> String {
+    let path = path.into_string().unwrap_or_else(|bytes| byte_text::text(bytes.as_bytes()));
+    bai_client::expand_session_tilde(&path).to_owned()
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

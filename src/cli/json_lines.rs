@@ -2,9 +2,11 @@
 //! terminals, disguise text or cannot be seen are written as `\u009b`, which programs read as the same character.
 
 use bai_protocol::byte_text;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde_json::{Map, Value};
 use std::io::{self, Write};
 
 /// A value as one line.
@@ -19,6 +21,26 @@ pub(super) fn line(value: &Value) -> String {
 pub(super) fn write(mut out: impl Write, value: &Value) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut out, Escaping))?;
     out.write_all(b"\n")
+}
+
+/// Adds the name of a file to an object: as text, and if its bytes are not UTF-8 also as these bytes in Base64, with the key
+/// `nameBytes` beside `name`. The text is then the one that people see, as in lists.
+pub(super) fn add_name(object: &mut Map<String, Value>, key: &str, name: &str) {
+    if byte_text::is_utf8(name) {
+        object.insert(key.to_owned(), name.into());
+    } else {
+        object.insert(key.to_owned(), byte_text::shown(name).into());
+        object.insert(format!("{key}Bytes"), STANDARD.encode(byte_text::bytes(name)).into());
+    }
+}
+
+/// The event about a file that has been copied. The paths are as [`byte_text`] writes them.
+pub(super) fn copied(event: &str, from: &str, to: &str, bytes: u64) -> Value {
+    let mut object = Map::from_iter([("event".to_owned(), event.into())]);
+    add_name(&mut object, "from", from);
+    add_name(&mut object, "to", to);
+    object.insert("bytes".to_owned(), bytes.into());
+    object.into()
 }
 
 /// The compact form, with more escapes in texts and keys.
@@ -69,6 +91,17 @@ mod tests {
         {
             assert_eq!(line(&json!(format!("a{c}b"))), format!("\"a\\u{:04x}b\"\n", u32::from(c)));
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_has_its_bytes_too() {
+        let odd = byte_text::text(b"a\xff\n");
+        assert_eq!(
+            copied("uploaded", &odd, "größe\n", 3),
+            json!({
+                "event": "uploaded", "from": "a\\xff<U+000A>", "fromBytes": "Yf8K", "to": "größe\n", "bytes": 3,
+            })
+        );
     }
 
     proptest! {

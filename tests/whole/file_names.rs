@@ -2,9 +2,11 @@
 
 use super::daemon::Daemon;
 use bai_testkit::Sandbox;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -90,13 +92,33 @@ fn every_name_travels_to_a_session_and_back() {
     let got = sandbox.run(&["download", "work", "odd", "--to", "back"]);
     assert_eq!(got.code, Some(0), "{}", got.stderr);
     assert_eq!(tree(&sandbox.work().join("back/odd")), tree(&odd));
-    // A listing gives each name in a form that a request takes.
+    // A listing gives each name in a form that a request takes, and so does a report of a copy.
     let listed = sandbox.run(&["--json", "files", "work", "odd"]);
     let names: Vec<serde_json::Value> =
         listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let bytes =
-        names.iter().find_map(|row| row["name"].as_str().filter(|name| name.starts_with('a'))).unwrap();
-    sandbox.run(&["download", "work", &format!("odd/{bytes}"), "--to", "-"]).expect(0, "bytes");
+    let row = names.iter().find(|row| row["name"] == "a\\xffb").unwrap();
+    let bytes = |row: &serde_json::Value, key: &str| {
+        OsString::from_vec(STANDARD.decode(row[key].as_str().unwrap()).unwrap())
+    };
+    let path = Path::new("odd").join(bytes(row, "nameBytes"));
+    let read = sandbox.command(&["download", "work", "--to", "-"]).arg(&path).output().unwrap();
+    assert_eq!((read.status.code(), &*read.stdout), (Some(0), &b"bytes"[..]), "{read:?}");
+    assert!(names.iter().all(|row| !row.to_string().contains('\u{10ffff}')), "{}", listed.stdout);
+    assert!(names.iter().any(|row| row["name"] == "größe 数" && row.get("nameBytes").is_none()));
+    for words in [
+        &["--json", "upload", "-f", "work", "odd", "--to", "."][..],
+        &["--json", "download", "-f", "work", "odd", "--to", "back"],
+    ] {
+        let done = sandbox.run(words);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let events: Vec<serde_json::Value> =
+            done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let odd = events.iter().find(|event| event["from"].as_str().unwrap().ends_with("a\\xffb")).unwrap();
+        let (from, to) = (bytes(odd, "fromBytes"), bytes(odd, "toBytes"));
+        for name in [from, to] {
+            assert_eq!(Path::new(&name).file_name(), path.file_name(), "{done:?}");
+        }
+    }
 }
 
 #[test]

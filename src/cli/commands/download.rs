@@ -6,6 +6,7 @@ use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::json_lines;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
@@ -17,6 +18,7 @@ use bai_client::{
 use bai_protocol::byte_text;
 use serde_json::json;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Copies files from the session that the command line names.
@@ -52,9 +54,8 @@ pub(in crate::cli) async fn download(
     transfer::print_left_out(&bar, &arrived.skipped);
     drop(bar);
     for DownloadedFile { from, to, bytes, .. } in arrived.files.iter().filter(|_| context.global.json) {
-        let to = flags.to.join(to).display().to_string();
-        let event = json!({"event": "downloaded", "from": from, "to": to, "bytes": bytes});
-        table::put_json(&event)?;
+        let to = byte_text::text(flags.to.join(to).as_os_str().as_bytes());
+        table::put_json(&json_lines::copied("downloaded", from, &to, *bytes))?;
     }
     let count = transfer::files_of(arrived.files.len());
     if !matches!(ended, Ok(TransferEnd::Done)) && !arrived.files.is_empty() && !context.global.json {

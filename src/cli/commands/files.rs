@@ -5,13 +5,14 @@ use crate::cli::context::CommandContext;
 use crate::cli::display;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::json_lines;
 use crate::cli::table::{self, Column, Row};
 use crate::format;
 use crate::terminal::Screen;
 use bai_client::ComputeSession;
 use bai_protocol::files::FileEntry;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::Map;
 use tokio::runtime::Runtime;
 
 /// Shows the files of the session that the command line names: full screen in a terminal; as text with a folder, with
@@ -52,11 +53,14 @@ fn row(entry: &FileEntry) -> Row {
         Timestamp::from_second(entry.mtime as i64).map(|time| time.to_string()).unwrap_or_default();
     let is_folder = entry.is_dir();
     let name = if is_folder { format!("{}/", entry.filename) } else { entry.filename.clone() };
+    let mut object = Map::new();
+    json_lines::add_name(&mut object, "name", &entry.filename);
+    object.insert("mode".to_owned(), entry.mode.clone().into());
+    object.insert("size".to_owned(), entry.size.into());
+    object.insert("modified".to_owned(), modified.clone().into());
+    object.insert("folder".to_owned(), is_folder.into());
     Row {
-        json: json!({
-            "name": entry.filename, "mode": entry.mode, "size": entry.size, "modified": modified,
-            "folder": is_folder,
-        }),
+        json: object.into(),
         cells: vec![
             entry.mode.clone(),
             if is_folder { String::new() } else { format::size(entry.size) },

@@ -6,6 +6,7 @@ use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::json_lines;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
@@ -122,9 +123,8 @@ async fn upload_source(
     for upload in uploads.iter().filter(|_| context.global.json) {
         let to = bai_protocol::files::upload_path(&upload.to);
         if let Some(bytes) = to.and_then(|to| sizes.get(to.as_str()).copied()) {
-            let from = upload.from.display().to_string();
-            let event = json!({"event": "uploaded", "from": from, "to": upload.to, "bytes": bytes});
-            table::put_json(&event)?;
+            let from = byte_text::text(upload.from.as_os_str().as_bytes());
+            table::put_json(&json_lines::copied("uploaded", &from, &upload.to, bytes))?;
         }
     }
     let count = arrived.files.len();
@@ -171,11 +171,7 @@ async fn upload_stdin(
         return Ok(exit);
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
-    table::report(
-        context,
-        &json!({"event": "uploaded", "from": "-", "to": flags.to, "bytes": bytes}),
-        &sentence,
-    )?;
+    table::report(context, &json_lines::copied("uploaded", "-", &flags.to, bytes), &sentence)?;
     Ok(ExitStatus::Ok)
 }
 
