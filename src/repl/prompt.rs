@@ -171,6 +171,7 @@ impl Repl {
         match commands::parse(line) {
             Some(Ok(command)) => self.command(command),
             Some(Err(usage)) => self.terminal.note(&usage).map(|()| LoopAction::Continue),
+            None if self.language.leaves(line) => Ok(LoopAction::Quit),
             None => {
                 if let Some(word) = commands::unknown_command(line, &*self.language) {
                     return self.fail_unknown(word);

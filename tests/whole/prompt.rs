@@ -1,6 +1,6 @@
 //! A user at the prompt: keys in, screen out.
 
-use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox};
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, need};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
@@ -342,5 +342,34 @@ fn the_help_is_wrapped_at_blanks_and_names_the_key() {
         let shown: Vec<_> = screen.all.split_whitespace().collect();
         assert!(shown.windows(words.len()).any(|window| window == words), "{words:?}: {}", screen.all);
     }
+    terminal.leave();
+}
+
+#[test]
+fn the_words_that_leave_the_prompt_of_a_language_leave_this_one() {
+    let sandbox = Sandbox::new();
+    for (image, program, word) in [
+        ("python", "python3", "exit()"),
+        ("python", "python3", "quit"),
+        ("bash", "bash", "exit"),
+        ("sqlite", "python3", ".quit"),
+        ("nodejs", "node", ".exit"),
+        ("r", "Rscript", "q()"),
+        ("c", "gcc", "exit"),
+    ] {
+        if !need(program) {
+            continue;
+        }
+        let terminal = FakeTerminal::start(&sandbox, &[image]);
+        terminal.wait_for_prompt(&format!("{image} ❯"));
+        terminal.enter(word);
+        assert_eq!(terminal.wait_for_end().code, 0, "{image}: {word}");
+    }
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.enter("for n in range(3): exit()");
+    terminal.enter("");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("6 * 7");
+    terminal.wait_until("42", |screen| screen.has_line("42"));
     terminal.leave();
 }

@@ -253,7 +253,13 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "clean, build and execute the files in the session",
         |a| PromptCommand::Batch(a.to_owned()),
     ),
-    entry("quit", "", Argument::None, "leave (also :q, :exit and Ctrl-D)", |_| PromptCommand::Quit),
+    entry(
+        "quit",
+        "",
+        Argument::None,
+        "leave (also :q, :exit, Ctrl-D, and the exit of the language itself)",
+        |_| PromptCommand::Quit,
+    ),
 ];
 
 fn text(argument: &str) -> Option<String> {

@@ -45,6 +45,10 @@ impl Language for Jupyter {
         self.0.keywords()
     }
 
+    fn leaves(&self, cell: &str) -> bool {
+        self.0.leaves(cell)
+    }
+
     fn extension(&self) -> &str {
         self.0.extension()
     }

@@ -78,6 +78,11 @@ pub trait Language: Send + Sync {
         true
     }
 
+    /// Whether this cell asks to leave the prompt, as `exit()` does in Python.
+    fn leaves(&self, _cell: &str) -> bool {
+        false
+    }
+
     /// Whether code can begin with a colon and a letter, so that an unknown `:word` is code. In a language that is not known
     /// it can.
     fn takes_colon_words(&self) -> bool {

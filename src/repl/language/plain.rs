@@ -46,6 +46,9 @@ impl Language for Plain {
     }
 
     fn completeness(&self, cell: &str) -> Completeness {
+        if self.leaves(cell) {
+            return Completeness::Complete;
+        }
         let scan = scan(cell, &self.row.syntax);
         let blank = cell.rsplit('\n').take_while(|line| line.trim().is_empty()).count();
         // One blank line can be part of a function. Two mean that the user wants to end the cell.
@@ -72,6 +75,10 @@ impl Language for Plain {
             _ if position == close => Some(open),
             _ => None,
         })
+    }
+
+    fn leaves(&self, cell: &str) -> bool {
+        self.row.leaves(cell)
     }
 
     fn extension(&self) -> &str {

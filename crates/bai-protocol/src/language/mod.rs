@@ -31,6 +31,9 @@ pub struct Language {
     /// Code that prints the documentation of the name `{}`. `None` if the language has no such code, or if a front end
     /// knows more.
     pub documentation: Option<&'static str>,
+    /// What a user types to leave the language's own prompt, without a semicolon at its end: it leaves ours too. Each is a
+    /// whole cell.
+    pub leave: &'static [&'static str],
     /// Whether a cluster's kernel of this language takes the prelude of the client.
     pub takes_prelude: bool,
     /// Whether a program has to be built before it can run.
@@ -55,6 +58,7 @@ impl Language {
         grammar: "",
         syntax: Syntax::PLAIN,
         documentation: None,
+        leave: &["exit", "quit"],
         takes_prelude: false,
         is_compiled: false,
         build: &[],
@@ -64,6 +68,11 @@ impl Language {
     /// The extension of a new source file, without the dot.
     pub fn extension(&self) -> &'static str {
         self.extensions.first().copied().unwrap_or_default()
+    }
+
+    /// Whether this cell asks to leave the prompt.
+    pub fn leaves(&self, cell: &str) -> bool {
+        self.leave.contains(&cell.trim().trim_end_matches(';').trim_end())
     }
 
     /// Whether a word, such as the bare name of an image, names this language.
@@ -221,7 +230,26 @@ mod tests {
             );
             assert!(!language.execute.is_empty(), "{name}: what does `exec *` run?");
             assert!(!language.is_compiled || !language.build.is_empty(), "{name}: how is it built?");
+            assert!(!language.leave.is_empty(), "{name}: how does one leave?");
+            assert!(language.leave.iter().all(|text| language.leaves(text)), "{name}: {:?}", language.leave);
             assert!(language.documentation.is_none_or(|code| code.contains("{}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_whole_cell_leaves() {
+        for (language, leaves, stays) in [
+            (&PYTHON, "exit()", "exit(3)"),
+            (&PYTHON, " quit() ", "x = 1; exit()"),
+            (&BASH, "exit", "exit 3"),
+            (&R, "q()", "q"),
+            (&NODEJS, ".exit", "exit()"),
+            (&PHP, "exit;", "exit; print 1;"),
+            (&SQLITE, ".quit", "SELECT exit;"),
+            (&C, "exit", "exit(0);"),
+        ] {
+            assert!(language.leaves(leaves), "{}: {leaves}", language.name);
+            assert!(!language.leaves(stays), "{}: {stays}", language.name);
         }
     }
 

@@ -44,6 +44,7 @@ pub static PYTHON: Language = Language {
         Rule::file("setup.py", "{tool} -m pip install {user} -e ."),
         Rule::file("pyproject.toml", "{tool} -m pip install {user} -e ."),
     ],
+    leave: &["exit", "quit", "exit()", "quit()"],
     execute: &[Rule::file("main.py", "{tool} main.py")],
     ..Language::UNKNOWN
 };
@@ -154,6 +155,7 @@ pub static OCAML: Language = Language {
         Rule::file("dune-project", "dune build"),
         Rule::file("main.ml", "{beside:ocamlopt} -o main main.ml"),
     ],
+    leave: &["exit", "quit", "exit 0", "#quit"],
     execute: MAIN,
     ..Language::UNKNOWN
 };
@@ -166,6 +168,7 @@ pub static NODEJS: Language = Language {
     extensions: &["js"],
     grammar: "JavaScript",
     syntax: Syntax { long_quotes: "`", regex: true, ..Syntax::C_LIKE },
+    leave: &[".exit", "exit", "quit", "process.exit()"],
     execute: &[
         Rule::file("main.js", "{tool} main.js"),
         // Node.js itself finds the program of a package.
@@ -189,6 +192,7 @@ pub static R: Language = Language {
         ..Syntax::PLAIN
     },
     documentation: Some("?{}"),
+    leave: &["q()", "quit()", "exit", "quit", "q('no')", "q(\"no\")"],
     execute: &[Rule::file("main.R", "{tool} main.R")],
     ..Language::UNKNOWN
 };
@@ -212,6 +216,7 @@ pub static JULIA: Language = Language {
         colon_words: true,
         ..Syntax::PLAIN
     },
+    leave: &["exit()", "exit", "quit"],
     execute: &[Rule::file("main.jl", "{tool} main.jl")],
     ..Language::UNKNOWN
 };
@@ -237,6 +242,7 @@ pub static RUBY: Language = Language {
         ..Syntax::PLAIN
     },
     documentation: Some("defined?(_bai_doc) ? _bai_doc('{}') : puts('{} is not known here')"),
+    leave: &["exit", "quit", "exit()", "quit()"],
     execute: &[Rule::file("main.rb", "{tool} main.rb")],
     ..Language::UNKNOWN
 };
@@ -256,6 +262,7 @@ pub static LUA: Language = Language {
         ..Syntax::PLAIN
     },
     documentation: Some("(_bai_doc or print)('{}')"),
+    leave: &["os.exit()", "exit", "quit"],
     execute: &[Rule::file("main.lua", "{tool} main.lua")],
     ..Language::UNKNOWN
 };
@@ -270,6 +277,7 @@ pub static PHP: Language = Language {
     documentation: Some(
         "function_exists('_bai_doc') ? _bai_doc('{}') : print \"that name is not known here\\n\";",
     ),
+    leave: &["exit", "quit", "exit()", "die"],
     execute: &[Rule::file("main.php", "{tool} main.php")],
     ..Language::UNKNOWN
 };
@@ -291,6 +299,7 @@ pub static PERL: Language = Language {
     documentation: Some(
         "defined &main::_bai_doc ? main::_bai_doc('{}') : print \"that name is not known here\\n\"",
     ),
+    leave: &["exit", "quit", "exit()", "exit 0"],
     execute: &[Rule::file("main.pl", "{tool} main.pl")],
     ..Language::UNKNOWN
 };
@@ -324,6 +333,7 @@ pub static OCTAVE: Language = Language {
         ..Syntax::PLAIN
     },
     documentation: Some("help {}"),
+    leave: &["exit", "quit", "exit()", "quit()"],
     execute: &[Rule::file("main.m", "{tool} main.m")],
     ..Language::UNKNOWN
 };
@@ -343,6 +353,7 @@ pub static SCHEME: Language = Language {
         colon_words: true,
         ..Syntax::PLAIN
     },
+    leave: &["(exit)", "(quit)", ",q", "exit", "quit"],
     execute: &[Rule::file("main.scm", "{tool} --no-auto-compile -s main.scm")],
     ..Language::UNKNOWN
 };
@@ -362,6 +373,7 @@ pub static SQLITE: Language = Language {
         ..Syntax::C_LIKE
     },
     documentation: Some(".schema {}"),
+    leave: &[".quit", ".exit", ".q", "exit", "quit"],
     execute: &[Rule::file("main.sql", "{tool} -batch -init main.sql :memory: .quit")],
     ..Language::UNKNOWN
 };
@@ -399,6 +411,7 @@ pub static BASH: Language = Language {
         continues: &["\\", "&&", "||", "|"],
         ..Syntax::PLAIN
     },
+    leave: &["exit", "logout"],
     execute: &[Rule::file("main.sh", "{tool} main.sh")],
     ..Language::UNKNOWN
 };

@@ -28,6 +28,10 @@ impl Language for Python {
         PYTHON.grammar
     }
 
+    fn leaves(&self, cell: &str) -> bool {
+        PYTHON.leaves(cell)
+    }
+
     fn completeness(&self, cell: &str) -> Completeness {
         let found = scan(cell);
         if found.broken {
