@@ -64,7 +64,12 @@ impl From<ConfigError> for CliError {
             | ConfigError::NotInKeyring { .. } => ExitStatus::Refused,
             _ => ExitStatus::Usage,
         };
-        CliError::new(exit, error)
+        let is_readable = matches!(error, ConfigError::Readable { .. });
+        let error = CliError::new(exit, error);
+        match is_readable {
+            true => error.hint("--endpoint local needs no such file: it runs the code on this machine"),
+            false => error,
+        }
     }
 }
 

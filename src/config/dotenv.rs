@@ -28,8 +28,11 @@ const NAMES: [&str; 10] = [
 ];
 
 /// Why a `.env` file does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Disregard {
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
     /// Another user can have written it.
     #[error("{0}")]
     Distrusted(Distrust),
@@ -45,6 +48,8 @@ pub enum Disregard {
 pub struct EnvFile {
     path: PathBuf,
     variables: BTreeMap<String, String>,
+    /// Why nothing is known of it.
+    unreadable: Option<String>,
     distrust: Option<Distrust>,
     is_closed: bool,
 }
@@ -56,13 +61,20 @@ impl std::fmt::Debug for EnvFile {
 }
 
 impl EnvFile {
-    /// The file that applies to `folder`; `None` if there is none, or if it belongs to another program.
+    /// The file that applies to `folder`; `None` if there is none, or if it belongs to another program. One that cannot be read may
+    /// be for us.
     pub(super) fn find(folder: &Path) -> Option<Self> {
         let path = folder.ancestors().map(|above| above.join(".env")).find(|path| path.is_file())?;
-        // An unreadable file is not an error: most `.env` files belong to other programs.
-        let found = trusted::read_any(&path).ok().flatten()?;
+        let found = match trusted::read_any(&path) {
+            Ok(found) => found?,
+            Err(error) => {
+                let (unreadable, variables) = (Some(error.to_string()), BTreeMap::new());
+                return Some(EnvFile { path, variables, unreadable, distrust: None, is_closed: true });
+            }
+        };
         let variables = parse(&String::from_utf8_lossy(&found.content));
-        let file = EnvFile { path, variables, distrust: found.distrust, is_closed: found.is_closed };
+        let (distrust, is_closed) = (found.distrust, found.is_closed);
+        let file = EnvFile { path, variables, unreadable: None, distrust, is_closed };
         (file.endpoint().is_some() || file.has_sign()).then_some(file)
     }
 
@@ -73,6 +85,9 @@ impl EnvFile {
 
     /// Why the file chooses no server, if it does not.
     pub fn disregard(&self) -> Option<Disregard> {
+        if let Some(why) = &self.unreadable {
+            return Some(Disregard::Unreadable(why.clone()));
+        }
         match (self.distrust, self.endpoint()) {
             (Some(why), _) => Some(Disregard::Distrusted(why)),
             (None, None) => Some(Disregard::NoEndpoint),

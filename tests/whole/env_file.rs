@@ -206,8 +206,33 @@ fn a_file_whose_secret_others_can_read_ends_only_what_needs_it() {
     put(&lab.sandbox, &lab.text(&lab.engine.endpoint(), true));
     set_mode(&lab.sandbox.work().join(".env"), 0o644);
     lab.expect_no_keys(&["ls"], "chmod 600");
+    lab.expect_no_keys(&["ls"], "hint: --endpoint local");
     runs_here(&lab.sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]));
     assert_eq!(lab.sandbox.run(&["themes"]).code, Some(0));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_ignored_with_a_line() {
+    let Some(sandbox) = Sandbox::of_another_user() else { return };
+    put(&sandbox, "BACKEND_ENDPOINT=http://127.0.0.1:1\n");
+    let run = sandbox.run(&["ls"]);
+    run.expect_code(0);
+    let path = sandbox.work().join(".env");
+    let sentence = format!(
+        "{} is ignored: it cannot be read: Permission denied (os error 13); this machine",
+        path.display()
+    );
+    assert_eq!(run.stderr.matches(&sentence).count(), 1, "{}", run.stderr);
+    for arguments in [&["--endpoint", "local", "ls"][..], &["themes"]] {
+        let run = sandbox.run(arguments);
+        assert!(run.code == Some(0) && !run.stderr.contains(".env"), "{arguments:?}: {}", run.stderr);
+    }
+    // A large one, of this user.
+    let sandbox = Sandbox::new();
+    put(&sandbox, &"#".repeat(2 << 20));
+    assert!(
+        sandbox.run(&["ls"]).stderr.contains(".env is ignored: it cannot be read: it is larger than 1 MiB")
+    );
 }
 
 #[test]

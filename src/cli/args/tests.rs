@@ -81,7 +81,7 @@ fn a_tilde_is_the_home_folder_of_the_machine_that_the_path_is_on() {
 #[test]
 fn wrong_usage_is_reported() {
     for wrong in [
-        &["-e", "x", "python"][..],
+        &["-e", "=x", "python"][..],
         &["--rm", "--keep"],
         &["-c", "1", "python", "a.py"],
         &["--transport", "pigeon"],
