@@ -7,6 +7,7 @@ mod engine_life;
 mod faulty_link;
 mod web_server;
 
+mod agent_runner;
 mod apps;
 mod bad_inputs;
 mod changing_files;
@@ -16,6 +17,7 @@ mod delegated_commands;
 mod env_file;
 mod file_names;
 mod full_screen_views;
+mod hostile_server;
 mod interrupts;
 mod jupyter;
 mod keyring;
