@@ -42,6 +42,7 @@ mod suggestion_list;
 mod terminal;
 mod terminal_pane;
 mod views;
+mod wrap;
 
 pub use completion::{CompletionSource, RemoteNameKind};
 pub use delegated::{DelegatedCommand, DelegatedCommands};

@@ -17,9 +17,10 @@ use super::paint::Paint;
 use super::session::SessionError;
 use super::spinner::{QUIET, Spinner, TICK, since};
 use super::terminal_pane::TerminalPane;
+use super::wrap;
 use crate::panes::Appearance;
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
-use crate::terminal::{Out, RunMode, Screen};
+use crate::terminal::{Out, RunMode, Screen, size};
 use crate::theme::{Role, Theme};
 
 /// Why the terminal cannot be used any more.
@@ -167,11 +168,15 @@ impl PromptTerminal {
         self.console.set_theme(theme);
     }
 
-    /// Shows a line in a style. Control characters are removed from the text.
+    /// Shows a line in a style, broken between words where the window ends. Control characters are removed from the text.
     pub(super) fn line(&mut self, role: Option<Role>, text: &str) -> Result<(), TerminalError> {
         self.fresh_line()?;
         let mut painted = String::new();
-        for line in sanitize::sentences(text.trim_end_matches('\n')).split('\n') {
+        let mut text = sanitize::sentences(text.trim_end_matches('\n'));
+        if self.screen.stdout_tty {
+            text = wrap::at_words(&text, usize::from(size().cols));
+        }
+        for line in text.split('\n') {
             self.paint.push(&mut painted, role, line);
             painted.push('\n');
         }

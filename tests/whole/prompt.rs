@@ -6,6 +6,27 @@ use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
 #[test]
+fn notices_are_broken_between_words() {
+    let sandbox = Sandbox::new();
+    for columns in [60, 100] {
+        let terminal = FakeTerminal::start_sized(&sandbox, &["-t", "work", "python"], 24, columns);
+        terminal.run(PROMPT, "1");
+        sandbox.run(&["rm", "work"]).expect(0, "");
+        terminal.enter("1");
+        let sentence = "the session is gone, with its variables: :restart or :new opens it again, \
+                        :replay also runs its cells again";
+        let screen = terminal.wait_until("the notice", |screen| screen.says(sentence));
+        // A line that the terminal breaks has all its columns in one line here.
+        let lines =
+            screen.all.lines().filter(|line| sentence.contains(line.trim()) && !line.trim().is_empty());
+        assert!(lines.clone().count() >= 2, "{}", screen.all);
+        assert!(lines.into_iter().all(|line| line.len() <= usize::from(columns)), "{}", screen.all);
+        terminal.send("\x04");
+        terminal.wait_for_end();
+    }
+}
+
+#[test]
 fn a_function_over_several_lines_is_defined_and_called() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);

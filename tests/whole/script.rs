@@ -258,7 +258,7 @@ fn settings_that_an_existing_session_does_not_get_are_reported() {
     let run = sandbox.run(&[&["run"], &flags[..4], &["python", "--exec", "echo $A"]].concat());
     assert!(run.stderr.contains("no effect: environment variables\n"), "{}", run.stderr);
     let terminal = FakeTerminal::start(&sandbox, &[&flags[..], &["python"]].concat());
-    terminal.wait_for(note);
+    terminal.wait_until("the note", |screen| screen.says(note));
     terminal.wait_for_prompt(PROMPT);
     terminal.leave();
 }

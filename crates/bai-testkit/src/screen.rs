@@ -71,6 +71,11 @@ impl Screen {
         self.lines.iter().rev().find(|line| !line.is_empty()).map_or("", |line| line)
     }
 
+    /// Whether this sentence is shown, also if its lines are broken between words.
+    pub fn says(&self, sentence: &str) -> bool {
+        self.all.replace('\n', " ").contains(sentence)
+    }
+
     /// Whether a line equals `line`.
     pub fn has_line(&self, line: &str) -> bool {
         self.all.lines().any(|candidate| candidate == line)

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::ExternalPrinter;
 
+use crate::repl::wrap;
+
 type Print = Box<dyn FnMut(String) + Send>;
 
 /// Shows notices. If the terminal cannot show them, the caller reports them later.
@@ -38,7 +40,8 @@ impl Notifier {
     /// Shows a text above the line. Returns at once; false if the terminal cannot show it.
     pub(in crate::repl) fn show(&self, text: &str) -> bool {
         let Some(print) = self.0.clone() else { return false };
-        let text = format!("{}\n", crate::render::sanitize::sentences(text));
+        let columns = usize::from(crate::terminal::size().cols);
+        let text = format!("{}\n", wrap::at_words(&crate::render::sanitize::sentences(text), columns));
         let show = move || print.lock().unwrap_or_else(PoisonError::into_inner)(text);
         std::thread::Builder::new().name("notice".into()).spawn(show).is_ok()
     }
