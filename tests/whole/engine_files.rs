@@ -1,6 +1,7 @@
 //! The files of a background engine are removed while it lives, as programs that clean up do. It stays reachable, no
 //! second one is started beside it, and its sessions keep their variables.
 
+use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, leave_out, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -49,6 +50,18 @@ fn an_engine_makes_its_files_again() {
     }
     sandbox.run(&["serve", "--stop"]).expect_code(0);
     assert!(sandbox.engines().is_empty());
+}
+
+#[test]
+fn an_engine_with_a_tcp_address_keeps_the_file_for_other_clients() {
+    let sandbox = Sandbox::new();
+    let engine = Daemon::start(&sandbox);
+    let file = folder(&sandbox).join("env.sh");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_dir_all(folder(&sandbox)).ok();
+    wait_until("the file", || file.exists());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert!(text.contains(&engine.endpoint()));
 }
 
 #[test]
