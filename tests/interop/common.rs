@@ -221,7 +221,7 @@ async fn files(session: &ComputeSession) -> Outcome {
     for index in 0..23_u8 {
         let from = folder.path().join(format!("{index}"));
         std::fs::write(&from, vec![index; 1000 * usize::from(index)]).map_err(|error| error.to_string())?;
-        uploads.push(Upload { from, to: format!("/home/work/up/f{index}") });
+        uploads.push(Upload::new(from, format!("/home/work/up/f{index}")));
     }
     session.upload(&uploads, UploadOptions { overwrite: true }).await.map_err(text)?;
     let listed = session.list_files("up").await.map_err(text)?;

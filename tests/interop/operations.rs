@@ -307,7 +307,7 @@ async fn large(session: &ComputeSession) -> Outcome {
     let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(50_000_000).collect();
     local(std::fs::write(&from, &content))?;
     let start = Instant::now();
-    let uploads = [Upload { from, to: "deep/er/large file".into() }];
+    let uploads = [Upload::new(from, "deep/er/large file")];
     let mut calls = 0;
     session.upload_with(&uploads, UploadOptions { overwrite: true }, |_| calls += 1).await.map_err(text)?;
     let up = start.elapsed().as_secs_f64();

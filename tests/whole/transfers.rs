@@ -272,6 +272,37 @@ fn a_private_file_stays_private_on_both_ways() {
 }
 
 #[test]
+fn a_private_folder_stays_private_in_the_session() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
+    let tree = sandbox.work().join("tree");
+    std::fs::create_dir_all(tree.join("shut/deep")).unwrap();
+    std::fs::create_dir_all(tree.join("open/empty")).unwrap();
+    for file in ["f", "shut/deep/f", "open/f"] {
+        std::fs::write(tree.join(file), "x").unwrap();
+    }
+    let modes = [("", 0o700), ("shut", 0o750), ("shut/deep", 0o700), ("open", 0o775), ("open/empty", 0o700)];
+    for (folder, mode) in modes {
+        std::fs::set_permissions(tree.join(folder), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let look = "import os; print(*[oct(os.stat(d).st_mode)[-3:] for d, *_ in sorted(os.walk('tree'))])";
+    sandbox.run(&["upload", "work", "tree"]).expect_code(0);
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "700 755 700 750 700\n");
+    // A folder that is there keeps its rights.
+    let open = "import os; os.chmod('tree', 0o755); os.chmod('tree/open', 0o711)";
+    sandbox.run(&["-q", "-t", "work", "-c", open, "python"]).expect_code(0);
+    sandbox.run(&["upload", "-f", "work", "tree"]).expect_code(0);
+    sandbox.run(&["-q", "-t", "work", "-c", look, "python"]).expect(0, "755 711 700 750 700\n");
+    let run = ["-q", "run", "python", "tree", "--exec", "stat -c %a tree tree/shut/deep"];
+    sandbox.run(&run).expect(0, "700\n700\n");
+    // A file in the place of a folder is not replaced.
+    std::fs::create_dir(sandbox.work().join("f")).unwrap();
+    let refused = sandbox.run(&["upload", "-f", "work", "f", "--to", "tree"]);
+    let sentence = "cannot upload: a file is in the place of the folder tree/f";
+    assert!(refused.code == Some(122) && refused.stderr.contains(sentence), "{refused:?}");
+}
+
+#[test]
 fn what_cannot_be_read_is_left_out_also_if_it_is_named_and_of_a_run() {
     let Some(sandbox) = Sandbox::of_another_user() else { return };
     let make = "mkdir closed; echo a > a; echo c > c; echo f > closed/f; chmod 000 closed";

@@ -14,9 +14,9 @@ use bai_protocol::byte_text;
 use bai_protocol::files::{FileEntry, HOME, ListReply};
 use bai_protocol::machine_limit::explain;
 use serde_json::Value;
-use std::fs::{FileType, Metadata};
+use std::fs::{FileType, Metadata, Permissions};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,10 +86,17 @@ pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
     Ok(target)
 }
 
-/// Makes a folder, and those above it.
-pub(super) fn make_folder(root: &Path, path: &str) -> Result<(), PathError> {
+/// Makes a folder, and those above it. A new one gets these permissions, if any are given.
+pub(super) fn make_folder(root: &Path, path: &str, mode: Option<u32>) -> Result<(), PathError> {
     let root = canonical(root, ".")?;
-    make_folders(&root, &relative(&root, path)?, path).map(drop)
+    let relative = relative(&root, path)?;
+    let is_new = std::fs::symlink_metadata(root.join(&relative)).is_err();
+    let folder = make_folders(&root, &relative, path)?;
+    match mode.filter(|_| is_new) {
+        Some(mode) => std::fs::set_permissions(folder, Permissions::from_mode(mode))
+            .map_err(|error| system(path, &error)),
+        None => Ok(()),
+    }
 }
 
 /// Makes missing folders, and checks that none of them leads out.

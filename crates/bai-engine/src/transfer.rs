@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-/// The header of a part that tells the permissions of a new file, in octal.
+/// The header of a part that tells the permissions of a new file or folder, in octal.
 const FILE_MODE: &str = "x-file-mode";
 /// The permissions of a file without that header.
 const DEFAULT_MODE: u32 = 0o644;
@@ -101,7 +101,9 @@ pub(super) async fn upload(
         let name = part.file_name().map_or_else(unnamed, decode_name);
         let root = session.spec.workdir.clone();
         if name.ends_with('/') {
-            blocking(move || files::make_folder(&root, &name)).await?;
+            // Its owner can always use it.
+            let mode = mode(part.headers()).map(|mode| mode | 0o700);
+            blocking(move || files::make_folder(&root, &name, mode)).await?;
             continue;
         }
         let named = name.clone();
@@ -146,7 +148,7 @@ async fn store(mut part: Field<'_>, target: PathBuf, name: String) -> ApiResult<
         made.map_err(|error| files::system(&about, &error.kind().into()))
     });
     let (file, temporary) = temporary.await?.into_parts();
-    let mode = mode(part.headers());
+    let mode = mode(part.headers()).unwrap_or(DEFAULT_MODE);
     let is_exclusive = part.headers().get(header::IF_NONE_MATCH).is_some_and(|value| value == "*");
     let mut file = tokio::fs::File::from_std(file);
     while let Some(chunk) = in_time(part.chunk()).await? {
@@ -173,10 +175,10 @@ async fn store(mut part: Field<'_>, target: PathBuf, name: String) -> ApiResult<
 }
 
 /// The permissions that a part asks for.
-fn mode(headers: &HeaderMap) -> u32 {
+fn mode(headers: &HeaderMap) -> Option<u32> {
     let given = headers.get(FILE_MODE).and_then(|mode| mode.to_str().ok());
     let given = given.and_then(|mode| u32::from_str_radix(mode, 8).ok());
-    given.map_or(DEFAULT_MODE, |mode| mode & ANY_MODE)
+    given.map(|mode| mode & ANY_MODE)
 }
 
 /// The permissions of a file that may replace another one: those of that file stay, but who may read it may execute it only if the

@@ -22,8 +22,11 @@ use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// The permissions of a folder that other users may read, as servers make one.
+const PUBLIC: u32 = 0o055;
 /// Maximum size of a file from standard input.
 const INPUT_LIMIT: u64 = 1 << 30;
 
@@ -38,8 +41,8 @@ struct PlannedFile {
 #[derive(Debug, Default)]
 pub(super) struct UploadPlan {
     files: Vec<PlannedFile>,
-    /// Folders of the session that no file brings along.
-    pub(super) folders: Vec<String>,
+    /// Folders that no file brings along, or that are closed to other users.
+    folders: Vec<Upload>,
     /// Symbolic links that lead to a place inside of their folder.
     pub(super) links: Vec<SymbolicLink>,
     /// Whether one file or folder was named. It must be readable.
@@ -112,7 +115,6 @@ async fn upload_source(
     });
     let ended = transfer::until_signal(session, async {
         sent.await?;
-        session.create_folders(&plan.folders).await?;
         Ok(session.create_links(&plan.links, flags.force).await?)
     });
     let ended = ended.await;
@@ -129,7 +131,7 @@ async fn upload_source(
     }
     let count = arrived.files.len();
     if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json && count > 0 {
-        eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
+        eprintln!("bai-repl: {count} of {} files arrived", plan.files.len());
     }
     match ended? {
         TransferEnd::Stopped(exit) => Ok(exit),
@@ -248,9 +250,9 @@ fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError>
 }
 
 impl UploadPlan {
-    /// The files to upload.
+    /// The files and folders to upload.
     pub(super) fn uploads(&self) -> Vec<Upload> {
-        self.files.iter().map(|file| file.upload.clone()).collect()
+        self.files.iter().map(|file| &file.upload).chain(&self.folders).cloned().collect()
     }
 
     /// Size of all files.
@@ -286,8 +288,7 @@ impl UploadPlan {
             {
                 return self.leave_out(from, &error.into());
             }
-            let upload = Upload { from: from.to_owned(), to };
-            self.files.push(PlannedFile { upload, bytes: metadata.len() });
+            self.files.push(PlannedFile { upload: Upload::new(from, to), bytes: metadata.len() });
             return Ok(());
         }
         if metadata.is_symlink() {
@@ -325,8 +326,9 @@ impl UploadPlan {
                 Err(error) => self.leave_out(&entry.path(), &error)?,
             }
         }
-        if self.count() == before && !matches!(&*to, "" | ".") {
-            self.folders.push(to);
+        let is_closed = metadata.permissions().mode() & PUBLIC != PUBLIC;
+        if (self.count() == before || is_closed) && !matches!(&*to, "" | ".") {
+            self.folders.push(Upload::folder(from, to));
         }
         Ok(())
     }

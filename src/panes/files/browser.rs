@@ -109,7 +109,7 @@ impl Browser {
         let from = expand_tilde(from);
         match (from.file_name().and_then(|name| name.to_str()).map(|name| self.path(name)), &self.access) {
             (Some(to), Some(access)) => {
-                self.shared.upload(access, Upload { from, to }, UploadOptions::default())
+                self.shared.upload(access, Upload::new(from, to), UploadOptions::default())
             }
             (None, _) => self.shared.show_message("enter the name of a file", true),
             _ => {}

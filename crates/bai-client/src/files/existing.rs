@@ -44,7 +44,10 @@ impl ComputeSession {
             folders.entry(folder).or_default().insert(name);
         }
         let places = self.places(&folders.keys().copied().collect()).await?;
+        let new_folders: BTreeSet<_> =
+            files.iter().filter(|file| file.is_folder()).map(|file| file.to.as_str()).collect();
         let (mut existing, mut alike, mut links) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let mut present = BTreeSet::new();
         for (folder, names) in &folders {
             let entries = match places.get(*folder) {
                 Some(Place::Folder(entries)) => entries,
@@ -57,7 +60,13 @@ impl ComputeSession {
             for entry in entries.iter().filter(|entry| names.contains(entry.filename.as_str())) {
                 let name = &entry.filename;
                 let target = if *folder == "." { name.clone() } else { format!("{folder}/{name}") };
-                if !overwrite {
+                present.insert(target.clone());
+                if new_folders.contains(target.as_str()) {
+                    // A link may lead to a folder.
+                    if !entry.is_dir() && !entry.is_link() {
+                        return Err(not_a_folder("upload", &target));
+                    }
+                } else if !overwrite {
                     let is_alike =
                         entry.mode.starts_with('-') && sizes.get(target.as_str()) == Some(&entry.size);
                     if is_alike {
@@ -73,7 +82,7 @@ impl ComputeSession {
             }
         }
         let here = self.equal_to(files, alike, &mut existing).await?;
-        Ok(CheckedTargets { links, here, existing })
+        Ok(CheckedTargets { links, here, existing, present })
     }
 
     /// Those of these targets whose files are equal to what would be sent. Others are `existing`.
@@ -139,6 +148,8 @@ pub(super) struct CheckedTargets {
     pub(super) links: BTreeSet<String>,
     /// Those whose files are there already, and equal, each with its SHA-256.
     pub(super) here: BTreeMap<String, String>,
+    /// Those at which anything is.
+    pub(super) present: BTreeSet<String>,
     /// Those that are taken by something else, unless it may be replaced.
     pub(super) existing: Vec<String>,
 }

@@ -2,7 +2,6 @@
 
 mod download;
 mod equal;
-mod executable;
 mod existing;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -14,6 +13,7 @@ mod multipart;
 mod named;
 mod outcome;
 mod partial_download;
+mod permissions;
 mod plan;
 mod progress;
 mod read;

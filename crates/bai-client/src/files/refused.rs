@@ -19,6 +19,9 @@ pub const UNREADABLE: &str = "its permissions do not allow to read it";
 /// What is wrong with a file that has arrived without the right to be executed.
 pub(super) const NOT_EXECUTABLE: &str = "it has arrived, but the session cannot allow to execute it";
 
+/// What is wrong with a file or folder that has arrived without its private permissions.
+pub(super) const NOT_PRIVATE: &str = "it has arrived, but the session cannot make it private";
+
 /// What a file of this machine is, after "it is", if it is not a regular file.
 pub fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
     match metadata {

@@ -5,8 +5,9 @@ use super::existing::{CheckedTargets, refuse_repeated};
 use super::large_up::LargeTarget;
 use super::multipart::OutgoingPart;
 use super::outcome::{Skipped, is_about_one_file};
+use super::permissions::LatePermissions;
 use super::progress::{Progress, ProgressMeter};
-use super::refused::{NOT_EXECUTABLE, not_a_file, taken_meanwhile};
+use super::refused::{not_a_file, taken_meanwhile};
 use super::shell::word;
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
@@ -26,10 +27,12 @@ use std::path::{Path, PathBuf};
 const FOLDERS: usize = 200;
 /// The permissions that a new file may take over from its source: only its owner may write to it.
 const RIGHTS: u32 = 0o755;
+/// The permissions of a folder that everybody may read.
+pub(super) const PUBLIC: u32 = 0o055;
 /// The status of an upload that would replace a file.
 const PRECONDITION_FAILED: u16 = 412;
 
-/// One file to upload.
+/// One file or folder to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The file on this machine. Symbolic links are followed; only regular files are accepted.
@@ -39,12 +42,19 @@ pub struct Upload {
     ///
     /// An existing symbolic link is replaced itself, never its target. A folder is never replaced.
     pub to: String,
+    is_folder: bool,
 }
 
 impl Upload {
     /// The file `from` of this machine, to the target `to`.
     pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Self {
-        Upload { from: from.into(), to: to.into() }
+        Upload { from: from.into(), to: to.into(), is_folder: false }
+    }
+
+    /// The folder `from` of this machine, without what is in it. A new folder has no more rights than this one. A server other than
+    /// our own needs a small shell command in the session for it, which waits for the current run.
+    pub fn folder(from: impl Into<PathBuf>, to: impl Into<String>) -> Self {
+        Upload { from: from.into(), to: to.into(), is_folder: true }
     }
 }
 
@@ -81,7 +91,8 @@ impl ComputeSession {
     /// On clusters, a small file and the folders that are made for it belong to the user of the server, often root. The
     /// session can read them, but must not write to them, so a large upload to such a folder is refused. A folder that the
     /// session makes first, or that a large upload makes, takes files of any size. Large files and small ones may also be
-    /// uploaded to a new folder in one call. The right to execute a small file is given there by a command. Below a folder that is
+    /// uploaded to a new folder in one call. The right to execute a small file is given there by a command, and so is the privacy of a small
+    /// file or a folder: until the command has run, other users of the session's machine may read them. Below a folder that is
     /// mounted in the session (a virtual folder), genuine servers store small files where the session cannot see them: upload them
     /// to the home folder, and move them there.
     ///
@@ -125,8 +136,13 @@ impl ComputeSession {
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         refuse_repeated(&files.iter().map(|file| file.to.as_str()).collect::<Vec<_>>())?;
-        let CheckedTargets { links, here, .. } = self.check_targets(&files, options.overwrite).await?;
+        let CheckedTargets { links, here, present, .. } =
+            self.check_targets(&files, options.overwrite).await?;
         files.iter().for_each(|file| meter.expect(file.size));
+        let mut folders: Vec<_> = files.extract_if(.., |file| file.is_folder()).collect();
+        // One that is in another comes after it.
+        folders.sort_by(|one, other| one.to.cmp(&other.to));
+        self.make_folders(&folders).await?;
         let is_only_one = files.len() == 1;
         for file in files.extract_if(.., |file| here.contains_key(&file.to)) {
             uploaded.here(file, &here, meter);
@@ -153,11 +169,11 @@ impl ComputeSession {
                 Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
             }
         }
-        let executable: Vec<_> = match any_name {
-            true => Vec::new(),
-            false => small.iter().filter(|file| file.mode & 0o111 != 0).map(|file| file.to.clone()).collect(),
+        let late = match any_name {
+            true => LatePermissions::default(),
+            false => LatePermissions::of(small.iter().chain(&folders), &present),
         };
-        self.own_folders(&executable).await?;
+        self.own_folders(&late).await?;
         let is_exclusive = self.api().has(Capability::ExclusiveUploads).await;
         for call in small.chunks(MAX_UPLOAD_FILES) {
             if !options.overwrite && !is_exclusive {
@@ -165,8 +181,7 @@ impl ComputeSession {
             }
             self.send_small(call, options, is_only_one, uploaded, meter).await?;
         }
-        let without = self.allow_to_execute(&executable).await?;
-        uploaded.skipped.extend(without.iter().map(|path| Skipped::new(path, NOT_EXECUTABLE)));
+        uploaded.skipped.extend(self.give_permissions(&late).await?);
         Ok(())
     }
 
@@ -250,24 +265,19 @@ impl ComputeSession {
             .await
     }
 
-    /// Makes folders in the session, with those above them. A server other than our own needs a small shell command in the
-    /// session for it, which waits for the current run. The paths are as in [`Upload`].
-    ///
-    /// # Errors
-    /// As [`ComputeSession::upload_with`].
-    pub async fn create_folders(&self, folders: &[String]) -> Result<(), ClientError> {
-        let folders = folders.iter().map(|folder| target(folder)).collect::<Result<Vec<_>, _>>()?;
+    /// Makes folders, with those above them. Our own server gives them their permissions.
+    async fn make_folders(&self, folders: &[Outgoing]) -> Result<(), ClientError> {
         let at_once = if self.api().has(Capability::ByteNames).await { MAX_UPLOAD_FILES } else { FOLDERS };
         for some in folders.chunks(at_once) {
             if at_once == FOLDERS {
-                let words: Vec<String> = some.iter().map(|folder| word(folder)).collect();
+                let words: Vec<String> = some.iter().map(|folder| word(&folder.to)).collect();
                 self.shell_ok("make folders", &format!("mkdir -p {}", words.join(" "))).await?;
                 continue;
             }
-            let part = |folder| OutgoingPart {
-                name: format!("{folder}/"),
+            let part = |folder: &Outgoing| OutgoingPart {
+                name: format!("{}/", folder.to),
                 content: Bytes::new(),
-                mode: multipart::MODE,
+                mode: folder.mode,
                 replaces: true,
             };
             self.send_files(&some.iter().map(part).collect::<Vec<_>>()).await?;
@@ -335,7 +345,7 @@ pub(super) struct Outgoing {
     pub(super) to: String,
     pub(super) size: u64,
     /// The permissions of a new file.
-    mode: u32,
+    pub(super) mode: u32,
     pub(super) content: Content,
 }
 
@@ -343,6 +353,15 @@ pub(super) struct Outgoing {
 pub(super) enum Content {
     File(PathBuf),
     Memory(Bytes),
+    /// A folder of this machine.
+    Folder(PathBuf),
+}
+
+impl Outgoing {
+    /// Whether it is a folder, without what is in it.
+    pub(super) fn is_folder(&self) -> bool {
+        matches!(self.content, Content::Folder(_))
+    }
 }
 
 impl Content {
@@ -351,6 +370,7 @@ impl Content {
         match self {
             Content::File(from) => read(from, size).map(Bytes::from),
             Content::Memory(content) => Ok(content.clone()),
+            Content::Folder(_) => Ok(Bytes::new()),
         }
     }
 
@@ -359,6 +379,7 @@ impl Content {
         let content = match self {
             Content::File(from) => return Ok(open(from)?.0),
             Content::Memory(content) => content.clone(),
+            Content::Folder(_) => Bytes::new(),
         };
         let spool = move || {
             let mut file = tempfile::tempfile()?;
@@ -373,13 +394,14 @@ impl Content {
         match self {
             Content::File(from) => Ok(local_checksums(vec![from.clone()]).await?.pop().flatten()),
             Content::Memory(content) => Ok(checksum_of(content.as_ref()).ok()),
+            Content::Folder(_) => Ok(None),
         }
     }
 
     /// The file's name for people.
     fn shown(&self, to: &str) -> String {
         match self {
-            Content::File(from) => from.display().to_string(),
+            Content::File(from) | Content::Folder(from) => from.display().to_string(),
             Content::Memory(_) => to.to_owned(),
         }
     }
@@ -388,8 +410,15 @@ impl Content {
 /// The files to upload that can be read. Others are left out, but an only one is an error.
 pub(super) fn outgoing(files: &[Upload], uploaded: &mut Uploaded) -> Result<Vec<Outgoing>, ClientError> {
     let mut outgoing = Vec::with_capacity(files.len());
-    for Upload { from, to } in files {
+    for Upload { from, to, is_folder } in files {
         let to = target(to)?;
+        if *is_folder {
+            // One that has vanished has no rights to take over.
+            let mode = std::fs::metadata(from).map_or(0o700, |metadata| metadata.permissions().mode());
+            let content = Content::Folder(from.clone());
+            outgoing.push(Outgoing { to, size: 0, mode: mode & RIGHTS | 0o700, content });
+            continue;
+        }
         match open(from) {
             Ok((file, size)) => {
                 let mode = file.metadata().map_or(0o600, |metadata| metadata.permissions().mode());

@@ -182,6 +182,43 @@ async fn folders_links_and_the_right_to_execute_travel_with_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn private_files_and_folders_stay_private_whatever_the_server_does() {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = Lab::start().await;
+    let (servers, home) = both(&lab).await;
+    let local = lab.folder.path().join("local");
+    std::fs::create_dir_all(local.join("deep")).unwrap();
+    for (file, mode) in [("key", 0o600), ("tool", 0o700), ("text", 0o644)] {
+        std::fs::write(local.join(file), "x").unwrap();
+        std::fs::set_permissions(local.join(file), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    std::fs::set_permissions(&local, PermissionsExt::from_mode(0o700)).unwrap();
+    for (server, session) in &servers {
+        let file = |name: &str| Upload::new(local.join(name), format!("{server}/{name}"));
+        let uploads = [
+            file("key"),
+            file("tool"),
+            file("text"),
+            Upload::folder(&local, *server),
+            Upload::folder(local.join("deep"), format!("{server}/deep")),
+        ];
+        let sent = soon(session.upload(&uploads, UploadOptions::default())).await.unwrap();
+        assert_eq!((sent.files.len(), sent.skipped.len()), (3, 0), "{server}: {sent:?}");
+        let mode = |name: &str| {
+            let metadata = std::fs::metadata(home.join(server).join(name)).unwrap();
+            metadata.permissions().mode() & 0o777
+        };
+        let modes = ["", "key", "tool", "text", "deep"].map(mode);
+        assert_eq!(modes, [0o700, 0o600, 0o700, 0o644, 0o755], "{server}: {modes:?}");
+        // What is there keeps its rights.
+        std::fs::set_permissions(home.join(server).join("key"), PermissionsExt::from_mode(0o644)).unwrap();
+        let again = soon(session.upload(&uploads, UploadOptions { overwrite: true })).await.unwrap();
+        assert_eq!((again.skipped.len(), mode("key"), mode("")), (0, 0o644, 0o700), "{server}: {again:?}");
+    }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_counts_only_what_has_arrived() {
     let lab = Lab::start().await;
     let (servers, home) = both(&lab).await;

@@ -365,8 +365,7 @@ async fn files_are_uploaded_and_downloaded() {
     let session = lab.session().await;
     let from = lab.folder.path().join("local");
     std::fs::write(&from, "content").unwrap();
-    let uploads: Vec<_> =
-        (0..23).map(|n| Upload { from: from.clone(), to: format!("sub/f {n} ü") }).collect();
+    let uploads: Vec<_> = (0..23).map(|n| Upload::new(from.clone(), format!("sub/f {n} ü"))).collect();
     let mut sent = 0;
     let new = UploadOptions::default();
     session
@@ -381,7 +380,7 @@ async fn files_are_uploaded_and_downloaded() {
     assert_eq!(session.read_file("sub/f 22 ü").await.unwrap(), "content");
     assert!(session.list_files("none").await.is_err());
     std::fs::write(&from, "other").unwrap();
-    let also = [vec![Upload { from: from.clone(), to: "new".into() }], uploads[3..5].to_vec()].concat();
+    let also = [vec![Upload::new(from.clone(), "new")], uploads[3..5].to_vec()].concat();
     let error = session.upload(&also, new).await.unwrap_err();
     assert_eq!((error.kind(), error.existing().len()), (ErrorKind::AlreadyExists, 2), "{error}");
     assert_eq!(error.existing()[0], "sub/f 3 ü");

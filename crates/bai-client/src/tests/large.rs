@@ -33,8 +33,8 @@ async fn a_large_file_is_uploaded_and_downloaded_complete() {
     let from = lab.folder.path().join("local");
     std::fs::write(&from, &content).unwrap();
     let uploads = [
-        Upload { from: from.clone(), to: "sub/it's large".into() },
-        Upload { from: lab.folder.path().join("small"), to: "sub/small".into() },
+        Upload::new(from.clone(), "sub/it's large"),
+        Upload::new(lab.folder.path().join("small"), "sub/small"),
     ];
     std::fs::write(&uploads[1].from, "small").unwrap();
     let (mut seen, new) = (Vec::new(), UploadOptions::default());
@@ -172,7 +172,7 @@ async fn an_interrupted_upload_is_resumed_and_replaces_wrong_parts() {
     let content = noise(6_000_000);
     let from = lab.folder.path().join("local");
     std::fs::write(&from, &content).unwrap();
-    let uploads = [Upload { from, to: "large".into() }];
+    let uploads = [Upload::new(from, "large")];
     let stop = Notify::new();
     let mut until = |progress: &Progress<'_>| {
         if progress.done >= 4_000_000 {

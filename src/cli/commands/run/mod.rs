@@ -215,7 +215,6 @@ async fn upload_files(
     })?;
     sent?;
     transfer::refuse_left_out(&uploaded.skipped)?;
-    session.create_folders(&files.folders).await?;
     session.create_links(&files.links, plan.force).await?;
     Ok(())
 }
