@@ -11,56 +11,66 @@ use super::shell::word;
 use super::upload::{Outgoing, PUBLIC};
 use crate::error::ClientError;
 use crate::session::ComputeSession;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Folders in one command.
-const FOLDERS: usize = 100;
+/// Files and folders in one command.
+const TOGETHER: usize = 100;
+/// What a command writes at its end, before the numbers of the paths that have failed.
+const FAILED: &str = "failed:";
+/// A function that gives a path permissions, as `chmod` reads them; `x` lets everybody who may read a file execute it. A file of
+/// another user is replaced by a copy.
+const GIVE: &str = "give() { m=$1; if [ \"$m\" = x ]; then \
+    r=$(stat -c %a \"$2\" 2>/dev/null || stat -f %Lp \"$2\" 2>/dev/null) || return 1; \
+    m=$(printf %o $((0$r | (0$r & 0444) >> 2))); fi; \
+    chmod \"$m\" \"$2\" 2>/dev/null && return; c=\"$2.bai-repl-$$\"; \
+    [ -f \"$2\" ] && (umask 077; cp \"$2\" \"$c\") 2>/dev/null && chmod \"$m\" \"$c\" && mv -f \"$c\" \"$2\" 2>/dev/null \
+    || { rm -f \"$c\"; return 1; }; }";
 
-/// What changes the permissions of `$f`, or of a copy of it that takes its place, as `chmod` reads them. Writes a dot if that fails.
-/// A folder has no copy.
-fn change(to: &str) -> String {
-    format!(
-        "chmod {to} \"$f\" 2>/dev/null || {{ c=\"$f.bai-repl-$$\"; [ -f \"$f\" ] && (umask 077; cp \"$f\" \"$c\") 2>/dev/null && \
-         chmod {to} \"$c\" && mv -f \"$c\" \"$f\" 2>/dev/null; }} || {{ rm -f \"$c\"; echo .; }}"
-    )
-}
-
-/// The permissions that are given after the files have arrived.
+/// The permissions that small files and folders get after they have arrived: each path with what [`GIVE`] reads.
 #[derive(Debug, Default)]
-pub(super) struct LatePermissions {
-    /// The paths, by what `chmod` reads.
-    paths: BTreeMap<String, Vec<String>>,
-}
+pub(super) struct LatePermissions(Vec<(String, String)>);
 
 impl LatePermissions {
-    /// What these small files and folders need. Those in `existing` keep their own rights, but for the right to execute.
+    /// What these need. Those in `existing` keep their own rights, but for the right to execute.
     pub(super) fn of<'f>(
         files: impl IntoIterator<Item = &'f Outgoing>,
         existing: &BTreeSet<String>,
     ) -> LatePermissions {
-        let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for file in files {
-            let is_new = !existing.contains(&file.to);
+        let of = |file: &Outgoing| {
             let to = match file.mode {
-                mode if is_new && file.is_private() => format!("{mode:o}"),
-                mode if mode & 0o111 != 0 && !file.is_folder() => "+x".to_owned(),
-                _ => continue,
+                mode if file.is_private() && !existing.contains(&file.to) => format!("{mode:o}"),
+                mode if mode & 0o111 != 0 && !file.is_folder() => "x".to_owned(),
+                _ => return None,
             };
-            paths.entry(to).or_default().push(file.to.clone());
-        }
-        LatePermissions { paths }
+            Some((file.to.clone(), to))
+        };
+        LatePermissions(files.into_iter().filter_map(of).collect())
+    }
+
+    /// The command that gives some of these permissions.
+    fn command(some: &[(String, String)]) -> String {
+        let give = |(at, (path, to)): (usize, &(String, String))| {
+            format!("give {to} {} || failed=\"$failed {at}\"; ", word(path))
+        };
+        let all: String = some.iter().enumerate().map(give).collect();
+        format!("{GIVE}; failed=; {all}echo \"{FAILED}$failed\"")
     }
 }
 
 impl ComputeSession {
-    /// Makes the folders of these files, which then belong to the session.
-    pub(super) async fn own_folders(&self, permissions: &LatePermissions) -> Result<(), ClientError> {
-        let files = permissions.paths.values().flatten();
-        let folders: BTreeSet<_> = files.map(|file| split(file).0).filter(|folder| *folder != ".").collect();
-        let folders: Vec<_> = folders.into_iter().map(word).collect();
-        for some in folders.chunks(FOLDERS) {
-            // A failure is found when the files are sent.
-            self.shell("make folders", &format!("mkdir -p {} 2>/dev/null || true", some.join(" "))).await?;
+    /// Makes these folders, and those of the files that get permissions. They belong to the session then.
+    pub(super) async fn own_folders(
+        &self,
+        folders: &[&str],
+        permissions: &LatePermissions,
+    ) -> Result<(), ClientError> {
+        let parents = permissions.0.iter().map(|(path, _)| split(path).0).filter(|folder| *folder != ".");
+        let parents: BTreeSet<_> = parents.filter(|folder| !folders.contains(folder)).collect();
+        // The failure of a parent is found when its files are sent.
+        let parents = parents.into_iter().map(|path| format!("mkdir -p {} 2>/dev/null || true", word(path)));
+        let commands = folders.iter().map(|path| format!("mkdir -p {}", word(path)));
+        for some in parents.chain(commands).collect::<Vec<_>>().chunks(TOGETHER) {
+            self.shell_ok("make folders", &format!("set -e; {}", some.join("; "))).await?;
         }
         Ok(())
     }
@@ -70,14 +80,16 @@ impl ComputeSession {
         &self,
         permissions: &LatePermissions,
     ) -> Result<Vec<Skipped>, ClientError> {
-        let mut failed = Vec::new();
-        for (to, paths) in &permissions.paths {
-            let why = if to == "+x" { NOT_EXECUTABLE } else { NOT_PRIVATE };
-            let answers = self.shell_each("set permissions", "", &change(to), paths).await?;
-            let without = paths.iter().zip(answers).filter(|(_, answer)| !answer.is_empty());
-            failed.extend(without.map(|(path, _)| Skipped::new(path, why)));
+        let what = "set permissions";
+        let mut all = Vec::new();
+        for some in permissions.0.chunks(TOGETHER) {
+            let ended = self.shell(what, &LatePermissions::command(some)).await?;
+            let Some(failed) = ended.said.strip_prefix(FAILED) else { return Err(ended.failure(what)) };
+            let failed = failed.split_whitespace().filter_map(|at| some.get(at.parse::<usize>().ok()?));
+            let why = |to: &str| if to == "x" { NOT_EXECUTABLE } else { NOT_PRIVATE };
+            all.extend(failed.map(|(path, to)| Skipped::new(path, why(to))));
         }
-        Ok(failed)
+        Ok(all)
     }
 }
 
@@ -101,14 +113,16 @@ mod tests {
         let file = folder.path().join("it's");
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
         let said = |to: &str, file: &str| {
-            let script = format!("f={}; {}", word(file), change(to));
+            let script = LatePermissions::command(&[(file.to_owned(), to.to_owned())]);
             let said = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
             String::from_utf8(said.stdout).unwrap()
         };
         let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
-        assert_eq!((said("+x", "it's").as_str(), said("+x", "none").as_str()), ("", ".\n"));
+        assert_eq!((said("x", "it's").as_str(), said("x", "none").as_str()), ("failed:\n", "failed: 0\n"));
         assert_eq!(mode() & 0o111, 0o111);
-        assert_eq!((said("600", "it's").as_str(), mode()), ("", 0o600));
+        assert_eq!((said("600", "it's").as_str(), mode()), ("failed:\n", 0o600));
+        // Who may not read it may not execute it.
+        assert_eq!((said("x", "it's").as_str(), mode()), ("failed:\n", 0o700));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

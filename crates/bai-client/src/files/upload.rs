@@ -8,7 +8,6 @@ use super::outcome::{Skipped, is_about_one_file};
 use super::permissions::LatePermissions;
 use super::progress::{Progress, ProgressMeter};
 use super::refused::{not_a_file, taken_meanwhile};
-use super::shell::word;
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
@@ -23,8 +22,6 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// How many folders one command makes.
-const FOLDERS: usize = 200;
 /// The permissions that a new file may take over from its source: only its owner may write to it.
 const RIGHTS: u32 = 0o755;
 /// The permissions of a folder that everybody may read.
@@ -142,7 +139,6 @@ impl ComputeSession {
         let mut folders: Vec<_> = files.extract_if(.., |file| file.is_folder()).collect();
         // One that is in another comes after it.
         folders.sort_by(|one, other| one.to.cmp(&other.to));
-        self.make_folders(&folders).await?;
         let is_only_one = files.len() == 1;
         for file in files.extract_if(.., |file| here.contains_key(&file.to)) {
             uploaded.here(file, &here, meter);
@@ -155,6 +151,14 @@ impl ComputeSession {
                 || !any_name && !multipart::is_plain(&file.to)
         };
         let (large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(by_command);
+        let mut late = LatePermissions::default();
+        if any_name {
+            self.send_folders(&folders).await?;
+        } else {
+            late = LatePermissions::of(small.iter().chain(&folders), &present);
+            let folders: Vec<_> = folders.iter().map(|folder| folder.to.as_str()).collect();
+            self.own_folders(&folders, &late).await?;
+        }
         for file in large {
             let sent = match file.content.open(&file.to).await {
                 Ok(content) => {
@@ -169,11 +173,6 @@ impl ComputeSession {
                 Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
             }
         }
-        let late = match any_name {
-            true => LatePermissions::default(),
-            false => LatePermissions::of(small.iter().chain(&folders), &present),
-        };
-        self.own_folders(&late).await?;
         let is_exclusive = self.api().has(Capability::ExclusiveUploads).await;
         for call in small.chunks(MAX_UPLOAD_FILES) {
             if !options.overwrite && !is_exclusive {
@@ -265,15 +264,9 @@ impl ComputeSession {
             .await
     }
 
-    /// Makes folders, with those above them. Our own server gives them their permissions.
-    async fn make_folders(&self, folders: &[Outgoing]) -> Result<(), ClientError> {
-        let at_once = if self.api().has(Capability::ByteNames).await { MAX_UPLOAD_FILES } else { FOLDERS };
-        for some in folders.chunks(at_once) {
-            if at_once == FOLDERS {
-                let words: Vec<String> = some.iter().map(|folder| word(&folder.to)).collect();
-                self.shell_ok("make folders", &format!("mkdir -p {}", words.join(" "))).await?;
-                continue;
-            }
+    /// Makes folders with their permissions, on our own server.
+    async fn send_folders(&self, folders: &[Outgoing]) -> Result<(), ClientError> {
+        for some in folders.chunks(MAX_UPLOAD_FILES) {
             let part = |folder: &Outgoing| OutgoingPart {
                 name: format!("{}/", folder.to),
                 content: Bytes::new(),
