@@ -75,7 +75,7 @@ pub(super) fn print_facts(
     }
     let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {
-        format!("{name}{}  {}\n", " ".repeat(width - name.width()), sanitize::name(value, CELL_WIDTH * 4))
+        format!("{name}{}  {}\n", " ".repeat(width - name.width()), sanitize::title(value, CELL_WIDTH * 4))
     };
     write(&facts.iter().map(line).collect::<String>()).map(|_| ExitStatus::Ok)
 }
@@ -85,7 +85,7 @@ pub(super) fn report(context: &CommandContext, event: &Value, sentence: &str) ->
     if context.global.json {
         put_json(event)?;
     } else if !context.global.quiet {
-        eprintln!("{}", sanitize::name(sentence, CELL_WIDTH * 4));
+        eprintln!("{}", sanitize::title(sentence, CELL_WIDTH * 4));
     }
     Ok(())
 }

@@ -35,6 +35,6 @@ pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
     ];
     let is_known = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");
     rows.into_iter()
-        .filter_map(|(name, value)| Some((name, sanitize::name(&value.filter(is_known)?, VALUE_WIDTH))))
+        .filter_map(|(name, value)| Some((name, sanitize::title(&value.filter(is_known)?, VALUE_WIDTH))))
         .collect()
 }

@@ -74,7 +74,7 @@ impl SuggestionList {
 
 /// A suggestion as it is shown. A space at its end is not part of a name.
 fn shown(item: &str) -> String {
-    byte_text::shown(item.trim_end_matches(' '))
+    byte_text::shown_sentence(item.trim_end_matches(' '))
 }
 
 /// How many candidates fit into `rows`, and the width of a column. One row is kept for the note if not all fit.

@@ -125,7 +125,7 @@ fn every_name_travels_to_a_session_and_back() {
 fn names_with_hidden_characters_are_told_apart() {
     let sandbox = Sandbox::new();
     let _daemon = Daemon::start(&sandbox);
-    let code = "for name in ['a', 'a\\x1b[31m', 'a\\x1b]0;x', 'a\\u200b', 'a\\u202e', 'a\\ufeff', 'a\\n', 'a ', 'a\\xa0']: \
+    let code = "for name in ['a', 'a\\x1b[31m', 'a\\x1b]0;x', 'a\\u200b', 'a<U+200B>', 'a\\u202e', 'a\\ufeff', 'a\\n', 'a ', 'a\\xa0']: \
                 open(name, 'w').close()";
     sandbox.run(&["-q", "-t", "work", "-c", code, "python"]).expect_code(0);
     let listed = sandbox.run(&["files", "work", "."]);
@@ -139,6 +139,7 @@ fn names_with_hidden_characters_are_told_apart() {
         "a<U+001B>[31m",
         "a<U+001B>]0;x",
         "a<U+0020>",
+        "a<U+003C>U+200B>",
         "a<U+00A0>",
         "a<U+200B>",
         "a<U+202E>",

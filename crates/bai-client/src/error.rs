@@ -106,7 +106,7 @@ impl ClientError {
     pub(crate) fn new(kind: ErrorKind, what: impl Into<String>, why: impl Into<String>) -> Self {
         ClientError(Box::new(Inner {
             kind,
-            what: byte_text::shown(&what.into()),
+            what: byte_text::shown_sentence(&what.into()),
             why: why.into(),
             status: None,
             problem: None,
@@ -122,7 +122,7 @@ impl ClientError {
     /// A refusal to replace files that exist, while doing `what`. The names are untrusted text.
     pub fn already_exists(what: &str, existing: Vec<String>) -> Self {
         let mut named: Vec<_> =
-            existing.iter().take(NAMED).map(|name| name.trim_start_matches("./").to_owned()).collect();
+            existing.iter().take(NAMED).map(|name| byte_text::shown(name.trim_start_matches("./"))).collect();
         if existing.len() > NAMED {
             named.push(format!("{} more", existing.len() - NAMED));
         }
@@ -135,7 +135,7 @@ impl ClientError {
     /// are.
     pub(crate) fn into_sentence(mut self) -> Self {
         self.0.is_sentence = true;
-        self.0.why = byte_text::shown(&self.0.why);
+        self.0.why = byte_text::shown_sentence(&self.0.why);
         self
     }
 
@@ -195,7 +195,7 @@ impl ClientError {
     }
 
     pub(crate) fn with_what(mut self, what: &str) -> Self {
-        self.0.what = byte_text::shown(what);
+        self.0.what = byte_text::shown_sentence(what);
         self
     }
 

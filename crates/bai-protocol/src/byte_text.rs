@@ -65,21 +65,48 @@ pub fn is_utf8(text: &str) -> bool {
 
 /// A name as people read it, in a list or in a sentence: a byte that is not UTF-8 is `\xff`, and a character that cannot be
 /// seen is its number, such as `<U+001B>`. So different names look different, and no name acts on a terminal or hides the
-/// words after it. A name that was made so stays as it is.
+/// words after it. A name that has such text itself has the number of the first character in it: `<U+003C>U+001B>`. Therefore
+/// a name must pass here once.
 pub fn shown(name: &str) -> String {
+    show(name, |rest| is_number(rest) || is_byte(rest))
+}
+
+/// A sentence as people read it, in which names may be shown already: all that cannot be seen in it is as in [`shown`], and what was
+/// made so stays as it is.
+pub fn shown_sentence(sentence: &str) -> String {
+    show(sentence, |_| false)
+}
+
+/// The text with the number of each character that cannot be seen, or with which `is_misleading` text begins.
+fn show(name: &str, is_misleading: impl Fn(&str) -> bool) -> String {
     let inner = name.trim_matches(' ');
     let mut shown = String::with_capacity(name.len());
     let spaces = |shown: &mut String, count: usize| (0..count).for_each(|_| shown.push_str("<U+0020>"));
     spaces(&mut shown, if inner.is_empty() { 0 } else { name.len() - name.trim_start_matches(' ').len() });
-    for c in inner.chars() {
+    for (at, c) in inner.char_indices() {
         match byte(c) {
             Some(byte) => shown.push_str(&format!("\\x{byte:02x}")),
-            None if is_hidden(c) => shown.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            None if is_hidden(c) || is_misleading(inner.get(at..).unwrap_or_default()) => {
+                shown.push_str(&format!("<U+{:04X}>", u32::from(c)))
+            }
             None => shown.push(c),
         }
     }
     spaces(&mut shown, name.len() - name.trim_end_matches(' ').len());
     shown
+}
+
+/// Whether a text begins as the number of a character is written.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix("<U+").and_then(|rest| rest.split_once('>')).map(|(digits, _)| digits);
+    let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
+    digits.is_some_and(|digits| (4..=6).contains(&digits.len()) && digits.bytes().all(is_digit))
+}
+
+/// Whether a text begins as a byte that is not UTF-8 is written.
+fn is_byte(text: &str) -> bool {
+    let digits = text.strip_prefix("\\x").map(str::as_bytes);
+    matches!(digits, Some([b'8'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f', ..]))
 }
 
 /// A path of this machine as people read it: [`shown`] with all its bytes.
@@ -133,12 +160,34 @@ mod tests {
         for c in hidden.into_iter().chain(['\u{fe0f}', '\u{2003}', '\u{3164}', '\u{e0041}']) {
             let name = format!("a{c}b");
             assert_eq!(shown(&name), format!("a<U+{:04X}>b", u32::from(c)));
-            assert_eq!(shown(&shown(&name)), shown(&name));
+            assert_eq!(shown_sentence(&name), shown(&name));
+            assert_eq!(shown_sentence(&shown(&name)), shown(&name));
         }
         assert_eq!(shown(" a b  "), "<U+0020>a b<U+0020><U+0020>");
         assert_eq!(shown("  "), "<U+0020><U+0020>");
-        for plain in ["", "größe e\u{301} 数\u{3000}😀", "x<U+202E>"] {
+        for plain in ["", "größe e\u{301} 数\u{3000}😀", "<U+20>", "<U+", "\\x7f", "\\xFF", "a<b>"] {
             assert_eq!(shown(plain), plain);
+        }
+        assert_eq!(shown("x<U+202E>"), "x<U+003C>U+202E>");
+        assert_eq!(shown("x<U+003C>U+202E>"), "x<U+003C>U+003C>U+202E>");
+        assert_eq!(shown("a\\xff"), "a<U+005C>xff");
+        assert_eq!(shown_sentence("x<U+202E> \\xff"), "x<U+202E> \\xff");
+    }
+
+    #[test]
+    fn no_two_names_of_misleading_pieces_look_alike() {
+        let odd = text(b"\xff");
+        let pieces =
+            ["<U+200B>", "<", "U+200B>", "\u{200b}", "<U+003C>", "<U+005C>", "\\", "xff", &odd, " ", "a"];
+        let mut seen = std::collections::HashMap::new();
+        for one in pieces {
+            for two in pieces {
+                for three in pieces {
+                    let name = [one, two, three].concat();
+                    let before = seen.insert(shown(&name), name.clone());
+                    assert!(before.is_none_or(|before| before == name), "{name}");
+                }
+            }
         }
     }
 

@@ -63,14 +63,14 @@ pub(super) fn draw(
         let column = match &fact.value {
             FactValue::Text(role) => {
                 let style = role.map_or_else(|| appearance.plain_text(), |role| appearance.style(role));
-                put(buffer, area, NAMES + 1, row, &sanitize::name(&fact.text, width), style);
+                put(buffer, area, NAMES + 1, row, &sanitize::title(&fact.text, width), style);
                 continue;
             }
             FactValue::Fraction(None) => NAMES + 1,
             FactValue::Fraction(Some(fraction)) => bar(*fraction, area, row, buffer, appearance),
             FactValue::History(values) => sparkline(values, area, row, buffer, appearance),
         };
-        put(buffer, area, column, row, &sanitize::name(&fact.text, width), appearance.plain_text());
+        put(buffer, area, column, row, &sanitize::title(&fact.text, width), appearance.plain_text());
     }
 }
 

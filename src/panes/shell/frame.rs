@@ -54,7 +54,7 @@ fn title(view: &dyn View, window: Rect, buffer: &mut Buffer, appearance: &Appear
     let width = usize::from(window.width);
     let state = sanitize::line(&view.state(), width);
     let room = width.saturating_sub(state.width() + 3);
-    let title = cut(&sanitize::name(&view.title(), width), room);
+    let title = cut(&sanitize::title(&view.title(), width), room);
     put(buffer, window, 1, 0, &title, appearance.style(Role::PaneTitle));
     let at = width.saturating_sub(state.width() + 1);
     if at > title.width() + 1 {

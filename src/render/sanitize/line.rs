@@ -12,19 +12,25 @@ pub fn name(input: &str, max_width: usize) -> String {
     cut(input, max_width, byte_text::shown)
 }
 
+/// Returns a title as one harmless line of at most `max_width` cells. It may contain names that are shown already, and stays as it is
+/// then; all else is as in [`name`].
+pub fn title(input: &str, max_width: usize) -> String {
+    cut(input, max_width, byte_text::shown_sentence)
+}
+
 /// Returns a sentence as one harmless line of at most `max_width` cells. Line feeds and tabs become spaces. All else is as in
-/// [`name`], because a sentence may contain names.
+/// [`title`], because a sentence may contain names.
 pub fn line(input: &str, max_width: usize) -> String {
     cut(input, max_width, |input| with_indent(&spaced(input)))
 }
 
-/// Returns a sentence of this program as one harmless line, however long. All that names in it hide is shown as in [`name`],
+/// Returns a sentence of this program as one harmless line, however long. All that names in it hide is shown as in [`title`],
 /// so no name makes a line of its own.
 pub fn sentence(input: &str) -> String {
     capped(&with_indent(input))
 }
 
-/// Returns sentences of this program as harmless text of several lines. Each line is as in [`name`].
+/// Returns sentences of this program as harmless text of several lines. Each line is as in [`title`].
 pub fn sentences(input: &str) -> String {
     let lines = input.split('\n').map(|line| capped(&with_indent(line)));
     lines.collect::<Vec<_>>().join("\n")
@@ -34,7 +40,7 @@ pub fn sentences(input: &str) -> String {
 fn with_indent(line: &str) -> String {
     let words = line.trim_start_matches(' ');
     let indent = " ".repeat(line.len() - words.len());
-    indent + &byte_text::shown(words.trim_end_matches(' '))
+    indent + &byte_text::shown_sentence(words.trim_end_matches(' '))
 }
 
 /// Returns content, such as a log, as harmless text of several lines. Line feeds and tabs stay; colours and cursor moves are

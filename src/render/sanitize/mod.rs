@@ -16,7 +16,7 @@ mod stream;
 
 pub use chars::is_harmless;
 pub use cursor::Cursor;
-pub use line::{line, name, sentence, sentences, text, truncate};
+pub use line::{line, name, sentence, sentences, text, title, truncate};
 pub use pen::Pen;
 pub use sgr::Attributes;
 pub use stream::{Policy, Sanitizer};

@@ -200,7 +200,7 @@ fn is_deceptive(c: char) -> bool {
 
 /// A title as it is shown in one line.
 fn clean_title(title: &str) -> String {
-    byte_text::shown(title).chars().take(MAX_TITLE).collect()
+    byte_text::shown_sentence(title).chars().take(MAX_TITLE).collect()
 }
 
 macro_rules! forward {

@@ -36,6 +36,7 @@ pub use upload::{Upload, UploadOptions, Uploaded, UploadedFile};
 use super::error::{ClientError, ErrorKind};
 use super::reply::Reply;
 use super::session::ComputeSession;
+use bai_protocol::byte_text;
 use bai_protocol::files::{FileEntry, ListReply};
 use reqwest::Method;
 use serde_json::json;
@@ -171,7 +172,7 @@ fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
 }
 
 fn missing(path: &str) -> ClientError {
-    let sentence = format!("{path}: no such file or folder in the session");
+    let sentence = format!("{}: no such file or folder in the session", byte_text::shown(path));
     ClientError::new(ErrorKind::NoSuchFile, "use the path", sentence).into_sentence()
 }
 

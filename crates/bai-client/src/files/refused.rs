@@ -1,6 +1,7 @@
 //! Why a file or a path is refused, in the words that all commands share.
 
 use crate::error::{ClientError, ErrorKind};
+use bai_protocol::byte_text::shown;
 use std::fs::Metadata;
 
 /// Why a symbolic link in a folder is left out of a copy.
@@ -33,31 +34,32 @@ pub fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
 
 /// The refusal to replace a file that was made in the session during the upload.
 pub(super) fn taken_meanwhile(target: &str) -> ClientError {
-    let why = format!("{target} already exists: it was made during the upload, and is not replaced");
+    let why = format!("{} already exists: it was made during the upload, and is not replaced", shown(target));
     let existing = vec![target.to_owned()];
     ClientError::new(ErrorKind::AlreadyExists, "upload", why).into_sentence().with_existing(existing)
 }
 
 /// The refusal of a path that leads out of the session's home folder.
 pub(super) fn outside(path: &str) -> ClientError {
-    let sentence = format!("{path} is outside of the session's home folder");
+    let sentence = format!("{} is outside of the session's home folder", shown(path));
     ClientError::new(ErrorKind::NotFound, "use the path", sentence).into_sentence()
 }
 
 /// The refusal to follow a symbolic link that leads to itself.
 pub(super) fn leads_to_itself(link: &str) -> ClientError {
-    cannot_follow(ErrorKind::Refused, format!("{link} {LINK_LEADS_TO_ITSELF}"))
+    cannot_follow(ErrorKind::Refused, format!("{} {LINK_LEADS_TO_ITSELF}", shown(link)))
 }
 
 /// The refusal to follow a symbolic link out of the session's home folder.
 pub(super) fn leads_out(link: &str) -> ClientError {
-    let sentence = format!("{link} is a symbolic link to a place outside of the session's home folder");
+    let sentence =
+        format!("{} is a symbolic link to a place outside of the session's home folder", shown(link));
     cannot_follow(ErrorKind::Refused, sentence)
 }
 
 /// The refusal to follow a symbolic link whose target is missing.
 pub(super) fn dangles(link: &str) -> ClientError {
-    cannot_follow(ErrorKind::NotFound, format!("{link} {LINK_DANGLES}"))
+    cannot_follow(ErrorKind::NotFound, format!("{} {LINK_DANGLES}", shown(link)))
 }
 
 fn cannot_follow(kind: ErrorKind, sentence: String) -> ClientError {
