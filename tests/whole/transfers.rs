@@ -272,6 +272,24 @@ fn a_private_file_stays_private_on_both_ways() {
 }
 
 #[test]
+fn a_download_replaces_no_folder_and_copies_nothing_then() {
+    let sandbox = Sandbox::new();
+    let make = "_ = [open(n, 'w').write('x' * s) for n, s in (('a', 1), ('large', 2000000), ('z', 1))]";
+    sandbox.run(&["-q", "-t", "work", "-c", make, "python"]).expect(0, "");
+    let got = sandbox.work().join("got");
+    for name in ["large", "z"] {
+        std::fs::create_dir_all(got.join(name)).unwrap();
+        let refused = sandbox.run(&["download", "-f", "work", "a", name, "--to", "got"]);
+        let sentence = format!("bai-repl: cannot replace the folder got/{name} with a file\n");
+        assert_eq!((refused.code, refused.stderr), (Some(122), sentence));
+        assert_eq!(names(&got), [name]);
+        std::fs::remove_dir(got.join(name)).unwrap();
+    }
+    let outside = sandbox.run(&["download", "work", "../x", "--to", "-"]);
+    assert_eq!(outside.stderr, "bai-repl: ../x is outside of the session's home folder\n");
+}
+
+#[test]
 fn a_private_folder_stays_private_in_the_session() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);

@@ -202,9 +202,11 @@ impl ClientError {
     /// The failure to do `what`, such as "read", to one file. The reason does not name the file again.
     pub(crate) fn of_file(mut self, what: &str, path: &str) -> Self {
         let path = byte_text::shown(path);
-        let why = self.0.why.strip_prefix(&path).and_then(|rest| rest.strip_prefix(": "));
-        if let Some(why) = why.filter(|_| !self.0.is_sentence) {
+        let about_it = self.0.why.strip_prefix(&path).filter(|_| !self.0.is_sentence);
+        if let Some(why) = about_it.and_then(|rest| rest.strip_prefix(": ")) {
             self.0.why = why.to_owned();
+        } else if about_it.is_some_and(|rest| rest.starts_with(" is ")) {
+            self.0.is_sentence = true;
         }
         self.0.what = format!("{what} {path}");
         self
@@ -385,6 +387,7 @@ mod tests {
             ClientError::from_reply("read the file", 400, body.as_bytes()).of_file("read", "a\n").to_string()
         };
         assert_eq!(of("a<U+000A>: Permission denied"), "could not read a<U+000A>: Permission denied");
+        assert_eq!(of("a<U+000A> is a folder"), "a<U+000A> is a folder");
         assert_eq!(of("Too many files"), "could not read a<U+000A>: Too many files");
         assert_eq!(missing().of_file("read", "a").to_string(), "a: gone");
     }

@@ -1,6 +1,7 @@
 //! Downloads: the plan is carried out, archives are unpacked, and what cannot travel is named.
 
 use super::equal::local_checksums;
+use super::existing::folder_in_the_way;
 use super::large_down::LargeDownload;
 use super::large_up::{blocking, patiently};
 use super::links::create_local_link;
@@ -116,6 +117,7 @@ impl ComputeSession {
         refuse_impossible(paths)?;
         let mut plan = self.plan(paths).await?;
         let there = if options.overwrite { HashSet::new() } else { self.existing(&mut plan, into).await? };
+        refuse_folders(&plan, into)?;
         let mut meter = ProgressMeter::new(&mut on_progress);
         plan.files.iter().for_each(|file| meter.expect(file.bytes()));
         downloaded.skipped.append(&mut plan.skipped);
@@ -293,6 +295,17 @@ async fn create_folders(into: &Path, folders: &[PlannedFolder]) -> Result<(), Cl
     let (into, folders) = (into.to_owned(), folders.to_vec());
     let what = format!("write into {}", into.display());
     blocking(&what, move || unpack::make_folders(&into, &folders)).await
+}
+
+/// Refuses to replace a folder of this machine with a file.
+fn refuse_folders(plan: &DownloadPlan, into: &Path) -> Result<(), ClientError> {
+    // What the server could not list may be a folder in the session too.
+    let listed = plan.files.iter().filter(|file| file.entry.is_some());
+    let mut targets = listed.map(|file| into.join(file.target()));
+    match targets.find(|target| std::fs::symlink_metadata(target).is_ok_and(|found| found.is_dir())) {
+        Some(folder) => Err(folder_in_the_way("download", &byte_text::shown_path(&folder))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses paths that are empty, or that would be written to the same place.

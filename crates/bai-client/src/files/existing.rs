@@ -75,7 +75,7 @@ impl ComputeSession {
                         existing.push(target);
                     }
                 } else if entry.is_dir() {
-                    return Err(folder_in_the_way(&target));
+                    return Err(folder_in_the_way("upload", &target));
                 } else if entry.mode.starts_with('l') {
                     links.insert(target);
                 }
@@ -159,10 +159,10 @@ pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or((".", path))
 }
 
-/// The refusal to replace a folder.
-pub(super) fn folder_in_the_way(target: &str) -> ClientError {
+/// The refusal to replace a folder by doing `what`, such as "download".
+pub(super) fn folder_in_the_way(what: &str, target: &str) -> ClientError {
     let why = format!("cannot replace the folder {target} with a file");
-    ClientError::new(ErrorKind::Refused, "upload", why).into_sentence()
+    ClientError::new(ErrorKind::Refused, what, why).into_sentence()
 }
 
 /// Refuses targets that name one file twice: the last upload would replace the others.

@@ -78,7 +78,7 @@ impl ComputeSession {
             let ended = self.shell(&what, &prepare(&folder, to)).await?;
             match ended.code {
                 Some(0) => {}
-                Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
+                Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(&what, to)),
                 Some(NOT_WRITABLE) => return Err(not_writable(&what, split(to).0)),
                 _ => return Err(ended.failure(&what)),
             }
@@ -102,7 +102,7 @@ impl ComputeSession {
                 }
                 Some(DIFFERENT) if damaged < DAMAGED => damaged += 1,
                 Some(DIFFERENT) => break,
-                Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
+                Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(&what, to)),
                 Some(TAKEN) => return Err(taken_meanwhile(to)),
                 _ => {
                     let why = format!("its parts could not be joined: {}", ended.said);
