@@ -7,7 +7,7 @@ use super::creation::{self, Code};
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::input::InputSource;
-use super::output::{Output, OutputMessage};
+use super::output::Output;
 use super::progress::OpeningProgress;
 use super::readiness::{self, Readiness};
 use super::server::{Server, destroy_session};
@@ -171,19 +171,13 @@ async fn run_in_place(
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.
-    let said = if prelude == PreludeUse::Wanted || !is_new {
-        match readiness::make_ready(session, prelude, readiness::Patience::of(open), signals).await? {
-            Readiness::Ready(said) => said,
-            Readiness::Ended(exit) => return Ok(exit),
-        }
-    } else {
-        Vec::new()
-    };
-    let output = Output::start(context.global.json, display);
-    for record in said {
-        // The run finds out that the reader of the output is gone.
-        let _ = output.messages().send(OutputMessage::Record(record)).await;
+    if (prelude == PreludeUse::Wanted || !is_new)
+        && let Readiness::Ended(exit) =
+            readiness::make_ready(session, prelude, readiness::Patience::of(open), signals).await?
+    {
+        return Ok(exit);
     }
+    let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
     let (cell, options) = (Cell::Query(code.text), context.script_options());
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await

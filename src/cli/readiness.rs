@@ -10,7 +10,6 @@ use bai_client::{
     Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
 };
 use bai_protocol::language;
-use bai_protocol::record::ConsoleRecord;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +17,6 @@ use std::time::Duration;
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 /// The time after which [`Prelude::unanswered`] returns.
 const PRELUDE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How many bytes of what a session had to say are kept.
-const MAX_SAID: usize = 1 << 20;
 
 /// Whether the kernel of this image gets the prelude.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
@@ -73,8 +69,8 @@ impl Patience {
 
 /// How the wait for a session's answer ended.
 pub(super) enum Readiness {
-    /// It runs code. With what it had to say on standard error since its last run: its interpreter has died, for example.
-    Ready(Vec<ConsoleRecord>),
+    /// It runs code.
+    Ready,
     /// A signal ended the wait.
     Ended(ExitStatus),
 }
@@ -90,7 +86,7 @@ pub(super) async fn make_ready(
     signals: &mut StopSignals,
 ) -> Result<Readiness, CliError> {
     if !patience.needs_answer(session.api().has(Capability::AbandonableRuns).await) {
-        return Ok(Readiness::Ready(Vec::new()));
+        return Ok(Readiness::Ready);
     }
     let limit = async {
         match patience.limit() {
@@ -104,16 +100,16 @@ pub(super) async fn make_ready(
         biased;
         signal = signals.recv() => Ok(Readiness::Ended(signal.exit())),
         asked = asking => match asked {
-            Ok(answered) => answered.map(Readiness::Ready).map_err(CliError::from),
+            Ok(answered) => answered.map(|()| Readiness::Ready).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
         () = limit => Err(no_answer(session, patience.limit().unwrap_or_default())),
     }
 }
 
-/// Runs empty code, or installs the prelude, and waits until that ends. Returns what the empty code got on standard error: a
-/// server hands what it had to say between two runs to the next run.
-async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Vec<ConsoleRecord>, ClientError> {
+/// Runs empty code, or installs the prelude, and waits until that ends. A server hands what the session printed between two
+/// runs to the next run, so the empty run's output is kept for the script's own.
+async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientError> {
     if prelude == PreludeUse::Wanted {
         let prelude = Arc::new(Prelude::new(session));
         let installing = prelude.install();
@@ -123,25 +119,22 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Vec<Console
             std::future::pending().await
         };
         return tokio::select! {
-            installed = installing => installed.map(|_| Vec::new()),
-            () = telling => Ok(Vec::new()),
+            installed = installing => installed.map(|_| ()),
+            () = telling => Ok(()),
         };
     }
     // A polled run ends when its turn comes, even if this client has gone.
-    let mut run = session.execute(Cell::Query(String::new()), RunOptions::over(Transport::Poll)).await?;
-    let (mut said, mut bytes) = (Vec::new(), 0);
+    let options = RunOptions { bytes: true, ..RunOptions::over(Transport::Poll) };
+    let mut run = session.execute(Cell::Query(String::new()), options).await?;
     while let Some(event) = run.next().await {
         match event {
-            RunEvent::Console(record @ ConsoleRecord::Stderr(_)) if bytes < MAX_SAID => {
-                bytes += record.size();
-                said.push(record);
-            }
+            RunEvent::Console(record) => session.keep_output(record),
             RunEvent::NotStarted { waited, .. } => warn_not_started(waited),
             RunEvent::Lost(lost) => return Err(lost.error),
             _ => {}
         }
     }
-    Ok(said)
+    Ok(())
 }
 
 fn warn_not_started(waited: Duration) {

@@ -293,6 +293,29 @@ fn a_script_is_told_that_the_interpreter_died_between_two_runs() {
 }
 
 #[test]
+fn what_a_program_prints_between_two_scripts_begins_the_next_one() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.work().join("gate");
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let code = "import os, threading\n\
+        def late():\n\
+        \x20   open('gate').read()\n\
+        \x20   os.write(2, b'error\\n')\n\
+        \x20   os.write(1, b'late \\xff\\n')\n\
+        threading.Thread(target=late).start()";
+    for (flags, printed) in [(&[][..], "late \u{fffd}\nmine\n"), (&["--json"], "late \u{fffd}\\n")] {
+        sandbox.run(&["-t", "work", "-c", code, "python"]).expect(0, "");
+        std::fs::write(&gate, "").unwrap();
+        let has_come = || sandbox.run(&["logs", "work"]).stdout.contains("late");
+        assert!((0..200).any(|_| has_come()));
+        let run = sandbox.run(&[flags, &["-t", "work", "-c", "print('mine')", "python"]].concat());
+        assert!(run.stdout.contains(printed), "{run:?}");
+        assert!(run.stderr.contains("error") || run.stdout.contains("error"), "{run:?}");
+        sandbox.run(&["rm", "work"]).expect_code(0);
+    }
+}
+
+#[test]
 fn a_named_session_that_is_destroyed_afterwards_is_the_one_that_exists() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-t", "work", "-c", "x = 42", "python"]).expect_code(0);

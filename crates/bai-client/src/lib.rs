@@ -71,6 +71,7 @@ mod resources;
 mod run;
 mod session;
 mod session_ref;
+mod stray;
 mod task;
 mod tls;
 mod tunnel;

@@ -4,10 +4,12 @@ use super::api::Api;
 use super::error::{ClientError, ErrorKind};
 use super::run::{self, Cell, Run, RunOptions, Start};
 use super::session_ref::SessionRef;
+use super::stray::Stray;
 use bai_protocol::capability::Capability;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::RunId;
 use bai_protocol::info::{LogsReply, Match, Matches, SessionInfo};
+use bai_protocol::record::ConsoleRecord;
 use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub struct ComputeSession {
     pub(super) name: Arc<str>,
     id: Option<Arc<str>>,
     turn: Arc<Semaphore>,
+    stray: Arc<Stray>,
 }
 
 /// Options of [`ComputeSession::destroy`].
@@ -48,6 +51,7 @@ impl ComputeSession {
             name: name.into(),
             id: id.map(Into::into),
             turn,
+            stray: Arc::default(),
         }
     }
 
@@ -120,18 +124,28 @@ impl ComputeSession {
         &self.at.api
     }
 
-    /// Runs code. One run at a time: a second call waits until the first run is over, read or dropped.
+    /// Runs code. One run at a time: a second call waits until the first run is over, read or dropped. The run begins with
+    /// the output that was given to [`ComputeSession::keep_output`].
     ///
     /// # Errors
     /// What the server says to the attempt, such as [`ErrorKind::NotFound`]. Failures after that are
     /// [`super::RunEvent::Lost`].
     pub async fn execute(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
-        match &cell {
+        let bytes = options.bytes;
+        let mut run = match &cell {
             Cell::Batch(commands) if self.loses_between_steps().await => {
-                run::steps::start(&self.at, &self.turn, commands, options).await
+                run::steps::start(&self.at, &self.turn, commands, options).await?
             }
-            _ => self.start(Start::Cell(cell), options).await,
-        }
+            _ => self.start(Start::Cell(cell), options).await?,
+        };
+        run.begin_with(self.stray.take(bytes));
+        Ok(run)
+    }
+
+    /// Keeps output for the next run: a run of the caller's own, which is not shown, has received it with
+    /// [`RunOptions::bytes`]. A session hands what its program prints between two runs to the next one.
+    pub fn keep_output(&self, record: ConsoleRecord) {
+        self.stray.keep(record);
     }
 
     async fn loses_between_steps(&self) -> bool {

@@ -27,6 +27,8 @@ const SOURCE: &str = include_str!("prelude.py");
 const MARK: &str = "#bai-repl: ";
 /// The transport of questions: one request, without the handshake of a socket. A lost connection does not leave the session stuck.
 const TRANSPORT: Transport = Transport::Poll;
+/// How many records are kept that are not the answer.
+const MOST_OTHERS: usize = 1000;
 /// How long a cell waits for a question in the kernel. The prelude itself gives up earlier.
 const WAY_LIMIT: Duration = Duration::from_secs(6);
 
@@ -93,7 +95,10 @@ impl Prelude {
     async fn install_alone(&self) -> Result<PreludeState, ClientError> {
         self.state.send_replace(PreludeState::Installing);
         let installed = async {
-            let run = self.session.execute(Cell::Query(cell()), RunOptions::over(TRANSPORT)).await?;
+            let run = self
+                .session
+                .execute(Cell::Query(cell()), RunOptions { bytes: true, ..RunOptions::over(TRANSPORT) })
+                .await?;
             self.answer(run).await
         };
         let installed = installed.await;
@@ -187,21 +192,23 @@ impl Prelude {
 
     /// Sends a question. `None` if the session is busy.
     async fn ask_alone(&self, code: String) -> Result<Option<Reply>, ClientError> {
-        let options = RunOptions::over(TRANSPORT);
+        let options = RunOptions { bytes: true, ..RunOptions::over(TRANSPORT) };
         let Some(run) = self.session.execute_if_idle(Cell::Query(code), options).await? else {
             return Ok(None);
         };
         Ok(Some(self.answer(run).await?.map_or(Reply::Nothing, Reply::Told)))
     }
 
-    /// Reads a run to its end, and returns the prelude's answer. Other output is discarded.
+    /// Reads a run to its end, and returns the prelude's answer. What the session's program has printed meanwhile is kept for
+    /// the next cell. Without an answer it is the kernel's complaint about the question, and is discarded.
     async fn answer(&self, mut run: Run) -> Result<Option<Value>, ClientError> {
-        let mut answer = None;
+        let (mut answer, mut others) = (None, Vec::new());
         while let Some(event) = run.next().await {
             match event {
                 RunEvent::Console(ConsoleRecord::Media { mime, data }) if mime == bundle::ANSWER => {
                     answer = bai_protocol::json::from_slice(data.as_bytes()).ok();
                 }
+                RunEvent::Console(record) if others.len() < MOST_OTHERS => others.push(record),
                 RunEvent::WaitingInput { .. } => {
                     run.send_input(String::new());
                 }
@@ -216,6 +223,9 @@ impl Prelude {
             }
         }
         self.unanswered.send_replace(false);
+        if answer.is_some() {
+            others.into_iter().for_each(|record| self.session.keep_output(record));
+        }
         Ok(answer)
     }
 }

@@ -95,7 +95,14 @@ pub(crate) async fn start(
         options,
     };
     tokio::spawn(driver.drive(first, turn));
-    Ok(Run { events, input, interrupter: Interrupter::new(interrupts), leave, over: false })
+    Ok(Run {
+        early: std::collections::VecDeque::new(),
+        events,
+        input,
+        interrupter: Interrupter::new(interrupts),
+        leave,
+        over: false,
+    })
 }
 
 struct Driver {

@@ -19,6 +19,7 @@ pub(super) use driver::{Start, start, start_in_turn};
 use super::error::{ClientError, ErrorKind};
 use bai_protocol::execute::{BatchOptions, RunId};
 use bai_protocol::record::ConsoleRecord;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -174,6 +175,8 @@ pub enum SessionState {
 #[derive(Debug)]
 #[must_use = "a run that is dropped is interrupted"]
 pub struct Run {
+    /// Output that comes before the first event.
+    early: VecDeque<ConsoleRecord>,
     events: mpsc::Receiver<RunEvent>,
     input: mpsc::Sender<Zeroizing<String>>,
     interrupter: Interrupter,
@@ -211,11 +214,19 @@ impl LostRun {
 }
 
 impl Run {
+    /// Puts output before that of the run.
+    pub(super) fn begin_with(&mut self, records: Vec<ConsoleRecord>) {
+        self.early.extend(records);
+    }
+
     /// The next event; `None` only after [`RunEvent::Finished`] or [`RunEvent::Lost`], one of which always comes. If the
     /// runtime on which the run was started ends, the run is lost with it. Cancel-safe.
     ///
     /// Events wait in a bounded queue. A caller that does not read them slows down the server, and finally the program.
     pub async fn next(&mut self) -> Option<RunEvent> {
+        if let Some(record) = self.early.pop_front() {
+            return Some(RunEvent::Console(record));
+        }
         if self.over {
             return None;
         }

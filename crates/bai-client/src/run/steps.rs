@@ -65,7 +65,14 @@ pub(crate) async fn start(
         left: false,
     };
     tokio::spawn(relay.drive(first, run));
-    Ok(Run { events, input, interrupter: Interrupter::new(interrupts), leave, over: false })
+    Ok(Run {
+        early: std::collections::VecDeque::new(),
+        events,
+        input,
+        interrupter: Interrupter::new(interrupts),
+        leave,
+        over: false,
+    })
 }
 
 fn parts(commands: &BatchOptions) -> VecDeque<BatchStep> {
