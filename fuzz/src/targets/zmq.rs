@@ -1,22 +1,18 @@
 //! The bytes of ZeroMQ, from agents and Jupyter kernels. The decoder belongs to a library, which gives it out for benchmarks.
 
 use asynchronous_codec::Decoder;
+use bai_runner::fuzzing::within_limit;
 use bytes::BytesMut;
 use zeromq::__bench::{Message, ZmqCodec};
 
-/// The longest frame that an input may announce. The library reserves what a frame announces before it comes.
-const LIMIT: u64 = 1 << 20;
-/// The length of the greeting.
-const GREETING: usize = 64;
-
-/// The length of the pieces in which a stream comes, and the stream.
+/// The length of the pieces in which a stream comes, and the stream. Our own limit stands before the library.
 pub fn zmq(bytes: &[u8]) {
     let Some((piece, stream)) = bytes.split_first() else { return };
-    if announces_too_much(stream.get(GREETING..).unwrap_or_default()) {
-        return;
-    }
-    let whole = decoded(stream, stream.len());
-    assert_eq!(decoded(stream, usize::from(*piece)), whole);
+    let piece = usize::from(*piece);
+    let passed = within_limit(stream, piece);
+    assert_eq!(passed.len(), within_limit(stream, stream.len()).len());
+    let whole = decoded(passed, passed.len());
+    assert_eq!(decoded(passed, piece), whole);
 }
 
 /// What a stream contains, up to its first error.
@@ -38,19 +34,4 @@ fn decoded(stream: &[u8], piece: usize) -> Vec<String> {
         }
     }
     seen
-}
-
-/// Whether one of the frames is announced to be longer than the limit.
-fn announces_too_much(mut frames: &[u8]) -> bool {
-    const LONG: u8 = 2;
-    while let Some((flags, rest)) = frames.split_first() {
-        let size = if flags & LONG == 0 { 1 } else { 8 };
-        let Some((length, rest)) = rest.split_at_checked(size) else { return false };
-        let length = length.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
-        if length > LIMIT {
-            return true;
-        }
-        frames = usize::try_from(length).ok().and_then(|length| rest.get(length..)).unwrap_or_default();
-    }
-    false
 }

@@ -7,14 +7,17 @@
 //! |---|---|
 //! | `messages` | the two parts of a message, read and written |
 //! | `sockets` | ZeroMQ |
+//! | `relay`, `frame_limit` | the ports in front of it, and how long a message may be |
 //! | `container` | variables, ports and paths that an agent leaves |
 //! | `task_log` | the logs of what batch steps print |
 //! | `services` | services and models |
 
 mod container;
+mod frame_limit;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
 mod messages;
+mod relay;
 mod services;
 mod sockets;
 mod task_log;

@@ -6,6 +6,7 @@
 //! itself stays open, because the next agent may already be connecting to it.
 
 use super::messages::Message;
+use super::relay::{self, Relay};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
@@ -14,9 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use zeromq::util::PeerIdentity;
-use zeromq::{
-    Endpoint, PullSocket, PushSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqError, ZmqMessage,
-};
+use zeromq::{PullSocket, PushSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqError, ZmqMessage};
 
 /// How many bytes may be in flight to the agent, besides the system's own buffers.
 const ON_THE_WAY: u32 = 2 << 20;
@@ -35,26 +34,29 @@ pub(super) struct BindError {
 
 type Events = BoxStream<'static, SocketEvent>;
 
-async fn bind<S: Socket>(address: SocketAddr) -> Result<(S, Events, SocketAddr), BindError> {
+async fn bind<S: Socket>(address: SocketAddr) -> Result<(S, Events, Relay, SocketAddr), BindError> {
+    let failed = |source| BindError { address, source };
+    let (folder, inner) = relay::inner_socket().map_err(|error| failed(error.into()))?;
     let mut socket = S::new();
     let events = socket.monitor().boxed();
-    let failed = |source| BindError { address, source };
-    let port = match socket.bind(&format!("tcp://{address}")).await.map_err(failed)? {
-        Endpoint::Tcp(_, port) => port,
-        _ => address.port(),
-    };
-    Ok((socket, events, SocketAddr::new(address.ip(), port)))
+    socket.bind(&format!("ipc://{}", inner.display())).await.map_err(failed)?;
+    let (relay, address) =
+        Relay::start(address, folder, inner).await.map_err(|error| failed(error.into()))?;
+    Ok((socket, events, relay, address))
 }
 
 /// Opens both sockets; port 0 picks a free one.
 pub(super) async fn open(host: IpAddr, ports: [u16; 2]) -> Result<(Operations, Replies), BindError> {
     let [operations, replies] = ports.map(|port| SocketAddr::new(host, port));
-    let (socket, events, address) = bind(operations).await?;
+    let (socket, events, relay, address) = bind(operations).await?;
     let (gone, agents) = watch::channel(());
-    let operations = Operations { socket, events, read: VecDeque::new(), gone, address };
-    let (socket, events, address) = bind(replies).await?;
+    let operations = Operations { socket, events, read: VecDeque::new(), gone, _relay: relay, address };
+    let (socket, events, relay, address) = bind(replies).await?;
     let room = Arc::new(Semaphore::new(ON_THE_WAY as usize));
-    Ok((operations, Replies { socket, events, connected: HashSet::new(), address, room, agents }))
+    Ok((
+        operations,
+        Replies { socket, events, connected: HashSet::new(), _relay: relay, address, room, agents },
+    ))
 }
 
 /// The socket for operations.
@@ -65,6 +67,7 @@ pub(super) struct Operations {
     read: VecDeque<Vec<Bytes>>,
     /// Signals that an agent has disconnected.
     gone: watch::Sender<()>,
+    _relay: Relay,
     pub(super) address: SocketAddr,
 }
 
@@ -117,6 +120,7 @@ pub(super) struct Replies {
     socket: PushSocket,
     events: Events,
     connected: HashSet<PeerIdentity>,
+    _relay: Relay,
     pub(super) address: SocketAddr,
     room: Arc<Semaphore>,
     /// Changes when an agent has disconnected.

@@ -249,3 +249,20 @@ async fn ports_in_use_are_reported() {
     assert!(error.contains(&lab.addresses[0].to_string()), "{error}");
     lab.end().await;
 }
+
+#[tokio::test]
+async fn a_frame_that_announces_too_much_ends_only_its_connection() {
+    let lab = Lab::new("bash", None).await;
+    let greeting = handshake("PUSH").0;
+    for address in lab.addresses {
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(&greeting).await.unwrap();
+        peer.write_all(&[2, 0x3f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]).await.unwrap();
+        let mut rest = Vec::new();
+        // The connection ends; how is not important.
+        let _ = timeout(LIMIT, peer.read_to_end(&mut rest)).await.unwrap();
+    }
+    let mut agent = Agent::new(&lab).await;
+    assert_eq!(agent.run("echo on").await, "on\n");
+    lab.end().await;
+}
