@@ -297,12 +297,14 @@ fn what_a_program_prints_between_two_scripts_begins_the_next_one() {
     let sandbox = Sandbox::new();
     let gate = sandbox.work().join("gate");
     nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let code = "import os, threading\n\
+    let code = &format!(
+        "import os, threading\n\
         def late():\n\
-        \x20   open('gate').read()\n\
+        \x20   open({gate:?}).read()\n\
         \x20   os.write(2, b'error\\n')\n\
         \x20   os.write(1, b'late \\xff\\n')\n\
-        threading.Thread(target=late).start()";
+        threading.Thread(target=late, daemon=True).start()"
+    );
     for (flags, printed) in [(&[][..], "late \u{fffd}\nmine\n"), (&["--json"], "late \u{fffd}\\n")] {
         sandbox.run(&["-t", "work", "-c", code, "python"]).expect(0, "");
         std::fs::write(&gate, "").unwrap();
