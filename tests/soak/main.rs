@@ -12,7 +12,7 @@
 mod chaos;
 mod session;
 
-use bai_testkit::Sandbox;
+use bai_testkit::{Sandbox, wait_until};
 use chaos::{Chaos, Victims};
 use session::SoakSession;
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ fn soak(sandbox: &Sandbox, plan: &Plan) -> Vec<String> {
             })
             .collect();
         let mut faults = chaos.rage(sandbox, Victims::KernelsAndEngines, last_kill);
+        // The last kill may have been that of the engine. A client starts another one.
+        wait_until("an engine", || !sandbox.engines().is_empty());
         let before = Usage::of_engine(sandbox);
         faults.extend(chaos.rage(sandbox, Victims::Kernels, begin + plan.time));
         faults.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap()));

@@ -64,6 +64,7 @@ pub(super) async fn run_session(
         Some(Err(error)) => {
             let words = format!("{error}; {}", error.hint());
             session.log(format!("{words}\n"));
+            let _ = session.failure.set(words.clone());
             server.sessions.move_to(&session, SessionStatus::Error, &words);
         }
         None => server.sessions.move_to(&session, SessionStatus::Cancelled, reason),
@@ -73,7 +74,7 @@ pub(super) async fn run_session(
     }
     let leaving = session.clone();
     let left = tokio::task::spawn_blocking(move || leaving.leave_folder()).await.unwrap_or(Ok(true));
-    // This changes no session that an error or a cancellation has already ended.
+    // A session that an error or a cancellation has ended can only become lost.
     match left {
         Ok(true) => server.sessions.move_to(&session, SessionStatus::Lost, &session.kept_files()),
         Ok(false) => server.sessions.move_to(&session, SessionStatus::Terminated, reason),

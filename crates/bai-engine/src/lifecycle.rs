@@ -22,6 +22,10 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a new session waits for the files of an earlier one of its name that is ending.
+const ENDING_LIMIT: Duration = Duration::from_secs(10);
 
 /// `POST /{P}` (`docs/wire` §2.2).
 pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -> ApiResult {
@@ -43,9 +47,15 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     let (session, commands) = Session::new(plan(&server, image, &request), name, stop);
     let (session, created, note) = match server.sessions.place(&session, request.reuse) {
         Placed::New => {
-            let note = take_lost_files(&server, &session).await;
-            tokio::spawn(actor::run_session(server.clone(), session.clone(), commands));
-            (session, true, note)
+            let (told, note) = oneshot::channel();
+            let (server, new) = (server.clone(), session.clone());
+            // A client that leaves ends this handler, but not the session.
+            tokio::spawn(async move {
+                // The handler may have ended.
+                let _ = told.send(take_lost_files(&server, &new).await);
+                actor::run_session(server, new, commands).await;
+            });
+            (session, true, note.await.ok().flatten())
         }
         Placed::Same(session) => (session, false, None),
         Placed::Taken(other) => return Err(ApiError::exists(other.id())),
@@ -67,6 +77,9 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
 /// them. Without a record, the files would lose their name with the engine: they stay where they are, and the start of the
 /// session fails.
 async fn take_lost_files(server: &ServerState, session: &Arc<Session>) -> Option<String> {
+    for earlier in server.sessions.ending(session) {
+        let _ = timeout(ENDING_LIMIT, earlier.over.cancelled()).await;
+    }
     let lost = server.sessions.last_lost(&session.name());
     let (new, gone) = (session.clone(), lost.clone());
     let taken = tokio::task::spawn_blocking(move || {
@@ -138,18 +151,19 @@ async fn wait_until_ready(session: &Session, max_wait_seconds: u64) -> ApiResult
     let status = if max_wait_seconds == 0 {
         settled.await.map(|status| status.clone())
     } else {
-        match tokio::time::timeout(Duration::from_secs(max_wait_seconds), settled).await {
+        match timeout(Duration::from_secs(max_wait_seconds), settled).await {
             Ok(status) => status.map(|status| status.clone()),
             Err(_) => return Ok(SessionStatus::Timeout),
         }
     };
-    match status {
-        Ok(status) if status.is_executable() => Ok(status),
-        Ok(SessionStatus::Error) => {
+    // One that could not start is lost afterwards if there are files in its folder.
+    match (status, session.failure.get()) {
+        (Ok(status), _) if status.is_executable() => Ok(status),
+        (_, Some(why)) => {
             let title = "The session could not be started.";
             let code = "session_create_failed";
             Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "kernel-creation-failed", title, code)
-                .because(session.status_info()))
+                .because(why))
         }
         _ => Err(ApiError::no_such_session().because("the session was terminated before it ran")),
     }

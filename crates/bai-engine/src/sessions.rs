@@ -74,6 +74,15 @@ impl Sessions {
         all.sort_by_key(|session| session.spec.created);
     }
 
+    /// The earlier sessions with the name of this one that are ending, and may leave files.
+    pub(super) fn ending(&self, session: &Session) -> Vec<Arc<Session>> {
+        let all = self.lock();
+        let is_earlier = |other: &&Arc<Session>| {
+            other.id() != session.id() && other.name() == session.name() && other.may_leave_files()
+        };
+        all.iter().filter(is_earlier).cloned().collect()
+    }
+
     /// The session of this name that ended last and left files.
     pub(super) fn last_lost(&self, name: &str) -> Option<Arc<Session>> {
         let all = self.lock();
@@ -162,6 +171,7 @@ impl Sessions {
     /// Called when the actor of a session has ended. Forgets old ended sessions.
     pub(super) fn gone(&self, session: &Session) {
         tracing::debug!(session = session.id(), "session is gone");
+        session.over.cancel();
         let mut all = self.lock();
         let is_over = |status: SessionStatus| status.is_dead() && status != SessionStatus::Lost;
         let dead = all.iter().filter(|session| is_over(session.status())).count();

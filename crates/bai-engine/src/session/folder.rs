@@ -38,6 +38,7 @@ impl Session {
         // Its actor never existed.
         let (session, _) = Session::new(spec, record.name, CancellationToken::new());
         session.set_lost(&session.kept_files(), found.ended);
+        session.over.cancel();
         session
     }
 
@@ -128,6 +129,12 @@ impl Session {
     /// Why its files cannot be removed, as far as that is known beforehand. Does blocking I/O.
     pub(crate) fn hindrance(&self) -> Option<String> {
         session_folders::hindrance(self.root()?, self.id())
+    }
+
+    /// Whether it is ending, and may leave files.
+    pub(crate) fn may_leave_files(&self) -> bool {
+        let is_destroyed = self.destroyed.load(Ordering::Acquire);
+        self.status().is_dead() && !is_destroyed && !self.over.is_cancelled()
     }
 
     /// Notes that somebody wants the session and its files gone.

@@ -71,6 +71,10 @@ pub(super) struct Session {
     queries: AtomicU64,
     /// Whether somebody destroyed the session, so that its files are not kept.
     destroyed: AtomicBool,
+    /// Why it could not start.
+    pub(super) failure: OnceLock<String>,
+    /// Cancelled when it has ended and nothing more happens to its folder.
+    pub(super) over: CancellationToken,
     /// The last measurement of its use of resources.
     pub(super) meter: Meter,
     /// Notified of log text.
@@ -109,6 +113,8 @@ impl Session {
             services: OnceLock::new(),
             queries: AtomicU64::new(0),
             destroyed: AtomicBool::new(false),
+            failure: OnceLock::new(),
+            over: CancellationToken::new(),
             meter: Meter::default(),
             logged: Notify::new(),
             #[cfg(test)]
@@ -171,7 +177,8 @@ impl Session {
         let mut state = self.lock();
         let now = Timestamp::now();
         let moved = self.status.send_if_modified(|current| {
-            let over = matches!(current, Terminated | Cancelled | Error)
+            let over = matches!(current, Terminated)
+                || (matches!(current, Cancelled | Error) && status != Lost)
                 || (matches!(current, Lost) && status != Terminated);
             let leaves_the_end = matches!(current, SessionStatus::Terminating)
                 && !matches!(status, Terminated | Cancelled | Lost);

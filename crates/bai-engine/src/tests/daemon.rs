@@ -125,6 +125,22 @@ async fn a_new_session_of_its_name_gets_the_files_of_a_lost_one() {
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn the_files_of_a_session_that_could_not_start_go_to_the_next_one_of_its_name() {
+    let (lab, _) = lab_with_a_lost_session().await;
+    let broken = json!({"environ": {"PYTHONHOME": "/nonexistent"}});
+    let request = json!({"name": "work", "image": IMAGE, "config": broken});
+    for _ in 0..2 {
+        let (status, problem) = lab.post("/session", request.clone()).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{problem}");
+        assert!(problem["type"].as_str().unwrap().contains("kernel-creation-failed"), "{problem}");
+    }
+    let (_, made) = lab.post("/session", json!({"name": "work", "image": IMAGE})).await;
+    assert!(made["note"].as_str().unwrap().contains("its file is here"), "{made}");
+    let folder = lab.folder.path().join("sessions").join(made["sessionId"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(folder.join("data.csv")).unwrap(), "1,2");
+}
+
 /// An engine that was just killed may still hold its lock, for as long as a child of it has not become another program.
 #[tokio::test]
 async fn who_has_claimed_the_folder_finds_lost_sessions_at_once() {
