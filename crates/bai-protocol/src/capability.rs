@@ -50,6 +50,8 @@ pub enum Capability {
     LostSessions,
     /// A file of any size can be read from any byte on (`Range`), and the server tells checksums of files.
     FileRanges,
+    /// A query may be a script ([`crate::execute::Script`]), and the input of a program may be a stream of bytes with an end.
+    Scripts,
     /// An uploaded file replaces none if its part has the header `If-None-Match: *`.
     ExclusiveUploads,
 }

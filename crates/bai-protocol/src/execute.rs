@@ -38,6 +38,40 @@ pub struct BatchOptions {
     pub exec: String,
 }
 
+/// What makes a query a script: it behaves as a file that the language's own program runs. Its value is not shown, and its
+/// standard input is a stream of bytes. For servers with [`crate::capability::Capability::Scripts`]. Texts that are no UTF-8
+/// are written as [`crate::byte_text`] does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Script {
+    /// The name as it was typed: the first argument of the program. `-c` is code of a command line, and `-` or nothing is code
+    /// from standard input.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub name: String,
+    /// The absolute path of its file on the machine of the client. Modules beside it are found if the session is on the same
+    /// machine.
+    pub path: Option<String>,
+    /// The arguments of the program.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub args: Vec<String>,
+    /// Whether a person types the input.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub terminal: bool,
+    /// Whether the session ends with this script: then its threads and exit handlers come to their end first.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub last: bool,
+}
+
+/// A piece of the standard input of a run, for servers with [`crate::capability::Capability::Scripts`]. Over a WebSocket it is
+/// a binary frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputPiece {
+    /// The bytes, as [`crate::byte_text`] writes them.
+    pub input: String,
+    /// Whether the input ends with it.
+    pub end: bool,
+}
+
 /// The body of `POST /{P}/{s}`. Writes the run id under both of its names, since each generation of servers
 /// reads only one (`docs/wire` §3.1).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,12 +94,23 @@ pub struct ExecuteRequest {
     /// For servers with the capability `byte-output`: output that is not UTF-8 arrives as [`crate::byte_text`] writes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bytes: bool,
+    /// For servers with the capability `scripts`: this query is a script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<Script>,
+    /// For servers with the capability `scripts`: `code` is a piece of the input ([`InputPiece`]), and this is its `end`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<bool>,
 }
 
 impl ExecuteRequest {
     /// The first call of a query run.
     pub fn query(run_id: &RunId, code: &str) -> Self {
         Self::new(Mode::Query, run_id, code, Value::Object(Default::default()))
+    }
+
+    /// The first call of a script.
+    pub fn script(run_id: &RunId, code: &str, script: &Script) -> Self {
+        ExecuteRequest { script: Some(script.clone()), ..Self::query(run_id, code) }
     }
 
     /// The first call of a batch run.
@@ -81,6 +126,11 @@ impl ExecuteRequest {
     /// An answer to `waiting-input`; no newline is added on the way.
     pub fn input(run_id: &RunId, text: &str) -> Self {
         Self::new(Mode::Input, run_id, text, Value::Object(Default::default()))
+    }
+
+    /// A piece of the input as the answer to `waiting-input`.
+    pub fn piece(run_id: &RunId, piece: &InputPiece) -> Self {
+        ExecuteRequest { end: Some(piece.end), ..Self::input(run_id, &piece.input) }
     }
 
     /// Adds the number of the last received frame, if the frames are numbered.
@@ -103,6 +153,8 @@ impl ExecuteRequest {
             options,
             received: None,
             bytes: false,
+            script: None,
+            end: None,
         }
     }
 }
@@ -154,6 +206,10 @@ pub struct IncomingExecute {
     /// Whether the client takes output that is not UTF-8 as [`crate::byte_text`] writes it.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub bytes: bool,
+    /// What makes the query a script.
+    pub script: Option<Script>,
+    /// Set if the text is a piece of the input: whether the input ends with it.
+    pub end: Option<bool>,
 }
 
 impl IncomingExecute {

@@ -79,6 +79,13 @@ impl Backend {
         }
     }
 
+    /// Sends bytes to the reader of standard input.
+    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+        if let Backend::Driven(interpreter) = self {
+            interpreter.type_bytes(bytes, end);
+        }
+    }
+
     /// The process has announced that it will read standard input.
     pub(super) fn reader_was_announced(&mut self) {
         if let Backend::Driven(interpreter) = self {

@@ -283,6 +283,13 @@ impl Interpreter {
         }
     }
 
+    /// Sends bytes to the reader of standard input.
+    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+        if let Some(stdin) = &mut self.stdin {
+            stdin.send_bytes(bytes, end);
+        }
+    }
+
     /// The driver has announced that standard input will be read.
     pub(super) fn reader_was_announced(&mut self) {
         self.stdin.iter_mut().for_each(StandardInput::wait_was_announced);

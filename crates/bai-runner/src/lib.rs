@@ -42,7 +42,7 @@
 //! | `registry` | all languages, and which of them an image means |
 //! | `image`, `search_paths`, `tool`, `python_search` | the meaning of a name, and the search for its interpreter |
 //! | `free_ports` | ports for programs that bind them themselves |
-//! | `stdin` | the user's input, and the process that waits for it |
+//! | `stdin`, `typed_ahead` | the user's input, the process that waits for it, and input before a driver's question |
 //! | `services` | daemons of the session to which clients connect |
 //! | `pty`, `process_tree` | a terminal with a shell, and everything that was started in it |
 //! | `agent` | the same kernel for a cluster's agent, over ZeroMQ |
@@ -104,6 +104,7 @@ mod sqlite;
 mod stdin;
 mod step;
 mod tool;
+mod typed_ahead;
 mod usage;
 mod utf8;
 mod wakeup;

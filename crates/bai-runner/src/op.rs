@@ -1,14 +1,18 @@
 //! The operations of a kernel runner (`docs/wire` §9.2).
 
 use bai_protocol::complete::CompletionRequest;
+use bai_protocol::execute::Script;
 
-/// One request to the runner. `Code`, `Clean`, `Build` and `Exec` wait in the FIFO queue (`docs/wire` §9.4). The
+/// One request to the runner. `Code`, `Script`, `Clean`, `Build` and `Exec` wait in the FIFO queue (`docs/wire` §9.4). The
 /// others are served at once, also while a task runs.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
     /// Run source text in the session's namespace. Ends with [`Reply::Finished`](super::Reply::Finished).
     Code(String),
+    /// Run source text as a program of its language: its value is not shown, and its standard input is the bytes of
+    /// [`Op::InputPiece`]. Ends with [`Reply::Finished`](super::Reply::Finished).
+    Script(String, Script),
     /// The batch step `clean`. Ends with [`Reply::CleanFinished`](super::Reply::CleanFinished).
     Clean(Step),
     /// The batch step `build`. Ends with [`Reply::BuildFinished`](super::Reply::BuildFinished).
@@ -17,6 +21,13 @@ pub enum Op {
     Exec(Step),
     /// A line for the program that waits for input, without its newline. Dropped when no program waits.
     Input(String),
+    /// Bytes for the program that waits for input. Dropped when no program waits.
+    InputPiece {
+        /// The bytes, with their newlines.
+        bytes: Vec<u8>,
+        /// Whether the input ends with them.
+        end: bool,
+    },
     /// Suggestions for the text at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
     Complete(CompletionRequest),
     /// Interrupt the running task with a real SIGINT to its process group. Has no reply of its own.

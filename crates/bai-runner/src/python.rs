@@ -74,8 +74,7 @@ impl Language for Python {
             remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
             source: drivers::python(),
             dialect: Dialect::Json,
-            // The driver implements sys.stdin.
-            stdin: false,
+            stdin: true,
             wake: None,
         })
     }

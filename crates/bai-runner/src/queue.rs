@@ -4,12 +4,13 @@
 use super::language::{NOT_RUN, StepKind};
 use super::op::Step;
 use super::reply::Reply;
+use bai_protocol::execute::Script;
 use std::collections::VecDeque;
 
 /// A task that waits in the queue and ends with one finished reply.
 #[derive(Debug, PartialEq)]
 pub(super) enum Task {
-    Code(String),
+    Code(String, Option<Script>),
     Step(StepKind, Step),
 }
 
@@ -19,7 +20,7 @@ impl Task {
         match self {
             Task::Step(StepKind::Clean, _) => Reply::CleanFinished { exit_code },
             Task::Step(StepKind::Build, _) => Reply::BuildFinished { exit_code },
-            Task::Code(_) | Task::Step(StepKind::Exec, _) => Reply::Finished { exit_code },
+            Task::Code(..) | Task::Step(StepKind::Exec, _) => Reply::Finished { exit_code },
         }
     }
 }
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn each_kind_ends_in_its_own_reply() {
-        assert_eq!(Task::Code(String::new()).finished(1), Reply::Finished { exit_code: 1 });
+        assert_eq!(Task::Code(String::new(), None).finished(1), Reply::Finished { exit_code: 1 });
         assert_eq!(step(StepKind::Clean, "").finished(2), Reply::CleanFinished { exit_code: 2 });
         assert_eq!(step(StepKind::Build, "").finished(3), Reply::BuildFinished { exit_code: 3 });
         assert_eq!(step(StepKind::Exec, "").finished(4), Reply::Finished { exit_code: 4 });

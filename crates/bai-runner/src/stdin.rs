@@ -28,7 +28,7 @@ mod waiting {
 const SOON: Duration = Duration::from_millis(4);
 const LATER: Duration = Duration::from_millis(50);
 /// The line that means the end of the input.
-const END: &str = "\u{4}";
+pub(super) const END: &str = "\u{4}";
 
 /// The writing end of a child's standard input.
 pub(super) struct StandardInput {
@@ -39,6 +39,8 @@ pub(super) struct StandardInput {
     inode: u64,
     /// Bytes that are not in the pipe yet.
     unwritten: Vec<u8>,
+    /// The input ends with them.
+    ending: bool,
     /// A waiting process has been reported.
     asked: bool,
     next_look: Instant,
@@ -56,6 +58,7 @@ impl StandardInput {
             writer: Some(writer),
             inode,
             unwritten: Vec::new(),
+            ending: false,
             asked: false,
             next_look: Instant::now() + SOON,
             interval: SOON,
@@ -66,12 +69,17 @@ impl StandardInput {
     /// Sends a line, given without its newline. Ctrl-D alone ends the input.
     pub(super) fn send(&mut self, line: &str) {
         if line == END {
-            self.writer = None;
+            self.send_bytes(b"", true);
         } else {
-            self.unwritten.extend_from_slice(line.as_bytes());
-            self.unwritten.push(b'\n');
-            self.write_now();
+            self.send_bytes(format!("{line}\n").as_bytes(), false);
         }
+    }
+
+    /// Sends bytes. The input ends after them if `end` is set.
+    pub(super) fn send_bytes(&mut self, bytes: &[u8], end: bool) {
+        self.unwritten.extend_from_slice(bytes);
+        self.ending |= end;
+        self.write_now();
         self.look_again();
     }
 
@@ -90,6 +98,7 @@ impl StandardInput {
     /// A new cell begins: drops unread input of the last one, and reopens an ended input.
     pub(super) fn renew(&mut self) {
         self.unwritten.clear();
+        self.ending = false;
         let again = format!("/proc/self/fd/{}", self.reader.as_raw_fd());
         let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         if self.writer.is_none() {
@@ -128,6 +137,9 @@ impl StandardInput {
             // The rest is tried again at the next check.
             let Ok(count) = nix::unistd::write(writer, &self.unwritten) else { return };
             self.unwritten.drain(..count);
+        }
+        if self.ending {
+            self.writer = None;
         }
     }
 

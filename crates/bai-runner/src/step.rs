@@ -189,6 +189,11 @@ impl RunningStep {
         self.stdin.send(line);
     }
 
+    /// Sends bytes to the reader of standard input.
+    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+        self.stdin.send_bytes(bytes, end);
+    }
+
     pub(super) fn interrupt(&mut self) {
         self.stdin.look_again();
         self.interrupted = Some(Interrupted::of(self.process.leader()));

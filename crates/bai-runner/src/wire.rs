@@ -8,6 +8,7 @@
 pub(crate) mod fuzzing;
 
 use super::frames::{Frames, Whole};
+use bai_protocol::execute::Script;
 use serde::{Deserialize, Serialize};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -15,8 +16,13 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 #[derive(Debug, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(super) enum ToDriver<'a> {
-    /// Run a cell. Answered with `Started`, then `Done`.
-    Run { id: u64, code: &'a str },
+    /// Run a cell. Answered with `Started`, then `Done`. Only a driver in JSON knows that it is a script.
+    Run {
+        id: u64,
+        code: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        script: Option<&'a Script>,
+    },
     /// A line for the program that waits for input.
     Input { text: &'a str },
     /// Suggestions for the text at the cursor. Answered with `Completions`, also while a cell runs.
@@ -55,7 +61,7 @@ impl ToDriver<'_> {
 
     fn words(&self) -> String {
         match self {
-            ToDriver::Run { id, code } => format!("run {id} {}", escape(code)),
+            ToDriver::Run { id, code, .. } => format!("run {id} {}", escape(code)),
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
             ToDriver::Wake => "wake".to_owned(),
@@ -280,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_word_dialect_escapes_line_feeds() {
-        let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é " };
+        let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é ", script: None };
         assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
         assert_eq!(ToDriver::Wake.line(Dialect::Paragraphs).unwrap(), "wake\n\n");

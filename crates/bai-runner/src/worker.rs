@@ -18,6 +18,7 @@ use super::process_tree::{self, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
 use super::step::{RunningStep, Started, StepEvent};
+use super::typed_ahead::TypedAhead;
 use super::wire::ToDriver;
 use bai_private::TemporaryFolder;
 use bai_protocol::complete::{Completion, CompletionRequest};
@@ -78,6 +79,8 @@ pub(super) struct Worker {
     crash_loop: CrashLoop,
     /// The requester of a line, if one waits.
     waiting_input: Option<InputRequester>,
+    /// Input of the task that the driver has not asked for yet.
+    typed_ahead: TypedAhead,
     /// The scratch folder of cells that are programs, once there was one.
     scratch: Option<TemporaryFolder>,
     /// The folder in which build steps install, once there was one.
@@ -148,6 +151,7 @@ impl Worker {
             slot,
             crash_loop: CrashLoop::default(),
             waiting_input: None,
+            typed_ahead: TypedAhead::default(),
             scratch: None,
             environment: None,
             completions: HashMap::new(),
@@ -215,11 +219,13 @@ impl Worker {
 
     fn on_command(&mut self, command: KernelCommand) {
         match command {
-            KernelCommand::Op(Op::Code(code)) => self.queue.push(Task::Code(code)),
+            KernelCommand::Op(Op::Code(code)) => self.queue.push(Task::Code(code, None)),
+            KernelCommand::Op(Op::Script(code, script)) => self.queue.push(Task::Code(code, Some(script))),
             KernelCommand::Op(Op::Clean(step)) => self.queue.push(Task::Step(StepKind::Clean, step)),
             KernelCommand::Op(Op::Build(step)) => self.queue.push(Task::Step(StepKind::Build, step)),
             KernelCommand::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
             KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
+            KernelCommand::Op(Op::InputPiece { bytes, end }) => self.on_piece(&bytes, end),
             KernelCommand::Op(Op::Complete(request)) => self.complete(&request, None),
             KernelCommand::Op(Op::Interrupt) => self.on_interrupt(),
             KernelCommand::Op(Op::Status) => {
@@ -241,6 +247,32 @@ impl Worker {
             (Some(InputRequester::Driver), _, InterpreterSlot::Running(interpreter)) => {
                 interpreter.send(&ToDriver::Input { text });
             }
+            _ => {}
+        }
+    }
+
+    fn on_piece(&mut self, bytes: &[u8], end: bool) {
+        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+        match (self.waiting_input.take(), step, &mut self.slot) {
+            (Some(InputRequester::Reader), Some(step), _) => step.type_bytes(bytes, end),
+            (Some(InputRequester::Reader), None, InterpreterSlot::Running(interpreter)) => {
+                interpreter.type_bytes(bytes, end);
+            }
+            (Some(InputRequester::Driver), ..) => {
+                self.typed_ahead.push(bytes, end);
+                self.answer_driver(false);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the driver a line of the input that has come, or asks for more.
+    fn answer_driver(&mut self, is_password: bool) {
+        match (self.typed_ahead.line(), &mut self.slot) {
+            (Some(line), InterpreterSlot::Running(interpreter)) => {
+                interpreter.send(&ToDriver::Input { text: &line });
+            }
+            (None, _) => self.ask(InputRequester::Driver, is_password),
             _ => {}
         }
     }
@@ -344,7 +376,7 @@ impl Worker {
                     drop(done.send(Err(error.take().unwrap_or(StartError::Stopped))));
                 }
                 // The cell that asked for a new interpreter cannot run.
-                if let Some(Task::Code(_)) = self.queue.peek()
+                if let Some(Task::Code(..)) = self.queue.peek()
                     && let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next()
                 {
                     self.outbox.push(task.finished(NOT_RUN));
@@ -356,7 +388,7 @@ impl Worker {
     /// Starts the next task, if it can be started now.
     fn dispatch(&mut self) {
         while self.current.is_none() {
-            if let Some(Task::Code(_)) = self.queue.peek() {
+            if let Some(Task::Code(..)) = self.queue.peek() {
                 match self.slot {
                     InterpreterSlot::Running(_) | InterpreterSlot::Unused => {}
                     InterpreterSlot::Empty => return self.start_interpreter(None),
@@ -376,13 +408,13 @@ impl Worker {
         let mut current =
             RunningTask { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
         let started = match (&current.task, &mut self.slot) {
-            (Task::Code(code), InterpreterSlot::Running(interpreter)) => {
+            (Task::Code(code, script), InterpreterSlot::Running(interpreter)) => {
                 interpreter.set_busy(true);
-                interpreter.send(&ToDriver::Run { id: current.id, code });
+                interpreter.send(&ToDriver::Run { id: current.id, code, script: script.as_ref() });
                 self.current = Some(current);
                 return;
             }
-            (Task::Code(code), _) => self.start_cell(code),
+            (Task::Code(code, _), _) => self.start_cell(code),
             (Task::Step(kind, step), _) => self.start_step(*kind, step),
         };
         match started {
@@ -399,6 +431,7 @@ impl Worker {
     }
 
     fn end_current(&mut self, exit_code: i32) {
+        self.typed_ahead = TypedAhead::default();
         if let Some(current) = self.current.take() {
             self.queue.ended(&current.task, exit_code);
             self.outbox.push(current.task.finished(exit_code));

@@ -329,7 +329,7 @@ impl AgentRunner {
 /// Whether an operation is queued as a task, and then whether it is a batch step.
 fn is_task(op: &Op) -> Option<bool> {
     match op {
-        Op::Code(_) => Some(false),
+        Op::Code(_) | Op::Script(..) => Some(false),
         Op::Clean(_) | Op::Build(_) | Op::Exec(_) => Some(true),
         _ => None,
     }

@@ -280,7 +280,7 @@ impl JupyterKernel {
     /// Translates a message of the worker.
     pub(crate) fn send(&mut self, message: &ToDriver<'_>) {
         match *message {
-            ToDriver::Run { id, code } => {
+            ToDriver::Run { id, code, .. } => {
                 let (request, inspects) = match question_about(code, &self.language) {
                     Some((name, detail)) => (inspect(name, detail), true),
                     None => (execute(code), false),

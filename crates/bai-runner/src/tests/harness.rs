@@ -1,6 +1,7 @@
 //! A kernel with its replies, and the list of interpreters for every test.
 
 use super::super::*;
+use bai_protocol::execute::Script;
 use bai_testkit::test_venv;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -191,6 +192,25 @@ impl Session {
             }
             let line = lines.next().expect("a question without an answer");
             self.send(Op::Input((*line).to_owned())).await;
+        }
+    }
+
+    /// Runs a script. Each piece of its input is sent when it asks for more, and the last one ends the input.
+    pub(super) async fn script(&mut self, code: &str, script: Script, pieces: &[&[u8]]) -> Outcome {
+        self.send(Op::Script(code.to_owned(), script)).await;
+        let mut whole = Outcome::default();
+        let mut pieces = pieces.iter().peekable();
+        loop {
+            let part = self.until(|r| matches!(r, Reply::Finished { .. } | Reply::WaitingInput { .. })).await;
+            let mut replies = part.replies;
+            let waits = replies.pop_if(|reply| matches!(reply, Reply::WaitingInput { .. })).is_some();
+            whole.replies.extend(replies);
+            whole.exit_code = part.exit_code;
+            if !waits {
+                return whole;
+            }
+            let bytes = pieces.next().map_or_else(Vec::new, |piece| piece.to_vec());
+            self.send(Op::InputPiece { bytes, end: pieces.peek().is_none() }).await;
         }
     }
 

@@ -16,6 +16,7 @@ mod lifecycle;
 mod namespace;
 mod order;
 mod output;
+mod python_scripts;
 mod rich;
 mod scripts;
 mod shadowing;

@@ -77,7 +77,7 @@ impl Worker {
             }
             return;
         }
-        let is_cell = matches!(current.task, Task::Code(_));
+        let is_cell = matches!(current.task, Task::Code(..));
         let (exit_code, how) = describe_end(status);
         if status.code().is_none() && exit_code != INTERRUPTED {
             self.outbox.say(&format!("The program {how}."));

@@ -58,12 +58,13 @@ impl Worker {
         match message {
             FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
             FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
-            FromDriver::Ask { password, stdin } => {
-                if let (true, InterpreterSlot::Running(interpreter)) = (stdin, &mut self.slot) {
+            FromDriver::Ask { password, stdin: true } => {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.reader_was_announced();
                 }
-                self.ask(if stdin { InputRequester::Reader } else { InputRequester::Driver }, password);
+                self.ask(InputRequester::Reader, password);
             }
+            FromDriver::Ask { password, stdin: false } => self.answer_driver(password),
             FromDriver::Done { id, code }
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>
             {

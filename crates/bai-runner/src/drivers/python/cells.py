@@ -100,7 +100,20 @@ def run_text(source, filename):
 
 def run(source, started):
     """Runs a cell; returns its exit code. Calls started() when the cell can be interrupted."""
-    code = _guarded(lambda: _run_source(source, started))
+    return _run_to_end(lambda: _run_source(source, started))
+
+
+def run_script(source, filename, started, finish):
+    """Runs a script; returns its exit code. Calls finish(), if there is one, after its last line."""
+    code = _run_to_end(lambda: _run_script(source, filename, started))
+    if finish is not None:
+        _guarded(lambda: _run_action(finish))
+        streams.flush()
+    return code
+
+
+def _run_to_end(action):
+    code = _guarded(action)
     for action in at_end:
         # An error there is the cell's error.
         code = _guarded(lambda: _run_action(action)) or code
@@ -118,6 +131,20 @@ def _run_source(source, started):
     started()
     for code in cells.compile(source):
         _run_code(code)
+
+
+def _run_script(source, filename, started):
+    interrupts.arm()
+    started()
+    try:
+        code = _compile(source, filename, 'exec', _TOP_LEVEL_AWAIT, True)
+    except SyntaxError:
+        # The lines that begin with a sign are ours, as in a cell.
+        translated = load('commands').translate(source)
+        if translated == source:
+            raise
+        code = _compile(translated, filename, 'exec', _TOP_LEVEL_AWAIT, True)
+    _run_code(code)
 
 
 def _guarded(action):

@@ -16,8 +16,8 @@ class _Work:
         self._cell = None
         self._environment = None
 
-    def put(self, id, code):
-        self._cell = (id, code)
+    def put(self, id, code, script=None):
+        self._cell = (id, code, script)
         self._there.ring()
 
     def environment(self, folder):
@@ -55,7 +55,7 @@ def serve():
     wire.say_last({'say': 'ready'})
     while True:
         try:
-            id, code = work.take()
+            id, code, script = work.take()
         except BaseException:
             # A signal handler of the user has raised an exception between two cells.
             streams.complain('Exception between two cells: %s\n' % sys.exc_info()[0].__name__)
@@ -63,16 +63,17 @@ def serve():
         if id is None:
             # The interpreter ends normally, as in any program.
             return
-        _run(id, code, work.take_environment())
+        _run(id, code, script, work.take_environment())
 
 
-def _run(id, code, environment):
+def _run(id, code, script, environment):
     exit_code = 1
     try:
         streams.begin_cell()
         if environment is not None:
             load('packages').add(environment)
-        exit_code = cells.run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
+        run = cells.run if script is None else load('scripts').Script(script).run
+        exit_code = run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
         streams.repair()
     except BaseException:
         streams.complain('Exception at the end of a cell: %s\n' % sys.exc_info()[0].__name__)

@@ -28,8 +28,8 @@ def _spare(number):
     return number
 
 
-# Kept in case user code closes descriptors 1 and 2.
-_SPARE = {1: _spare(1), 2: _spare(2)}
+# Kept in case user code closes these descriptors.
+_SPARE = {0: _spare(0), 1: _spare(1), 2: _spare(2)}
 
 # The number of checks whether the runner has read a stream, before the runner is asked.
 _LOOKS = 200
@@ -231,6 +231,11 @@ def ask_password(prompt='Password: ', stream=None, **options):
     target = stream if stream is not None else sys.stdout
     target.write(prompt)
     target.flush()
+    if _is_piped:
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.rstrip('\n')
     answer = questions.ask(password=True)
     if answer is None:
         raise EOFError
@@ -247,6 +252,23 @@ def _open(kind, number):
 
 
 _input = StandardInput()
+# Whether a script runs whose input nobody types.
+_is_piped = False
+
+
+def begin_script(terminal):
+    """The input of a script is what its descriptor 0 gives."""
+    global _is_piped
+    _is_piped = not terminal
+    raw = io.BufferedReader(io.FileIO(0, 'r', closefd=False))
+    raw.raw.name = '<stdin>'
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, encoding='utf-8')
+
+
+def end_script():
+    global _is_piped
+    _is_piped = False
+    sys.stdin = sys.__stdin__ = _input
 
 
 def install():

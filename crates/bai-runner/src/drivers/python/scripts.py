@@ -1,0 +1,53 @@
+# Scripts: code that behaves as a file that Python itself runs, in the session's namespace.
+
+import io
+import linecache
+import os
+import sys
+
+from _bai_repl import cells, streams
+
+# The names of the files that Python's own tracebacks have.
+_FILES = {'-c': '<string>', '-': '<stdin>', '': '<stdin>'}
+
+
+def _decode(text):
+    """A text of the runner, in which a byte that is not UTF-8 is a character of its own, as Python writes it."""
+    return ''.join(chr(ord(c) - 0x10ff00 + 0xdc00) if ord(c) >= 0x10ff80 else c for c in text)
+
+
+class Script:
+    def __init__(self, script):
+        self._name = _decode(script['name'])
+        self._path = _decode(script['path'] or '')
+        self._arguments = [_decode(argument) for argument in script['args']]
+        self._terminal = script['terminal']
+        self._last = script['last']
+
+    def run(self, source, started):
+        """Runs the script; returns its exit code."""
+        before = sys.stdin, sys.argv, sys.path[:1]
+        is_here = bool(self._path) and os.path.isfile(self._path)
+        sys.argv = [self._name] + self._arguments
+        if is_here:
+            cells.main.__dict__['__file__'] = self._path
+            sys.path[:1] = [os.path.dirname(self._path)]
+        filename = self._path if is_here else _FILES.get(self._name, self._name)
+        if not is_here:
+            linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        streams.begin_script(self._terminal)
+        try:
+            return cells.run_script(source, filename, started, self._finish if self._last else None)
+        finally:
+            if not self._last:
+                streams.end_script()
+                sys.stdin, sys.argv, sys.path[:1] = before
+                cells.main.__dict__.pop('__file__', None)
+
+    def _finish(self):
+        """What Python does at its end, while output still belongs to the script."""
+        threading = sys.modules.get('threading')
+        if threading is not None:
+            threading._shutdown()
+        import atexit
+        atexit._run_exitfuncs()

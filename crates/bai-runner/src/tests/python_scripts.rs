@@ -1,0 +1,108 @@
+//! Scripts of Python: they behave as `python FILE` does, in the namespace of the session.
+
+use super::harness::{Session, pythons};
+use bai_protocol::execute::Script;
+
+fn code(arguments: &[&str]) -> Script {
+    let args = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    Script { name: "-c".into(), args, ..Script::default() }
+}
+
+fn last() -> Script {
+    Script { last: true, ..code(&[]) }
+}
+
+#[tokio::test]
+async fn a_script_has_arguments_and_shows_no_value() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let run = session
+            .script("import sys\nx = 7\nprint(sys.argv)\n6 * 7", code(&["a", "-b", "\u{10FFFF}"]), &[])
+            .await;
+        assert_eq!(
+            (run.stdout().as_str(), run.exit_code),
+            ("['-c', 'a', '-b', '\\udcff']\n", 0),
+            "{python}: {run:?}"
+        );
+        assert_eq!(session.value("x, sys.argv").await, "(7, [''])\n", "{python}");
+        let run = session.script("def f():\n  1/0\nf()", code(&[]), &[]).await;
+        assert!(run.stderr().contains("File \"<string>\", line 2, in f"), "{python}: {run:?}");
+        assert!(!run.stderr().contains("bai"), "{python}: {run:?}");
+        let run = session.script("import sys\nsys.exit('no')", code(&[]), &[]).await;
+        assert_eq!((run.stderr().as_str(), run.exit_code), ("no\n", 1), "{python}");
+    }
+}
+
+#[tokio::test]
+async fn the_input_is_a_stream_of_bytes_with_an_end() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for (source, pieces, expected) in [
+            (
+                "import sys; print(repr(sys.stdin.read()))",
+                &[b"a\nb".as_slice(), "é".as_bytes()][..],
+                "'a\\nbé'\n",
+            ),
+            ("import sys\nfor line in sys.stdin: print(repr(line))", &[b"a\n\nb"], "'a\\n'\n'\\n'\n'b'\n"),
+            ("import sys; print(sys.stdin.buffer.read())", &[b"\xff\0\n"], "b'\\xff\\x00\\n'\n"),
+            ("print(input('? ')); print(input())", &[b"a\nb\n"], "? a\nb\n"),
+            ("try: input()\nexcept EOFError: print('end')", &[b""], "end\n"),
+            ("import getpass; print(getpass.getpass('') + input())", &[b"se\ncret\n"], "secret\n"),
+            (
+                "import subprocess, sys; subprocess.run(['cat']); print('then')",
+                &[b"child\n"],
+                "child\nthen\n",
+            ),
+            ("import os; print(os.read(0, 9))", &[b"raw"], "b'raw'\n"),
+            ("import fileinput; print(list(fileinput.input()))", &[b"1\n2"], "['1\\n', '2']\n"),
+            ("print(sum(1 for _ in open(0, 'rb')))", &[b"1\n", b"2\n", b"3\n"], "3\n"),
+        ] {
+            let run = session.script(source, code(&[]), pieces).await;
+            assert_eq!((run.stdout().as_str(), run.exit_code), (expected, 0), "{python}: {source}: {run:?}");
+        }
+        // A cell asks for lines, and an end is for one script only.
+        assert_eq!(
+            session.run_with("print(input())", &["x"]).await.stdout().replace("x\n", "x"),
+            "x",
+            "{python}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_finds_its_modules_and_itself() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("helper.py"), "word = 'helped'").unwrap();
+        let path = folder.path().join("main file.py");
+        let source = "import helper, os, sys\nprint(helper.word, __name__, os.path.basename(__file__), sys.argv[0])\n1/0";
+        std::fs::write(&path, source).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        let script = Script { name: "./main file.py".into(), path: Some(path.clone()), ..Script::default() };
+        let run = session.script(source, script, &[]).await;
+        assert_eq!(run.stdout(), "helped __main__ main file.py ./main file.py\n", "{python}: {run:?}");
+        assert!(run.stderr().contains(&format!("File \"{path}\", line 3")), "{python}: {run:?}");
+        assert_eq!(session.value("sys.path[0], '__file__' in globals()").await, "('', False)\n", "{python}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_script_of_a_session_ends_as_a_program_does() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let source = "import atexit, threading, time\n\
+                      from concurrent.futures import ThreadPoolExecutor\n\
+                      atexit.register(print, 'at exit')\n\
+                      def late(): time.sleep(0.2); print('late')\n\
+                      threading.Thread(target=late).start()\n\
+                      ThreadPoolExecutor().submit(lambda: (time.sleep(0.4), print('later')))\n\
+                      print('now')\nraise SystemExit(3)";
+        let run = session.script(source, last(), &[]).await;
+        let printed = run.stdout();
+        let mut lines: Vec<&str> = printed.lines().collect();
+        // Before 3.9, exit handlers end the pools.
+        lines.sort_unstable();
+        assert_eq!((lines, run.exit_code), (vec!["at exit", "late", "later", "now"], 3), "{python}: {run:?}");
+    }
+}
