@@ -30,7 +30,7 @@ use std::path::PathBuf;
 #[command(
     name = "bai-repl",
     version,
-    override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT]\n       bai-repl [OPTIONS] <COMMAND>",
+    override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT [ARGUMENT]...]\n       bai-repl [OPTIONS] <COMMAND>",
     after_help = "Exit codes: 0 success; the exit code of the remote program; 2 wrong usage; 121 could not connect; \
                   122 refused; 123 not found; 124 timed out; 125 the session or the connection was lost; \
                   1 another error.\n\n\
@@ -106,13 +106,17 @@ pub(super) struct OpenFlags {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(super) image: Option<String>,
 
-    /// Program to run [default: the prompt, or standard input if it is not a terminal]
-    #[arg(value_parser = local_path())]
-    pub(super) script: Option<PathBuf>,
+    /// Program to run, with its arguments; - is standard input [default: the prompt, or standard input if it is not a terminal]
+    #[arg(trailing_var_arg = true, value_parser = OsStringValueParser::new())]
+    pub(super) script: Vec<OsString>,
 
-    /// Run this code; the exit code is that of the remote program
-    #[arg(short = 'c', value_name = "CODE", conflicts_with = "script")]
+    /// Run this code; the exit code is that of the remote program, and what follows IMAGE are the arguments
+    #[arg(short = 'c', value_name = "CODE")]
     pub(super) code: Option<String>,
+
+    /// Run this code as a cell, and print its value
+    #[arg(short = 'p', value_name = "CODE", conflicts_with_all = ["code", "script"])]
+    pub(super) print: Option<String>,
 
     /// How the session is created.
     #[command(flatten)]

@@ -29,7 +29,7 @@ impl<'a> BatchSteps<'a> {
     pub(super) fn of(cell: &Cell, quiet: bool, on_step: &'a (dyn Fn(&'static str) + Sync)) -> Self {
         let commands = match cell {
             Cell::Batch(commands) => commands.clone(),
-            Cell::Query(_) => BatchOptions::default(),
+            Cell::Query(_) | Cell::Script(..) => BatchOptions::default(),
         };
         BatchSteps { commands, on_step, quiet, passed: 0 }
     }

@@ -8,10 +8,12 @@ use super::session_environment;
 use super::session_name;
 use crate::render::sanitize;
 use crate::repl::{did_you_mean, meant_subcommand};
-use bai_client::{ComputeSession, Created, not_a_file};
+use bai_client::{Cell, ComputeSession, Created, Script, expand_tilde, not_a_file};
 use bai_protocol::byte_text;
 use bai_protocol::create::{CreateRequest, check_name};
+use std::ffi::OsString;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The default image.
@@ -112,33 +114,71 @@ pub(super) fn outlives(flags: &CreationFlags) -> bool {
 
 /// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
 pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
+    let script = |name: String, path: Option<String>, args: &[OsString]| Script {
+        name,
+        path,
+        args: args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect(),
+        terminal: stdin_is_terminal,
+        last: is_temporary(&open.creation),
+    };
+    if let Some(code) = &open.print {
+        return Ok(Some(Code { text: code.clone(), script: None, stdin_is_free: true }));
+    }
     if let Some(code) = &open.code {
-        return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));
+        let script = Some(script("-c".to_owned(), None, &open.script));
+        return Ok(Some(Code { text: code.clone(), script, stdin_is_free: true }));
     }
-    if let Some(path) = &open.script {
-        let meant = open.image.as_deref().and_then(meant_subcommand);
-        let text = read_text(path).map_err(|error| match meant {
-            Some(subcommand) => error.hint(did_you_mean(subcommand)),
-            None => error,
-        })?;
-        return Ok(Some(Code { text, stdin_is_free: true }));
+    match open.script.split_first() {
+        Some((name, args)) if name == "-" => {
+            let script = Some(script("-".to_owned(), None, args));
+            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
+        }
+        Some((name, args)) => {
+            let meant = open.image.as_deref().and_then(meant_subcommand);
+            let file = expand_tilde(name);
+            let text = read_text(&file).map_err(|error| match meant {
+                Some(subcommand) => error.hint(did_you_mean(subcommand)),
+                None => error,
+            })?;
+            let path = std::path::absolute(&file).ok();
+            let path = path.map(|path| byte_text::text(path.as_os_str().as_bytes()));
+            let script = Some(script(byte_text::text(file.as_os_str().as_bytes()), path, args));
+            Ok(Some(Code { text, script, stdin_is_free: true }))
+        }
+        None if stdin_is_terminal => Ok(None),
+        None => {
+            let script = Some(script(String::new(), None, &[]));
+            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
+        }
     }
-    if stdin_is_terminal {
-        return Ok(None);
-    }
+}
+
+fn read_standard_input() -> Result<String, CliError> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(SIZE_LIMIT).read_to_end(&mut bytes);
     read.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot read standard input: {error}")))?;
-    Ok(Some(Code { text: text_of(bytes, "standard input")?, stdin_is_free: false }))
+    text_of(bytes, "standard input")
 }
 
 /// Code to run without a prompt.
 #[derive(Debug)]
 pub(super) struct Code {
     /// Source text.
-    pub(super) text: String,
+    text: String,
+    /// What makes it a script; `None` for a cell whose value is shown.
+    script: Option<Script>,
     /// Whether the program can read standard input.
     pub(super) stdin_is_free: bool,
+}
+
+impl Code {
+    /// What runs in the session.
+    pub(super) fn into_cell(self) -> Cell {
+        match self.script {
+            Some(script) => Cell::Script(self.text, script),
+            None => Cell::Query(self.text),
+        }
+    }
 }
 
 /// Reads a file of the command line as text.

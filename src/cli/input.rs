@@ -1,26 +1,46 @@
-//! Input for a program that runs without a prompt: lines of standard input, or of the keyboard.
+//! Input for a program that runs without a prompt: lines or bytes of standard input, or of the keyboard.
 
 use crate::terminal::{SecretError, read_secret};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use secrecy::ExposeSecret;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
+use std::os::fd::AsFd;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
+
+/// How many bytes are read in one step.
+const READ_AT_ONCE: usize = 64 << 10;
+/// When a piece has this many bytes, it is sent.
+const LARGEST_PIECE: usize = 1 << 20;
 
 /// The reply to a request for input.
 #[derive(Debug)]
 pub(super) enum InputReply {
     /// A line, without its newline.
     Line(Zeroizing<String>),
+    /// Bytes, at least one.
+    Piece(Zeroizing<Vec<u8>>),
     /// The input has ended.
     End,
     /// The user pressed Ctrl-C.
     Interrupted,
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A line.
+    Line,
+    /// A line that is not shown.
+    Password,
+    /// As many bytes as there are now.
+    Piece,
+}
+
 /// The source of input.
 #[derive(Debug)]
 pub(super) struct InputSource {
-    questions: Option<mpsc::Sender<(bool, oneshot::Sender<InputReply>)>>,
+    questions: Option<mpsc::Sender<(Wanted, oneshot::Sender<InputReply>)>>,
 }
 
 impl InputSource {
@@ -32,29 +52,32 @@ impl InputSource {
     /// Standard input, terminal or not. It is read only on a request, and on its own thread, because a read cannot be
     /// cancelled.
     pub(super) fn from_stdin() -> Self {
-        let (questions, mut receiver) = mpsc::channel::<(bool, oneshot::Sender<InputReply>)>(1);
+        let (questions, mut receiver) = mpsc::channel::<(Wanted, oneshot::Sender<InputReply>)>(1);
         std::thread::spawn(move || {
-            while let Some((is_password, reply)) = receiver.blocking_recv() {
+            while let Some((wanted, reply)) = receiver.blocking_recv() {
                 // After an interrupt the run loop may not wait for the answer.
-                let _ = reply.send(read(is_password));
+                let _ = reply.send(read(wanted));
             }
         });
         InputSource { questions: Some(questions) }
     }
 
-    /// Requests one line.
-    pub(super) async fn ask(&self, is_password: bool) -> InputReply {
+    /// Requests input.
+    pub(super) async fn ask(&self, wanted: Wanted) -> InputReply {
         let Some(questions) = &self.questions else { return InputReply::End };
         let (reply, answer) = oneshot::channel();
-        if questions.send((is_password, reply)).await.is_err() {
+        if questions.send((wanted, reply)).await.is_err() {
             return InputReply::End;
         }
         answer.await.unwrap_or(InputReply::End)
     }
 }
 
-fn read(is_password: bool) -> InputReply {
-    if is_password {
+fn read(wanted: Wanted) -> InputReply {
+    if wanted == Wanted::Piece {
+        return read_piece();
+    }
+    if wanted == Wanted::Password {
         // The program has written its prompt.
         match read_secret(|| {}) {
             Ok(secret) => return InputReply::Line(Zeroizing::new(secret.expose_secret().to_owned())),
@@ -71,4 +94,35 @@ fn read(is_password: bool) -> InputReply {
         }
         _ => InputReply::End,
     }
+}
+
+/// Reads what standard input has now, and waits if it has nothing.
+fn read_piece() -> InputReply {
+    let mut stdin = std::io::stdin().lock();
+    let mut bytes = Zeroizing::new(Vec::new());
+    loop {
+        let start = bytes.len();
+        bytes.resize(start + READ_AT_ONCE, 0);
+        let count = loop {
+            match stdin.read(bytes.get_mut(start..).unwrap_or_default()) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // What cannot be read is at its end for the program too.
+                result => break result.unwrap_or(0),
+            }
+        };
+        bytes.truncate(start + count);
+        if bytes.is_empty() {
+            return InputReply::End;
+        }
+        if count == 0 || bytes.len() >= LARGEST_PIECE || !has_more() {
+            return InputReply::Piece(bytes);
+        }
+    }
+}
+
+/// Whether standard input can be read without waiting.
+fn has_more() -> bool {
+    let stdin = std::io::stdin();
+    let mut polled = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }

@@ -16,7 +16,7 @@ use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, Screen};
-use bai_client::{Cell, ComputeSession};
+use bai_client::ComputeSession;
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
@@ -179,6 +179,6 @@ async fn run_in_place(
     }
     let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
-    let (cell, options) = (Cell::Query(code.text), context.script_options());
+    let (cell, options) = (code.into_cell(), context.script_options());
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

@@ -4,7 +4,7 @@
 use super::batch_steps::BatchSteps;
 use super::error::{CliError, exit_of};
 use super::exit_status::ExitStatus;
-use super::input::{InputReply, InputSource};
+use super::input::{InputReply, InputSource, Wanted};
 use super::output::{Output, OutputMessage};
 use super::settle::settle;
 use super::stop_signals::{StopSignal, StopSignals};
@@ -41,6 +41,8 @@ struct ScriptRun<'a> {
     signals: &'a mut StopSignals,
     steps: BatchSteps<'a>,
     interrupted: Option<Instant>,
+    /// Whether the server takes the input as bytes with an end.
+    takes_pieces: bool,
     no_input_reported: bool,
     replacement: ReplacementNote,
 }
@@ -80,6 +82,7 @@ pub(super) async fn run(
     steps: BatchSteps<'_>,
 ) -> Result<ExitStatus, CliError> {
     let replacement = ReplacementNote::of(session, &options).await;
+    let takes_pieces = session.api().has(Capability::Scripts).await;
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
         run,
@@ -88,6 +91,7 @@ pub(super) async fn run(
         signals,
         steps,
         interrupted: None,
+        takes_pieces,
         no_input_reported: false,
         replacement,
     };
@@ -180,26 +184,41 @@ impl ScriptRun<'_> {
 
     async fn answer(&mut self, is_password: bool) -> Result<(), EarlyEnd> {
         self.output.flush().await;
+        let wanted = self.wanted(is_password);
         let answer = tokio::select! {
             biased;
             signal = self.signals.recv() => return self.stop(signal),
-            answer = self.input.ask(is_password) => answer,
+            answer = self.input.ask(wanted) => answer,
         };
         match answer {
             InputReply::Line(line) => {
                 self.run.send_input(line);
             }
+            InputReply::Piece(bytes) => {
+                self.run.send_piece(bytes, false);
+            }
             InputReply::Interrupted => self.interrupt()?,
+            InputReply::End if self.takes_pieces => {
+                self.run.send_piece(Vec::new(), true);
+            }
             InputReply::End => {
                 if !std::mem::replace(&mut self.no_input_reported, true) {
                     eprintln!(
-                        "bai-repl: the program asks for input, but there is none; it gets an empty line"
+                        "bai-repl: the program asks for more input than there is, and this server cannot tell it so; it is interrupted"
                     );
                 }
-                self.run.send_input(String::new());
+                self.run.interrupt();
             }
         }
         Ok(())
+    }
+
+    fn wanted(&self, is_password: bool) -> Wanted {
+        match self.takes_pieces {
+            _ if is_password => Wanted::Password,
+            true => Wanted::Piece,
+            false => Wanted::Line,
+        }
     }
 
     fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {

@@ -241,9 +241,9 @@ impl Actor {
     async fn handle_command(&mut self, command: SessionCommand) {
         match command {
             SessionCommand::Begin(run, work) => self.begin(run, work),
-            SessionCommand::Input(run, text) => {
+            SessionCommand::Input(run, input) => {
                 if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
-                    let _ = self.kernel.send(Op::Input(text)).await;
+                    let _ = self.kernel.send(input.into_op()).await;
                 }
             }
             SessionCommand::Interrupt(id) => self.interrupt(id).await,
@@ -291,8 +291,8 @@ impl Actor {
             }
             Reply::WaitingInput { is_password } => {
                 let early = self.current.as_ref().and_then(|run| run.ask(is_password));
-                if let Some(text) = early {
-                    let _ = self.kernel.send(Op::Input(text)).await;
+                if let Some(input) = early {
+                    let _ = self.kernel.send(input.into_op()).await;
                 }
                 return;
             }

@@ -1,7 +1,8 @@
 //! The commands of a session's actor.
 
 use super::run::Run;
-use bai_protocol::execute::{BatchOptions, RunId};
+use bai_protocol::byte_text;
+use bai_protocol::execute::{BatchOptions, InputPiece, RunId, Script};
 use bai_runner::{Kernel, Op, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 /// The work of one run.
 #[derive(Debug)]
 pub(super) enum Work {
-    Query(String),
+    Query(String, Option<Script>),
     Batch(BatchOptions),
 }
 
@@ -17,7 +18,8 @@ impl Work {
     pub(super) fn into_ops(self) -> Vec<Op> {
         let step = |text: &str| Step::from_wire(Some(text));
         match self {
-            Work::Query(code) => vec![Op::Code(code)],
+            Work::Query(code, None) => vec![Op::Code(code)],
+            Work::Query(code, Some(script)) => vec![Op::Script(code, script)],
             Work::Batch(options) => vec![
                 Op::Clean(step(&options.clean)),
                 Op::Build(step(&options.build)),
@@ -27,12 +29,32 @@ impl Work {
     }
 }
 
+/// Input for a program that waits for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RunInput {
+    /// A line, without its newline.
+    Line(String),
+    /// A piece of a stream of bytes.
+    Piece(InputPiece),
+}
+
+impl RunInput {
+    pub(super) fn into_op(self) -> Op {
+        match self {
+            RunInput::Line(text) => Op::Input(text),
+            RunInput::Piece(InputPiece { input, end }) => {
+                Op::InputPiece { bytes: byte_text::bytes(&input).into_owned(), end }
+            }
+        }
+    }
+}
+
 /// A command for a session's actor.
 pub(super) enum SessionCommand {
     /// Queue a run.
     Begin(Arc<Run>, Work),
-    /// A line of input for the run that waits for it.
-    Input(Arc<Run>, String),
+    /// Input for the run that waits for it.
+    Input(Arc<Run>, RunInput),
     /// Interrupt this run, also one that waits for its turn; without an id, the active one.
     Interrupt(Option<RunId>),
     /// Start a new interpreter. Waiting runs end.

@@ -1,6 +1,6 @@
 //! Code execution over plain HTTP (`docs/wire` §3), interrupt and completion.
 
-use super::command::{SessionCommand, Work};
+use super::command::{RunInput, SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
 use super::frame;
 use super::request::{json_body, json_reply, json_text, ready_session};
@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bai_protocol::complete::CompletionRequest;
-use bai_protocol::execute::{IncomingExecute, RunId};
+use bai_protocol::execute::{IncomingExecute, InputPiece, RunId};
 use bai_runner::Kernel;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -40,12 +40,16 @@ pub(super) async fn execute(
     let call: IncomingExecute = serde_json::from_value(body.clone())
         .map_err(|error| ApiError::malformed_body(format!("the body is not an execute request: {error}")))?;
     let run = match call.mode.as_deref() {
-        Some("query") => begin(&session, call.run_id(), Work::Query(call.code)).await?,
+        Some("query") => begin(&session, call.run_id(), Work::Query(call.code, call.script)).await?,
         Some("batch") => begin(&session, call.run_id(), Work::Batch(call.batch())).await?,
         Some("continue") => known_run(&session, call.run_id())?,
         Some("input") => {
             let run = known_run(&session, call.run_id())?;
-            answer(&session, &run, call.code).await;
+            let input = match call.end {
+                Some(end) => RunInput::Piece(InputPiece { input: call.code, end }),
+                None => RunInput::Line(call.code),
+            };
+            answer(&session, &run, input).await;
             run
         }
         Some("complete") => {
@@ -101,10 +105,10 @@ pub(super) fn known_run(session: &Session, id: Option<RunId>) -> ApiResult<Arc<R
     session.run(&id).ok_or_else(|| ApiError::no_such_run(id.as_str()))
 }
 
-/// Gives the run a line of input, now or at its next question.
-pub(super) async fn answer(session: &Session, run: &Arc<Run>, text: String) {
-    if let Some(text) = run.input(text) {
-        session.command(SessionCommand::Input(run.clone(), text)).await;
+/// Gives the run input, now or at its next question.
+pub(super) async fn answer(session: &Session, run: &Arc<Run>, input: RunInput) {
+    if let Some(input) = run.input(input) {
+        session.command(SessionCommand::Input(run.clone(), input)).await;
     }
 }
 

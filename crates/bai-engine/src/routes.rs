@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 19] = [
+const CAPABILITIES: [Capability; 20] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -115,6 +115,7 @@ const CAPABILITIES: [Capability; 19] = [
     Capability::Completion,
     Capability::ByteNames,
     Capability::ExclusiveUploads,
+    Capability::Scripts,
     Capability::ByteOutput,
     Capability::AnyPort,
     Capability::SignedBodies,

@@ -8,7 +8,7 @@
 //! A client whose first frame contains `received` (0 for a new run) gets numbered frames (`seq`). It acknowledges them
 //! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again.
 
-use super::command::Work;
+use super::command::{RunInput, Work};
 use super::error::{ApiError, ApiResult};
 use super::execute::{TAKEN_OVER, answer, begin, known_run};
 use super::frame;
@@ -19,7 +19,7 @@ use super::state::ServerState;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use bai_protocol::execute::{IncomingExecute, RunStatus};
+use bai_protocol::execute::{IncomingExecute, InputPiece, RunStatus};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::sync::Arc;
@@ -104,8 +104,9 @@ async fn first_frame(
     session: &Session,
     receiver: &mut SplitStream<WebSocket>,
 ) -> Option<Result<FirstFrame, String>> {
-    let text = match timeout(FIRST_FRAME, next_text(receiver, |_| false)).await {
-        Ok(text) => text?,
+    let text = match timeout(FIRST_FRAME, next_input(receiver, |_| None)).await {
+        Ok(Some(RunInput::Line(text))) => text,
+        Ok(_) => return None,
         Err(_) => return Some(Err("Invalid API parameters: the first frame is missing".to_owned())),
     };
     let call: IncomingExecute = match serde_json::from_str(&text) {
@@ -113,7 +114,7 @@ async fn first_frame(
         Err(error) => return Some(Err(format!("Invalid API parameters: {error}"))),
     };
     let begun = match call.mode.as_deref() {
-        Some("query") => begin(session, call.run_id(), Work::Query(call.code)).await,
+        Some("query") => begin(session, call.run_id(), Work::Query(call.code, call.script)).await,
         Some("batch") => begin(session, call.run_id(), Work::Batch(call.batch())).await,
         Some("continue") => known_run(session, call.run_id()),
         None | Some("") => Err(ApiError::invalid_params("mode is missing or empty!")),
@@ -127,22 +128,33 @@ async fn first_frame(
     )
 }
 
-/// The next text, in a text frame or a binary one. Skips binary frames that `is_note` accepts. `None` when the client
-/// leaves.
-async fn next_text(
+/// A binary frame that is no input line.
+enum Note {
+    /// It was handled.
+    Done,
+    /// A piece of the input.
+    Piece(InputPiece),
+}
+
+/// The next input: a text, in a text frame or a binary one that `note` does not know, or a piece. `None` when the client leaves.
+async fn next_input(
     receiver: &mut SplitStream<WebSocket>,
-    mut is_note: impl FnMut(&[u8]) -> bool,
-) -> Option<String> {
+    mut note: impl FnMut(&[u8]) -> Option<Note>,
+) -> Option<RunInput> {
     let mut leaving = false;
     // The answer to a close frame is sent by reading on.
     while let Some(Ok(message)) = receiver.next().await {
         match message {
-            Message::Text(text) if !leaving => return Some(text.as_str().to_owned()),
-            Message::Binary(bytes) if !leaving && !is_note(&bytes) => {
-                if let Ok(text) = std::str::from_utf8(&bytes) {
-                    return Some(text.to_owned());
+            Message::Text(text) if !leaving => return Some(RunInput::Line(text.as_str().to_owned())),
+            Message::Binary(bytes) if !leaving => match note(&bytes) {
+                Some(Note::Done) => {}
+                Some(Note::Piece(piece)) => return Some(RunInput::Piece(piece)),
+                None => {
+                    if let Ok(text) = std::str::from_utf8(&bytes) {
+                        return Some(RunInput::Line(text.to_owned()));
+                    }
                 }
-            }
+            },
             Message::Close(_) => leaving = true,
             _ => {}
         }
@@ -158,15 +170,22 @@ async fn read(
     receiver: &mut SplitStream<WebSocket>,
 ) {
     #[derive(serde::Deserialize)]
-    struct Note {
+    struct Received {
         received: u64,
     }
     let note = |bytes: &[u8]| {
-        let note = collector.counts().then(|| serde_json::from_slice::<Note>(bytes).ok()).flatten();
-        note.inspect(|note| collector.received(note.received)).is_some()
+        if !collector.counts() {
+            return None;
+        }
+        if let Ok(piece) = serde_json::from_slice::<InputPiece>(bytes) {
+            return Some(Note::Piece(piece));
+        }
+        let received = serde_json::from_slice::<Received>(bytes).ok()?;
+        collector.received(received.received);
+        Some(Note::Done)
     };
-    while let Some(text) = next_text(receiver, note).await {
-        answer(session, run, text).await;
+    while let Some(input) = next_input(receiver, note).await {
+        answer(session, run, input).await;
     }
 }
 

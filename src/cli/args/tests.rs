@@ -41,7 +41,7 @@ fn an_image_is_not_a_command() {
     let arguments = Arguments::read(["bai-repl", "-t", "work", "python:3.6", "a.py"]).unwrap();
     assert!(arguments.command.is_none());
     assert_eq!(arguments.open.image.as_deref(), Some("python:3.6"));
-    assert_eq!(arguments.open.script, Some(PathBuf::from("a.py")));
+    assert_eq!(arguments.open.script, ["a.py"]);
     let arguments = Arguments::read(["bai-repl", "attach", "work", "--json"]).unwrap();
     assert!(matches!(arguments.command, Some(CliCommand::Attach(subject)) if subject.session == "work"));
     assert!(arguments.global.json);
@@ -51,12 +51,30 @@ fn an_image_is_not_a_command() {
 }
 
 #[test]
+fn what_follows_a_script_belongs_to_it() {
+    let read = |words: &[&str]| Arguments::read([&["bai-repl"], words].concat()).unwrap();
+    let arguments = read(&["--json", "python", "a.py", "ls", "-c", "--json", "x"]);
+    assert_eq!(arguments.open.script, ["a.py", "ls", "-c", "--json", "x"]);
+    assert!(arguments.command.is_none() && arguments.open.code.is_none() && arguments.global.json);
+    for words in [["-c", "1", "python", "a", "-b"], ["python", "-c", "1", "a", "-b"]] {
+        let arguments = read(&words);
+        assert_eq!(
+            (arguments.open.image.as_deref(), arguments.open.code.as_deref()),
+            (Some("python"), Some("1"))
+        );
+        assert_eq!(arguments.open.script, ["a", "-b"]);
+    }
+    assert_eq!(read(&["python", "-", "a"]).open.script, ["-", "a"]);
+    assert!(Arguments::read(["bai-repl", "python", "--jsn"]).is_err());
+}
+
+#[test]
 fn a_tilde_is_the_home_folder_of_the_machine_that_the_path_is_on() {
     let home = bai_client::expand_tilde("~/x");
     assert_ne!(home, PathBuf::from("~/x"));
     let read = |words: &str| Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap();
-    let open = read("python ~/x --media-dir=~/x --bootstrap-script=~/x").open;
-    for path in [open.script, open.media_dir, open.creation.bootstrap_script] {
+    let open = read("python --media-dir=~/x --bootstrap-script=~/x").open;
+    for path in [open.media_dir, open.creation.bootstrap_script] {
         assert_eq!(path.as_ref(), Some(&home));
     }
     let Some(CliCommand::Serve(serve)) = read("serve --workdir=~/x").command else { panic!() };
@@ -83,7 +101,6 @@ fn wrong_usage_is_reported() {
     for wrong in [
         &["-e", "=x", "python"][..],
         &["--rm", "--keep"],
-        &["-c", "1", "python", "a.py"],
         &["--transport", "pigeon"],
         &["-t", "work", "ls"],
         &["python", "ls"],

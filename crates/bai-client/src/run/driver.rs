@@ -7,7 +7,7 @@ use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
-use super::{Cell, Interrupter, LostRun, Run, RunEvent, RunOptions, SessionState};
+use super::{Answer, Cell, Interrupter, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 64;
@@ -114,7 +113,7 @@ struct Driver {
     received: u64,
     machine: Machine,
     events: mpsc::Sender<RunEvent>,
-    input: mpsc::Receiver<Zeroizing<String>>,
+    input: mpsc::Receiver<Answer>,
     interrupts: watch::Receiver<u64>,
     leave: watch::Receiver<bool>,
     /// An interrupt on its way to the server.
@@ -178,15 +177,15 @@ impl Driver {
             DriverEvent::Interrupt => self.interrupt(),
             DriverEvent::Dropped => self.begin_to_drain(),
             DriverEvent::InterruptSent => self.interrupt_was_sent().await,
-            DriverEvent::Answer(text) => {
+            DriverEvent::Answer(answer) => {
                 if self.machine.answer() {
-                    self.answer(&text).await;
+                    self.answer(answer).await;
                 }
             }
             DriverEvent::GraceOver => {
                 self.empty_answer = None;
                 if self.machine.take_stale_question() {
-                    self.answer("").await;
+                    self.answer_empty().await;
                 }
             }
             DriverEvent::StillAsked => {
@@ -265,7 +264,7 @@ impl Driver {
                 }
             }
             NextAction::Await | NextAction::Close => {}
-            NextAction::AnswerEmpty => self.answer("").await,
+            NextAction::AnswerEmpty => self.answer_empty().await,
             NextAction::Failed { message, restarting } => {
                 let why = if message.is_empty() { "the server gives no reason".into() } else { message };
                 let kind = if restarting { ErrorKind::Lost } else { ErrorKind::Server };
@@ -344,16 +343,20 @@ impl Driver {
             Link::Poll(poll) if ends_input => poll.go_on_after(GRACE),
             _ if ends_input => {}
             Link::Socket(_) => self.empty_answer = Some(Instant::now() + GRACE),
-            _ if self.machine.take_stale_question() => self.answer("").await,
+            _ if self.machine.take_stale_question() => self.answer_empty().await,
             _ => {}
         }
     }
 
-    async fn answer(&mut self, text: &str) {
+    async fn answer_empty(&mut self) {
+        self.answer(Answer::Line(Default::default())).await;
+    }
+
+    async fn answer(&mut self, answer: Answer) {
         let result = match &mut self.link {
-            Link::Socket(socket) => socket.send(text.to_owned()).await,
+            Link::Socket(socket) => socket.answer(answer).await,
             Link::Poll(poll) => {
-                poll.answer(text);
+                poll.answer(&answer);
                 Ok(())
             }
             Link::Asking(..) => Ok(()),

@@ -18,6 +18,8 @@ pub(super) struct Extras {
     pub(super) numbers: bool,
     /// It sends output byte for byte.
     pub(super) bytes: bool,
+    /// It runs scripts as programs.
+    pub(super) scripts: bool,
 }
 
 impl Extras {
@@ -25,6 +27,7 @@ impl Extras {
         Extras {
             numbers: capabilities.has(Capability::NumberedFrames),
             bytes: options.bytes && capabilities.has(Capability::ByteOutput),
+            scripts: capabilities.has(Capability::Scripts),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) mod steps;
 pub(super) use driver::{Start, start, start_in_turn};
 
 use super::error::{ClientError, ErrorKind};
-use bai_protocol::execute::{BatchOptions, RunId};
+use bai_protocol::execute::{BatchOptions, RunId, Script};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,6 +31,9 @@ use zeroize::Zeroizing;
 pub enum Cell {
     /// Source text, in the session's namespace.
     Query(String),
+    /// Source text that runs as a program of its language. Servers without
+    /// [`bai_protocol::capability::Capability::Scripts`] run it as [`Cell::Query`].
+    Script(String, Script),
     /// The three batch steps, as shell commands. Empty ones are skipped, and `*` depends on the files. On servers that
     /// lose output between the steps, each step is a run of its own; the caller sees no difference.
     Batch(BatchOptions),
@@ -178,10 +181,19 @@ pub struct Run {
     /// Output that comes before the first event.
     early: VecDeque<ConsoleRecord>,
     events: mpsc::Receiver<RunEvent>,
-    input: mpsc::Sender<Zeroizing<String>>,
+    input: mpsc::Sender<Answer>,
     interrupter: Interrupter,
     leave: watch::Sender<bool>,
     over: bool,
+}
+
+/// An answer to a question.
+#[derive(Debug)]
+enum Answer {
+    /// A line, without its newline.
+    Line(Zeroizing<String>),
+    /// A piece of the input, and whether the input ends with it.
+    Piece(Zeroizing<Vec<u8>>, bool),
 }
 
 /// Interrupts a run, from any task. It does not keep the run alive.
@@ -254,7 +266,18 @@ impl Run {
                 text.pop();
             }
         }
-        self.interrupter.asked.swap(false, Ordering::AcqRel) && self.input.try_send(text).is_ok()
+        self.answer(Answer::Line(text))
+    }
+
+    /// Answers the [`RunEvent::WaitingInput`] that was read last with a piece of the input, byte for byte; the input ends after
+    /// it if `end` is set. The program asks again when it has read all of it. Only for servers with
+    /// [`bai_protocol::capability::Capability::Scripts`]. Returns whether the answer was accepted, as [`Run::send_input`] does.
+    pub fn send_piece(&self, bytes: impl Into<Zeroizing<Vec<u8>>>, end: bool) -> bool {
+        self.answer(Answer::Piece(bytes.into(), end))
+    }
+
+    fn answer(&self, answer: Answer) -> bool {
+        self.interrupter.asked.swap(false, Ordering::AcqRel) && self.input.try_send(answer).is_ok()
     }
 
     /// Asks the program to stop, as Ctrl-C does. The run still ends with [`RunEvent::Finished`], unless the program

@@ -1,12 +1,15 @@
 //! A run over HTTP polling (`docs/wire` §3.1–3.2, §3.7): one request at a time, each under the run id that we
 //! made, so that a lost connection loses nothing.
 
-use super::Cell;
 use super::link::Extras;
 use super::link_event::{LinkEnd, LinkEvent};
+use super::{Answer, Cell};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
-use bai_protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};
+use bai_protocol::byte_text;
+use bai_protocol::execute::{
+    ExecuteReply, ExecuteRequest, ExecuteResult, InputPiece, Mode, RunId, RunStatus,
+};
 use futures_util::future::BoxFuture;
 use reqwest::Method;
 use std::sync::Arc;
@@ -49,7 +52,8 @@ impl PollLink {
     /// A new run.
     pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, extras: Extras) -> PollLink {
         let first = match cell {
-            Cell::Query(code) => ExecuteRequest::query(&run_id, code),
+            Cell::Script(code, script) if extras.scripts => ExecuteRequest::script(&run_id, code, script),
+            Cell::Query(code) | Cell::Script(code, _) => ExecuteRequest::query(&run_id, code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
         PollLink::new(session, run_id, first, extras, 0)
@@ -105,8 +109,14 @@ impl PollLink {
     }
 
     /// Sends an answer next.
-    pub(super) fn answer(&mut self, text: &str) {
-        self.call = Some(self.counted(ExecuteRequest::input(&self.run_id, text)));
+    pub(super) fn answer(&mut self, answer: &Answer) {
+        self.call = Some(self.counted(match answer {
+            Answer::Line(text) => ExecuteRequest::input(&self.run_id, text),
+            Answer::Piece(bytes, end) => {
+                let piece = InputPiece { input: byte_text::text(bytes), end: *end };
+                ExecuteRequest::piece(&self.run_id, &piece)
+            }
+        }));
         self.not_before = Instant::now();
     }
 

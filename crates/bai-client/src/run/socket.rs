@@ -1,12 +1,13 @@
 //! The WebSocket of one run (`docs/wire` §3.10).
 
-use super::Cell;
 use super::link::Extras;
 use super::link_event::LinkEnd;
+use super::{Answer, Cell};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::upgrade;
-use bai_protocol::execute::{ExecuteResult, RunId, StreamRequest};
+use bai_protocol::byte_text;
+use bai_protocol::execute::{ExecuteResult, InputPiece, RunId, Script, StreamRequest};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Upgraded;
 use serde::Serialize;
@@ -49,7 +50,7 @@ pub(super) enum NoSocket {
 }
 
 /// The first frame. Servers with the capability `run-ids` take the run id from it; others ignore the key. Servers with
-/// `numbered-frames` number their frames after `received: 0`, and those with `byte-output` know `bytes`.
+/// `numbered-frames` number their frames after `received: 0`, and those with `byte-output` know `bytes`, and those with `scripts` know `script`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -60,6 +61,8 @@ struct FirstFrame<'a> {
     received: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bytes: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<&'a Script>,
 }
 
 impl SocketLink {
@@ -86,11 +89,13 @@ impl SocketLink {
     /// The text of the first frame, if a server would accept it.
     pub(super) fn first_frame(cell: &Cell, run_id: &RunId, extras: Extras) -> Result<String, ClientError> {
         let request = match cell {
-            Cell::Query(code) => StreamRequest::query(code),
+            Cell::Query(code) | Cell::Script(code, _) => StreamRequest::query(code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
         let received = extras.numbers.then_some(0);
-        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes: extras.bytes };
+        let script = if let Cell::Script(_, script) = cell { Some(script) } else { None };
+        let script = script.filter(|_| extras.scripts);
+        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes: extras.bytes, script };
         let frame = serde_json::to_string(&frame);
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;
@@ -101,9 +106,21 @@ impl SocketLink {
         Ok(frame)
     }
 
-    /// Sends the first frame or an answer.
+    /// Sends the first frame.
     pub(super) async fn send(&mut self, text: String) -> Result<(), LinkEnd> {
         self.write(Message::text(text)).await
+    }
+
+    pub(super) async fn answer(&mut self, answer: Answer) -> Result<(), LinkEnd> {
+        self.write(match answer {
+            Answer::Line(text) => Message::text(text.to_string()),
+            // The server would read text as a line.
+            Answer::Piece(bytes, end) => {
+                let piece = InputPiece { input: byte_text::text(&bytes), end };
+                Message::binary(serde_json::to_vec(&piece).unwrap_or_default())
+            }
+        })
+        .await
     }
 
     async fn write(&mut self, message: Message) -> Result<(), LinkEnd> {

@@ -4,14 +4,13 @@
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
 use super::heuristics;
-use super::{Cell, Interrupter, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
+use super::{Answer, Cell, Interrupter, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::BatchOptions;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
-use zeroize::Zeroizing;
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 16;
@@ -112,7 +111,7 @@ struct Relay {
     options: RunOptions,
     parts: VecDeque<BatchStep>,
     events: mpsc::Sender<RunEvent>,
-    input: mpsc::Receiver<Zeroizing<String>>,
+    input: mpsc::Receiver<Answer>,
     interrupts: watch::Receiver<u64>,
     leave: watch::Receiver<bool>,
     /// Whether no further step has to run.
@@ -176,8 +175,8 @@ impl Relay {
                     run.interrupt();
                     continue;
                 }
-                Some(text) = self.input.recv(), if !self.left => {
-                    run.send_input(text);
+                Some(answer) = self.input.recv(), if !self.left => {
+                    run.answer(answer);
                     continue;
                 }
                 event = run.next() => event,

@@ -16,6 +16,7 @@ pub(super) use collect::{CollectOptions, Collector, Delivery};
 pub(super) use outcome::{End, Outcome};
 
 use super::buffer::{Buffer, OutputItem};
+use super::command::RunInput;
 use bai_protocol::execute::RunId;
 use retransmit::{Frame, RetransmitBuffer};
 use std::collections::VecDeque;
@@ -32,7 +33,7 @@ const ABANDONED_BOUND: usize = 8 << 20;
 const BATCH_BYTES: usize = 512 << 10;
 /// A reply with this many bytes does not wait for more.
 const ENOUGH_BYTES: usize = 64 << 10;
-/// How many lines of input are kept for a program that has not asked yet.
+/// How many lines or pieces of input are kept for a program that has not asked yet.
 const KEPT_INPUTS: usize = 64;
 
 #[derive(Debug, Default)]
@@ -44,8 +45,8 @@ struct RunState {
     waiting: Option<bool>,
     /// How many times it has asked for a line.
     questions: u64,
-    /// Lines that came before the question.
-    inputs: VecDeque<String>,
+    /// Input that came before the question.
+    inputs: VecDeque<RunInput>,
     end: Option<End>,
     retransmit: RetransmitBuffer,
     /// How many numbered collectors there were. Only the last of them is served.
@@ -145,8 +146,8 @@ impl Run {
         self.changed.notify_waiters();
     }
 
-    /// The program asks for a line. Returns the line if one came before the question.
-    pub(super) fn ask(&self, is_password: bool) -> Option<String> {
+    /// The program asks for input. Returns it if it came before the question.
+    pub(super) fn ask(&self, is_password: bool) -> Option<RunInput> {
         let mut state = self.lock();
         if let Some(early) = state.inputs.pop_front() {
             return Some(early);
@@ -195,14 +196,14 @@ impl Run {
         self.room.notify_one();
     }
 
-    /// A line for the program. Returned when the program waits for one now, else kept for its next question.
-    pub(super) fn input(&self, text: String) -> Option<String> {
+    /// Input for the program. Returned when the program waits for it now, else kept for its next question.
+    pub(super) fn input(&self, input: RunInput) -> Option<RunInput> {
         let mut state = self.lock();
         if state.waiting.take().is_some() {
-            return Some(text);
+            return Some(input);
         }
         if state.end.is_none() && state.inputs.len() < KEPT_INPUTS {
-            state.inputs.push_back(text);
+            state.inputs.push_back(input);
         }
         None
     }

@@ -1,6 +1,7 @@
 use super::super::buffer::OutputItem;
 use super::super::frame;
 use super::*;
+use crate::command::RunInput;
 use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
@@ -121,20 +122,24 @@ async fn a_question_is_delivered_once_to_each_collector() {
     first.delivered();
     assert_eq!(collect(&run, NOW, question).await.outcome, Outcome::Continued);
     assert_eq!(frame_of(&run, PATIENT).await["options"], json!({"is_password": true}));
-    assert_eq!(run.input("x".into()), Some("x".into()));
+    assert_eq!(run.input(line("x")), Some(line("x")));
     assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Continued);
+}
+
+fn line(text: &str) -> RunInput {
+    RunInput::Line(text.to_owned())
 }
 
 #[tokio::test]
 async fn early_input_waits_for_the_question_and_an_interrupt_drops_it() {
     let run = run();
-    assert_eq!(run.input("one".into()), None);
-    assert_eq!(run.input("two".into()), None);
-    assert_eq!(run.ask(false), Some("one".into()));
+    assert_eq!(run.input(line("one")), None);
+    assert_eq!(run.input(line("two")), None);
+    assert_eq!(run.ask(false), Some(line("one")));
     run.interrupted();
     assert_eq!(run.ask(false), None);
     run.finish(End::Finished(0));
-    assert_eq!(run.input("late".into()), None);
+    assert_eq!(run.input(line("late")), None);
     assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Ended(End::Finished(0)));
 }
 

@@ -1,11 +1,11 @@
 //! The events that a run's task waits for, and their order of priority.
 
 use super::Driver;
+use crate::run::Answer;
 use crate::run::link::next;
 use crate::run::link_event::LinkEvent;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
-use zeroize::Zeroizing;
 
 /// The events that a run's task wakes up for.
 pub(super) enum DriverEvent {
@@ -18,7 +18,7 @@ pub(super) enum DriverEvent {
     /// The interrupt was sent to the server.
     InterruptSent,
     /// The user's answer.
-    Answer(Zeroizing<String>),
+    Answer(Answer),
     /// The server had its time to end a question after an interrupt.
     GraceOver,
     /// The interrupt had its time to end a question that crossed it.
@@ -43,7 +43,7 @@ impl Driver {
                 if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
             }
             () = maybe(&mut self.interrupt_request) => DriverEvent::InterruptSent,
-            Some(text) = self.input.recv(), if listening => DriverEvent::Answer(text),
+            Some(answer) = self.input.recv(), if listening => DriverEvent::Answer(answer),
             () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,
             () = maybe_at(self.crossed) => DriverEvent::StillAsked,
             kept = maybe(&mut self.leaving) => DriverEvent::Kept(kept),
