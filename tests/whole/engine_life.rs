@@ -57,7 +57,7 @@ fn the_prompt_says_what_it_waits_for_and_ctrl_c_ends_the_wait() {
 #[test]
 fn an_engine_that_is_stopped_can_be_ended() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     signal_engine(&sandbox, Signal::SIGSTOP);
     sandbox.run(&["serve", "--stop"]).expect(0, "");
     assert!(sandbox.engines().is_empty());
@@ -95,7 +95,7 @@ fn a_lost_session_without_files_is_mentioned_once() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-t", "work", "-c", "kept = 42", "python"]).expect(0, "");
     signal_engine(&sandbox, Signal::SIGKILL);
-    sandbox.run(&["-t", "other", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "other", "-p", "1", "python"]).expect(0, "1\n");
     let again = sandbox.run(&["-t", "work", "-c", "print('kept' in vars())", "python"]);
     again.expect(0, "False\n");
     assert!(
@@ -110,7 +110,7 @@ fn a_lost_session_without_files_is_mentioned_once() {
 #[test]
 fn an_engine_whose_state_cannot_be_read_is_not_waited_for_without_end() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     let state = sandbox.home().join(".local/state/bai-repl/engine/engine.json");
     let text = std::fs::read_to_string(&state).unwrap();
     std::fs::write(&state, text.replace("socket", "place")).unwrap();
@@ -154,7 +154,7 @@ fn a_killed_program_leaves_no_socket_for_ever() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(count(&sockets), 1);
-    sandbox.run(&["-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-p", "1", "python"]).expect(0, "1\n");
     assert_eq!((count(&sockets), count(&temporary)), (0, 0));
 }
 
@@ -189,12 +189,12 @@ fn a_prompt_goes_on_at_the_engine_that_replaced_its_own() {
         let sandbox = Sandbox::new();
         let mut terminal = prompt_without_engine(&sandbox);
         if attached {
-            sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+            sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
             terminal = FakeTerminal::at_prompt(&sandbox, &["attach", "work"]);
             terminal.run(PROMPT, "1");
             signal_engine(&sandbox, Signal::SIGKILL);
         }
-        sandbox.run(&["-t", "other", "-c", "1", "python"]).expect(0, "1\n");
+        sandbox.run(&["-t", "other", "-p", "1", "python"]).expect(0, "1\n");
         terminal.enter("print(kept)");
         let screen = terminal.wait_for("the session is gone, with its variables");
         assert!(!screen.all.contains("signature") && screen.says("another one runs"), "{}", screen.all);
@@ -258,7 +258,7 @@ fn leaving_says_whether_the_session_stays() {
 fn a_terminal_whose_engine_is_killed_ends_with_a_reason() {
     let sandbox = Sandbox::new();
     for arguments in [&["pty", "--raw", "work"][..], &["pty", "work"]] {
-        sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+        sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
         let terminal = FakeTerminal::start(&sandbox, arguments);
         terminal.enter("echo o''n");
         terminal.wait_until("the shell", |screen| screen.all.lines().any(|line| line.trim() == "on"));
@@ -281,7 +281,7 @@ fn commands_that_follow_a_session_end_with_its_engine() {
     let mut sandbox = Sandbox::new();
     // The files of the service are there, so that the sandbox finds an sshd that has not ended.
     sandbox.set("TMPDIR", sandbox.home().to_str().unwrap());
-    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     let follow = |arguments: &[&str]| {
         let mut child = sandbox.command(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -301,7 +301,7 @@ fn commands_that_follow_a_session_end_with_its_engine() {
 #[test]
 fn the_list_of_sessions_shows_that_its_engine_has_ended() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     let terminal = FakeTerminal::start(&sandbox, &["sessions"]);
     terminal.wait_for("RUNNING");
     signal_engine(&sandbox, Signal::SIGKILL);
@@ -348,10 +348,10 @@ fn a_crowd_at_the_door_keeps_no_command_out() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
-    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     let crowd = Crowd::at(daemon.address);
     for number in 0..10 {
-        let answer = sandbox.run(&["-t", "work", "-c", &format!("{number} + 1"), "python"]);
+        let answer = sandbox.run(&["-t", "work", "-p", &format!("{number} + 1"), "python"]);
         answer.expect(0, &format!("{}\n", number + 1));
     }
     let visits = crowd.leave();

@@ -32,7 +32,7 @@ fn too_few_open_files_are_named() {
         assert!(!said.contains("installed") && !said.contains("CPython"), "{limits}: {said}");
     }
     // A limit that the user may raise is raised.
-    for limits in ["-n 32", "-Sn 10"] {
+    for limits in ["-n 40", "-Sn 10"] {
         let output = limited(&sandbox, limits, &code);
         assert_eq!(
             (output.status.code(), &output.stdout[..]),

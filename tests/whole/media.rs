@@ -359,12 +359,12 @@ fn in_a_script_pictures_are_described_and_saved() {
     let sandbox = colorful();
     sandbox.write("pictures.py", PICTURES);
     let code = "from pictures import *\npicture(80, 48, (255, 0, 0))";
-    let described = sandbox.run(&["-c", code, "python"]);
+    let described = sandbox.run(&["-p", code, "python"]);
     described.expect(0, "");
     assert!(described.stderr.contains("image/png, 80×48 pixels"), "{}", described.stderr);
-    let kept = sandbox.run(&["--media-dir", "kept", "-c", code, "python"]);
+    let kept = sandbox.run(&["--media-dir", "kept", "-p", code, "python"]);
     assert!(kept.stderr.contains("saved to kept/image-001.png"), "{}", kept.stderr);
     let drawing = "from pictures import *\ndrawing([0, 'canvas', 20, 10, '#00ff00ff', '#000000ff'])";
-    sandbox.run(&["--media-dir", "kept", "-c", drawing, "python"]).expect_code(0);
+    sandbox.run(&["--media-dir", "kept", "-p", drawing, "python"]).expect_code(0);
     assert_eq!(image::open(sandbox.work().join("kept/image-002.png")).unwrap().width(), 20);
 }

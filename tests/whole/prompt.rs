@@ -357,8 +357,11 @@ fn the_help_is_wrapped_at_blanks_and_names_the_key() {
     terminal.wait_for_prompt(PROMPT);
     let screen = terminal.run(PROMPT, ":help");
     assert!(screen.all.contains("(also with Ctrl-])"), "{}", screen.all);
-    for words in ["scroll, sort, search,", "one, read its log or files", "leave (also :q, :exit and Ctrl-D)"]
-    {
+    for words in [
+        "scroll, sort, search,",
+        "one, read its log or files",
+        "leave (also :q, :exit, Ctrl-D, and the exit of the language itself)",
+    ] {
         let words: Vec<_> = words.split(' ').collect();
         let shown: Vec<_> = screen.all.split_whitespace().collect();
         assert!(shown.windows(words.len()).any(|window| window == words), "{words:?}: {}", screen.all);
@@ -392,5 +395,26 @@ fn the_words_that_leave_the_prompt_of_a_language_leave_this_one() {
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("6 * 7");
     terminal.wait_until("42", |screen| screen.has_line("42"));
+    terminal.leave();
+}
+
+#[test]
+fn ctrl_d_at_a_question_ends_the_input_of_the_program() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.enter("input('name? ')");
+    terminal.wait_for("name? ");
+    terminal.send("\x04");
+    terminal.wait_for("EOFError");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("import subprocess; print(subprocess.run(['cat'], stdout=-1).stdout)");
+    terminal.enter("from the keyboard");
+    terminal.send("\x04");
+    terminal.wait_for(r"b'from the keyboard\n'");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("input('again? ')");
+    terminal.wait_for("again? ");
+    terminal.enter("Ann");
+    terminal.wait_for("'Ann'");
     terminal.leave();
 }

@@ -1,7 +1,7 @@
 //! Code without a prompt: `-c`, a file, or standard input. Which output goes to which stream, and the exit codes.
 
 use super::daemon::ProxiedEngine;
-use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, pyenv_root};
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, need, pyenv_root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
@@ -60,7 +60,7 @@ fn bytes_that_a_server_replaces_are_reported_once() {
 fn a_signal_ends_a_script_after_its_program_where_a_cut_run_blocks_the_session() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     link.hide("abandonable-runs");
-    sandbox.run(&["-t", "work", "-c", "1", "python"]).expect(0, "1\n");
+    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     let (go, ended) = (sandbox.work().join("go"), sandbox.work().join("ended"));
     let _gate = Gate::at(&go);
     let code = format!(
@@ -141,11 +141,42 @@ fn input_is_answered_from_standard_input() {
 }
 
 #[test]
-fn input_at_the_end_of_standard_input_gets_an_empty_line_and_a_note() {
+fn standard_input_ends_for_the_program_too() {
     let sandbox = Sandbox::new();
     let run = sandbox.run(&["-c", "print(repr(input()))", "python"]);
-    run.expect(0, "''\n");
-    assert!(run.stderr.contains("input"), "{}", run.stderr);
+    run.expect(1, "");
+    assert!(run.stderr.ends_with("EOFError: EOF when reading a line\n"), "{}", run.stderr);
+    let binary: Vec<u8> = (0..=255).cycle().take(3_000_000).chain(*b"no newline").collect();
+    sandbox.write(
+        "sum.py",
+        "import hashlib, sys\nprint(hashlib.sha256(sys.stdin.buffer.read()).hexdigest(), sys.argv[1:])",
+    );
+    for transport in ["ws", "poll"] {
+        let arguments = ["--transport", transport, "python", "sum.py", "a", "--json"];
+        let run = sandbox.run_with_stdin(&arguments, &binary);
+        let sum = sandbox.run_with_stdin(&["run", "bash", "--exec", "sha256sum"], &binary).stdout;
+        run.expect(0, &format!("{} ['a', '--json']\n", sum.split(' ').next().unwrap()));
+    }
+    sandbox
+        .run_with_stdin(&["python", "-", "a"], b"import sys\nprint(sys.argv)\n7")
+        .expect(0, "['-', 'a']\n");
+    for (image, program, code, printed) in [
+        ("bash", "bash", "while read -r line; do echo \"<$line>\"; done; echo end", "<a>\n<b>\nend\n"),
+        ("nodejs", "node", "console.log(require('fs').readFileSync(0, 'utf8').length)", "4\n"),
+        ("ruby", "ruby", "puts $stdin.read.length; nil", "4\n"),
+        ("perl", "perl", "my $n = () = <STDIN>; print \"$n\\n\";", "2\n"),
+        ("r", "Rscript", "cat(length(readLines('stdin')), '\\n')", "2 \n"),
+        (
+            "c",
+            "gcc",
+            "#include <stdio.h>\nint main() { int n = 0; while (getchar() != EOF) n++; printf(\"%d\\n\", n); }",
+            "4\n",
+        ),
+    ] {
+        if need(program) {
+            sandbox.run_with_stdin(&["-q", "-c", code, image], b"a\nb\n").expect(0, printed);
+        }
+    }
 }
 
 #[test]
@@ -213,13 +244,13 @@ fn json_gives_one_object_for_each_event() {
 fn a_picture_is_saved_where_it_cannot_be_shown() {
     let sandbox = Sandbox::new();
     let code = "class P:\n    def _repr_png_(self):\n        import base64\n        return base64.b64decode('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==')\nP()";
-    let run = sandbox.run(&["--media-dir", "plots", "-c", code, "python"]);
+    let run = sandbox.run(&["--media-dir", "plots", "-p", code, "python"]);
     run.expect(0, "");
     let saved: Vec<_> = std::fs::read_dir(sandbox.work().join("plots")).unwrap().flatten().collect();
     assert_eq!(saved.len(), 1);
     assert_eq!(saved[0].path().extension().unwrap(), "png");
     assert!(std::fs::read(saved[0].path()).unwrap().starts_with(b"\x89PNG"));
-    let run = sandbox.run(&["-c", code, "python"]);
+    let run = sandbox.run(&["-p", code, "python"]);
     run.expect(0, "");
     assert!(run.stderr.contains("image/png"), "{}", run.stderr);
 }

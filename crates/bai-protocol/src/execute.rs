@@ -62,6 +62,10 @@ pub struct Script {
     pub last: bool,
 }
 
+/// The line that ends the input of the program that asks, as Ctrl-D does. For servers with
+/// [`crate::capability::Capability::Scripts`].
+pub const END_OF_INPUT: &str = "\u{4}";
+
 /// A piece of the standard input of a run, for servers with [`crate::capability::Capability::Scripts`]. Over a WebSocket it is
 /// a binary frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@
 //! a read of this pipe, while the pipe is empty, waits for the user.
 
 use super::process;
+use bai_protocol::execute::END_OF_INPUT;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::Pid;
@@ -27,8 +28,6 @@ mod waiting {
 /// The first check comes after this time, later ones at longer intervals.
 const SOON: Duration = Duration::from_millis(4);
 const LATER: Duration = Duration::from_millis(50);
-/// The line that means the end of the input.
-pub(super) const END: &str = "\u{4}";
 
 /// The writing end of a child's standard input.
 pub(super) struct StandardInput {
@@ -68,7 +67,7 @@ impl StandardInput {
 
     /// Sends a line, given without its newline. Ctrl-D alone ends the input.
     pub(super) fn send(&mut self, line: &str) {
-        if line == END {
+        if line == END_OF_INPUT {
             self.send_bytes(b"", true);
         } else {
             self.send_bytes(format!("{line}\n").as_bytes(), false);

@@ -1,6 +1,6 @@
 //! Input in pieces, for a driver that asks for lines.
 
-use super::stdin::END;
+use bai_protocol::execute::END_OF_INPUT;
 
 /// Bytes that came and were not asked for yet.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl TypedAhead {
             return None;
         }
         if self.bytes.is_empty() {
-            return Some(END.to_owned());
+            return Some(END_OF_INPUT.to_owned());
         }
         let rest = newline.map_or_else(Vec::new, |at| self.bytes.split_off(at + 1));
         let line = std::mem::replace(&mut self.bytes, rest);
@@ -44,7 +44,7 @@ mod tests {
         assert_eq!(typed.line().as_deref(), Some("a"));
         assert_eq!(typed.line(), None);
         typed.push(b"c\r\n\nlast", true);
-        for expected in ["bc", "", "last", END, END] {
+        for expected in ["bc", "", "last", END_OF_INPUT, END_OF_INPUT] {
             assert_eq!(typed.line().as_deref(), Some(expected));
         }
     }

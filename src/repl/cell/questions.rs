@@ -1,5 +1,7 @@
 //! Input for the program: lines that the user edits after the program's prompt, and secrets without echo.
 
+use bai_client::Capability;
+use bai_protocol::execute::END_OF_INPUT;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
@@ -82,8 +84,13 @@ impl RunningCell<'_> {
     }
 
     fn send_end(&mut self) -> Result<(), TerminalError> {
+        let api = self.session.client().api();
+        if self.runtime.block_on(api.has(Capability::Scripts)) {
+            self.send(Zeroizing::new(END_OF_INPUT.to_owned()));
+            return Ok(());
+        }
         if !std::mem::replace(&mut self.end_of_file_reported, true) {
-            self.terminal.note("the protocol has no end of file; an empty line was sent")?;
+            self.terminal.note("this server has no end of the input; an empty line was sent")?;
         }
         self.send(Zeroizing::default());
         Ok(())

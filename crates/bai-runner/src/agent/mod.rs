@@ -32,6 +32,7 @@ use super::op::{Op, Step};
 use super::reply::Reply;
 use super::services::Services;
 use bai_protocol::complete::CompletionRequest;
+use bai_protocol::execute::END_OF_INPUT;
 use bytes::Bytes;
 use container::IntrinsicPorts;
 use messages::{Message, Request, Unreadable};
@@ -56,8 +57,6 @@ const REPLIES: usize = 16;
 const COMPLETIONS: usize = 16;
 /// How long the last replies may take when the runner ends.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
-/// What ends the standard input of a step.
-const END_OF_INPUT: &str = "\u{4}";
 /// The runtime type without a language. It is used when the requested one does not start.
 const NO_LANGUAGE: &str = "app";
 

@@ -76,6 +76,9 @@ async fn a_file_finds_its_modules_and_itself() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("helper.py"), "word = 'helped'").unwrap();
         let path = folder.path().join("main file.py");
+        std::fs::write(session.folder.path().join("near.py"), "word = 'near'").unwrap();
+        let run = session.script("import near; print(near.word)", code(&[]), &[]).await;
+        assert_eq!(run.stdout(), "near\n", "{python}: {run:?}");
         let source = "import helper, os, sys\nprint(helper.word, __name__, os.path.basename(__file__), sys.argv[0])\n1/0";
         std::fs::write(&path, source).unwrap();
         let path = path.to_str().unwrap().to_owned();

@@ -21,9 +21,12 @@ use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script, session_environment};
 use crate::terminal;
-use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, UploadRecord, Uploaded};
+use bai_client::{
+    Api, Cell, ComputeSession, Created, Progress, Script, UploadOptions, UploadRecord, Uploaded,
+};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// What all cases share.
@@ -33,6 +36,8 @@ struct RunPlan {
     files: UploadPlan,
     clean: String,
     code: Option<String>,
+    /// Whether the session ends with the run.
+    temporary: bool,
     /// Whether files of the session are replaced whatever they are.
     force: bool,
 }
@@ -41,7 +46,14 @@ impl RunPlan {
     /// What a case runs.
     fn cell(&self, case: &Case) -> Cell {
         match &self.code {
-            Some(code) => Cell::Query(code.clone()),
+            Some(code) => {
+                let name = "-c".to_owned();
+                let terminal = std::io::stdin().is_terminal();
+                Cell::Script(
+                    code.clone(),
+                    Script { name, terminal, last: self.temporary, ..Script::default() },
+                )
+            }
             None => Cell::Batch(BatchOptions {
                 clean: self.clean.clone(),
                 build: case.filled.build.clone(),
@@ -121,6 +133,7 @@ async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
             files,
             clean: command(&flags.clean),
             code: flags.code.clone(),
+            temporary: creation::is_temporary(&flags.creation),
             force: flags.force,
         },
         cases,

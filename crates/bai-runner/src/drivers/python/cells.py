@@ -9,7 +9,7 @@ import linecache
 import sys
 import types
 
-from _bai_repl import display, errors, interrupts, load, streams
+from _bai_repl import display, errors, imports, interrupts, load, streams
 
 _compile = compile
 _exec = exec
@@ -80,6 +80,7 @@ cells = _Cells()
 at_end = []
 
 
+@imports.runs_user_code
 def _run_code(code):
     value = _eval(code, main.__dict__)
     if code.co_flags & _COROUTINE:
