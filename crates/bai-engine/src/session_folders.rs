@@ -125,8 +125,13 @@ fn is_session(name: &str) -> bool {
 fn has_files(folder: &Path) -> bool {
     match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_some(),
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
+        Err(_) => fs::symlink_metadata(folder).map_or_else(|error| !is_missing(&error), |_| true),
     }
+}
+
+/// Whether this error says that nothing is at a path.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn record_file(root: &Path, id: &str) -> PathBuf {
