@@ -172,6 +172,11 @@ pub(super) struct Code {
 }
 
 impl Code {
+    /// Whether it has arguments.
+    pub(super) fn has_arguments(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| !script.args.is_empty())
+    }
+
     /// What runs in the session.
     pub(super) fn into_cell(self) -> Cell {
         match self.script {

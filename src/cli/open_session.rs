@@ -16,7 +16,7 @@ use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, Screen};
-use bai_client::ComputeSession;
+use bai_client::{Capability, ComputeSession};
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
@@ -167,6 +167,10 @@ async fn run_in_place(
     signals: &mut StopSignals,
 ) -> Result<ExitStatus, CliError> {
     let OpenedSession { session, is_new, image, creation_note } = opened;
+    if code.has_arguments() && !session.api().has(Capability::Scripts).await {
+        return Err(CliError::new(ExitStatus::Usage, "this server takes no arguments for a script")
+            .hint("pass them with -e NAME=VALUE, or upload the file and run it with bai-repl run --exec"));
+    }
     creation::print_notes(context, session, creation_note.clone()).await;
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;

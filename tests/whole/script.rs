@@ -160,6 +160,13 @@ fn standard_input_ends_for_the_program_too() {
     sandbox
         .run_with_stdin(&["python", "-", "a"], b"import sys\nprint(sys.argv)\n7")
         .expect(0, "['-', 'a']\n");
+    let refused = sandbox.run(&["-c", "echo ran", "bash", "a"]);
+    refused.expect(127, "");
+    assert!(
+        refused.stderr.contains("A script of bash takes no arguments in a session."),
+        "{}",
+        refused.stderr
+    );
     for (image, program, code, printed) in [
         ("bash", "bash", "while read -r line; do echo \"<$line>\"; done; echo end", "<a>\n<b>\nend\n"),
         ("nodejs", "node", "console.log(require('fs').readFileSync(0, 'utf8').length)", "4\n"),

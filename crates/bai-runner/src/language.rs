@@ -39,6 +39,11 @@ pub(super) trait Language: Sync {
     /// control in, control out, aside out. `None` when each cell is a program of its own.
     fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
 
+    /// Whether its driver runs scripts as programs. Elsewhere a script is a cell, which has no arguments.
+    fn runs_scripts(&self) -> bool {
+        false
+    }
+
     /// Whether a Jupyter kernel runs its cells. Then it needs no driver.
     fn is_jupyter(&self) -> bool {
         false

@@ -91,6 +91,10 @@ impl Language for Python {
         work
     }
 
+    fn runs_scripts(&self) -> bool {
+        true
+    }
+
     fn installs(&self) -> bool {
         true
     }

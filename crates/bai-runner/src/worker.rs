@@ -408,6 +408,15 @@ impl Worker {
         let mut current =
             RunningTask { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
         let started = match (&current.task, &mut self.slot) {
+            (Task::Code(_, Some(script)), _)
+                if !script.args.is_empty() && !self.resolved.language.runs_scripts() =>
+            {
+                let language = self.resolved.language.name();
+                Started::Over(
+                    Some(format!("A script of {language} takes no arguments in a session.")),
+                    NOT_RUN,
+                )
+            }
             (Task::Code(code, script), InterpreterSlot::Running(interpreter)) => {
                 interpreter.set_busy(true);
                 interpreter.send(&ToDriver::Run { id: current.id, code, script: script.as_ref() });

@@ -164,6 +164,43 @@ async fn an_interrupt_that_overtakes_its_run_ends_it() {
 }
 
 #[tokio::test]
+async fn a_script_gets_its_input_in_pieces_over_both_transports() {
+    let lab = Lab::new().await;
+    lab.session("scripts").await;
+    let code = "import sys\nprint(sys.argv, sys.stdin.buffer.read())\n6 * 7";
+    let script = json!({"name": "a.py", "args": ["\u{10FFFF}"], "path": null});
+    let printed = "['a.py', '\\udcff'] b'a\\nb\\xff'\n";
+    let mut ws = lab.open("scripts").await;
+    ws.send(&json!({"mode": "query", "code": code, "script": script, "received": 0}).to_string()).await;
+    for (input, end) in [("a\nb", false), ("\u{10FFFF}", true)] {
+        ws.until("waiting-input").await;
+        let piece = json!({"input": input, "end": end}).to_string().into_bytes();
+        ws.send_message(Message::Binary(piece.into())).await;
+    }
+    let (text, frame) = ws.until("finished").await;
+    assert_eq!((text.as_str(), &frame["exitCode"]), (printed, &json!(0)));
+
+    let call = async |body: Value| {
+        let (status, mut reply) = lab.post("/session/scripts", body).await;
+        assert_eq!(status, StatusCode::OK, "{reply}");
+        reply["result"].take()
+    };
+    let mut result = call(json!({"mode": "query", "code": code, "script": script, "runId": "polled"})).await;
+    for (input, end) in [("a\nb", false), ("\u{10FFFF}", true)] {
+        while result["status"] != "waiting-input" {
+            result = call(json!({"mode": "continue", "runId": "polled"})).await;
+        }
+        result = call(json!({"mode": "input", "code": input, "end": end, "runId": "polled"})).await;
+    }
+    let mut text = text_of(&result);
+    while result["status"] != "finished" {
+        result = call(json!({"mode": "continue", "runId": "polled"})).await;
+        text += &text_of(&result);
+    }
+    assert_eq!(text, printed);
+}
+
+#[tokio::test]
 async fn no_output_is_lost_between_batch_steps() {
     let lab = Lab::new().await;
     lab.session("steps").await;
