@@ -157,9 +157,10 @@ fn a_program_that_stops_while_the_menu_is_there_ends_it() {
 }
 
 #[test]
-fn ctrl_c_interrupts_input_and_ctrl_d_sends_an_empty_line() {
-    let sandbox = Sandbox::new();
-    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+fn ctrl_c_interrupts_input_and_ctrl_d_sends_an_empty_line_where_input_has_no_end() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+    link.hide("scripts");
+    let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
     terminal.enter("input('first? ')");
     wait_for_question(&terminal, "first?", |_| true);
     terminal.send("half");
