@@ -300,8 +300,10 @@ impl Interpreter {
     pub(super) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
         self.wakeups.stop();
-        if let Some(stdin) = &mut self.stdin {
-            stdin.renew();
+        match &mut self.stdin {
+            Some(stdin) if busy => stdin.renew(),
+            Some(stdin) => stdin.cell_is_over(self.process.leader()),
+            None => {}
         }
     }
 

@@ -20,8 +20,12 @@ mod waiting;
 #[cfg(not(target_os = "linux"))]
 mod waiting {
     /// Other systems do not report this.
-    pub(super) fn waits(_leader: nix::unistd::Pid, _inode: u64) -> bool {
+    pub(super) fn waits(_leader: nix::unistd::Pid, _inode: u64, _others: &[String]) -> bool {
         false
+    }
+
+    pub(super) fn descendants(_leader: nix::unistd::Pid) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -40,6 +44,8 @@ pub(super) struct StandardInput {
     unwritten: Vec<u8>,
     /// The input ends with them.
     ending: bool,
+    /// The processes that earlier cells have left in the background: they do not ask in this one.
+    background: Vec<String>,
     /// A waiting process has been reported.
     asked: bool,
     next_look: Instant,
@@ -58,6 +64,7 @@ impl StandardInput {
             inode,
             unwritten: Vec::new(),
             ending: false,
+            background: Vec::new(),
             asked: false,
             next_look: Instant::now() + SOON,
             interval: SOON,
@@ -112,6 +119,12 @@ impl StandardInput {
         self.look_again();
     }
 
+    /// A cell is over: the processes that `leader` has now are in the background.
+    pub(super) fn cell_is_over(&mut self, leader: Pid) {
+        self.renew();
+        self.background = waiting::descendants(leader);
+    }
+
     /// Waits until a process that `leader` has started waits for a line. Reports each wait once. Cancel-safe.
     pub(super) async fn wait_for_reader(&mut self, leader: Pid) {
         loop {
@@ -123,7 +136,7 @@ impl StandardInput {
             self.interval = (self.interval * 3 / 2).min(LATER);
             self.next_look = Instant::now() + self.interval;
             let idle = self.unwritten.is_empty() && self.is_empty();
-            if idle && waiting::waits(leader, self.inode) && self.is_empty() {
+            if idle && waiting::waits(leader, self.inode, &self.background) && self.is_empty() {
                 self.asked = true;
                 return;
             }

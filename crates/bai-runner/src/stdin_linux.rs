@@ -3,15 +3,37 @@
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// The limit of processes that are checked.
 const MOST: usize = 200;
 /// The limit of descriptors that are checked for one poll.
 const MOST_POLLED: u64 = 64;
 
-/// Whether a thread of `leader` or of its descendants waits in a read of the pipe with this inode.
-pub(super) fn waits(leader: Pid, inode: u64) -> bool {
+/// Whether a thread of `leader`, or of its descendants without these `others`, waits in a read of the pipe with this inode.
+pub(super) fn waits(leader: Pid, inode: u64, others: &[String]) -> bool {
     let pipe = format!("pipe:[{inode}]");
+    let reads_it = |process: &str, thread: &Path| {
+        fs::read_to_string(thread.join("syscall"))
+            .is_ok_and(|call| reads(process, &call).iter().any(|fd| is_pipe(process, *fd, &pipe)))
+    };
+    walk(leader, |process, thread| !others.iter().any(|other| other == process) && reads_it(process, thread))
+}
+
+/// All processes that `leader` and its descendants have started.
+pub(super) fn descendants(leader: Pid) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    walk(leader, |process, _| {
+        if process != leader.to_string() && found.last().is_none_or(|last| last != process) {
+            found.push(process.to_owned());
+        }
+        false
+    });
+    found
+}
+
+/// Visits the threads of `leader` and of its descendants until `visit` returns true. Returns whether it has.
+fn walk(leader: Pid, mut visit: impl FnMut(&str, &Path) -> bool) -> bool {
     let (mut todo, mut seen) = (vec![leader.to_string()], 0);
     while let Some(process) = todo.pop() {
         seen += 1;
@@ -20,9 +42,7 @@ pub(super) fn waits(leader: Pid, inode: u64) -> bool {
         }
         let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
         for thread in threads.flatten().map(|thread| thread.path()) {
-            if let Ok(call) = fs::read_to_string(thread.join("syscall"))
-                && reads(&process, &call).iter().any(|fd| is_pipe(&process, *fd, &pipe))
-            {
+            if visit(&process, &thread) {
                 return true;
             }
             let children = fs::read_to_string(thread.join("children")).unwrap_or_default();

@@ -98,3 +98,21 @@ async fn an_interrupt_ends_a_question_and_a_late_answer_is_dropped() {
         assert_eq!(session.run_with("input('c? ')", &["third"]).await.stdout(), "c? 'third'\n", "{python}");
     }
 }
+
+#[tokio::test]
+async fn a_program_in_the_background_asks_in_its_own_cell_only() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        // It begins to wait when the next cell runs.
+        let program =
+            "import os, signal\nsignal.sigwait([signal.SIGUSR1])\nos.write(1, b'on'); os.read(0, 1)";
+        session
+            .value(&format!(
+                "import signal, subprocess, sys, time\nsignal.pthread_sigmask(0, [10])\n\
+                 child = subprocess.Popen([sys.executable, '-c', {program:?}])"
+            ))
+            .await;
+        let outcome = session.run("child.send_signal(10)\ntime.sleep(0.5)\nchild.kill()").await;
+        assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("on", 0), "{python}: {outcome:?}");
+    }
+}
