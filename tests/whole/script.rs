@@ -170,8 +170,11 @@ fn standard_input_ends_for_the_program_too() {
     for (image, program, code, printed) in [
         ("bash", "bash", "while read -r line; do echo \"<$line>\"; done; echo end", "<a>\n<b>\nend\n"),
         ("nodejs", "node", "console.log(require('fs').readFileSync(0, 'utf8').length)", "4\n"),
-        ("ruby", "ruby", "puts $stdin.read.length; nil", "4\n"),
-        ("perl", "perl", "my $n = () = <STDIN>; print \"$n\\n\";", "2\n"),
+        ("nodejs", "node", "process.stdout.write('x'); 6 * 7", "x"),
+        ("ruby", "ruby", "puts $stdin.read.length; 6 * 7", "4\n"),
+        ("php", "php", "echo strlen(stream_get_contents(STDIN)); 6 * 7;", "4"),
+        ("lua", "lua5.4", "print(#io.read('a')); return 6 * 7", "4\n"),
+        ("perl", "perl", "my $n = () = <STDIN>; print \"$n\\n\"; 6 * 7", "2\n"),
         ("r", "Rscript", "cat(length(readLines('stdin')), '\\n')", "2 \n"),
         (
             "c",

@@ -16,7 +16,8 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 #[derive(Debug, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(super) enum ToDriver<'a> {
-    /// Run a cell. Answered with `Started`, then `Done`. Only a driver in JSON knows that it is a script.
+    /// Run a cell, or a script, whose value is not shown. Answered with `Started`, then `Done`. In words a script has the name
+    /// `script`, and no more is said about it.
     Run {
         id: u64,
         code: &'a str,
@@ -61,7 +62,8 @@ impl ToDriver<'_> {
 
     fn words(&self) -> String {
         match self {
-            ToDriver::Run { id, code, .. } => format!("run {id} {}", escape(code)),
+            ToDriver::Run { id, code, script: None } => format!("run {id} {}", escape(code)),
+            ToDriver::Run { id, code, script: Some(_) } => format!("script {id} {}", escape(code)),
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
             ToDriver::Wake => "wake".to_owned(),
@@ -288,6 +290,8 @@ mod tests {
     fn the_word_dialect_escapes_line_feeds() {
         let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é ", script: None };
         assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
+        let script = ToDriver::Run { id: 8, code: "a b", script: Some(&Script::default()) };
+        assert_eq!(script.line(Dialect::Words).unwrap(), "script 8 a b\n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
         assert_eq!(ToDriver::Wake.line(Dialect::Paragraphs).unwrap(), "wake\n\n");
         assert_eq!(ToDriver::Wake.line(Dialect::Json).unwrap(), "{\"do\":\"wake\"}\n");

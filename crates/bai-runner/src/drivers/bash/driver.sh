@@ -34,7 +34,7 @@ _bai_say() {
         case $line in
             "ack $number") return ;;
             complete\ *) _bai_complete "${line#complete }" ;;
-            run\ *) _bai_waiting+=("$line") ;;
+            run\ * | script\ *) _bai_waiting+=("$line") ;;
         esac
     done
     # The runner has ended, or user code has closed the pipe.
@@ -198,7 +198,7 @@ _bai_interrupt() {
 
 # line: sets _bai_code to the code to run; reports that it can be interrupted.
 _bai_begin() {
-    local rest=${1#run }
+    local rest=${1#* }
     _bai_running=${rest%% *} _bai_steps=0 _bai_next=0
     printf -v _bai_code '%b' "${rest#* }"
     # Under `set -e`, the failure of the last cell would be one of this cell.
@@ -229,7 +229,7 @@ while :; do
         kill -KILL 0
     fi
     case $_bai_line in
-        run\ *)
+        run\ * | script\ *)
             _bai_begin "$_bai_line"
             eval "$_bai_code"
             { _bai_status=$?; _bai_keep_flags; } 2>/dev/null

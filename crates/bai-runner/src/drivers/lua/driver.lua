@@ -348,7 +348,7 @@ local function results(ok, ...)
     return ok, select('#', ...), { ... }
 end
 
-local function evaluate(code)
+local function evaluate(code, shows)
     cells = cells + 1
     local name = '=<cell ' .. cells .. '>'
     sources[name:sub(2)] = code
@@ -372,15 +372,15 @@ local function evaluate(code)
         return 1
     end
     -- The value of io.write is not shown.
-    if count > 0 and not (count == 1 and values[1] == stdout) then print(unpack(values, 1, count)) end
+    if shows and count > 0 and not (count == 1 and values[1] == stdout) then print(unpack(values, 1, count)) end
     return 0
 end
 
-local function run(id, code)
+local function run(id, code, shows)
     local status = 1
     local ok = pcall(function()
         send(aside, ('{"say":"started","id":%s}'):format(id))
-        status = evaluate(code)
+        status = evaluate(code, shows)
     end)
     interrupted = interrupted or not ok
     secret = false
@@ -411,7 +411,7 @@ local function live()
         if not ok then return end
         if line == 'bye' then exit(0, true) end
         local word, id, text = (line or ''):match('^(%a+) (%d+) ?(.*)$')
-        if word == 'run' then run(id, unescape(text)) end
+        if word == 'run' or word == 'script' then run(id, unescape(text), word == 'run') end
         if word == 'complete' then complete(id, unescape(text)) end
     end
 end

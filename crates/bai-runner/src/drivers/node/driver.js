@@ -296,8 +296,8 @@
         }, done);
     }
 
-    function run(id, source) {
-        const cell = current = { id, over: false };
+    function run(id, source, shows) {
+        const cell = current = { id, shows, over: false };
         cells++;
         const name = `\n//# sourceURL=<cell-${cells}>`;
         const text = translate(source);
@@ -339,7 +339,7 @@
         }
         valueOf(result.result, (value) => {
             try {
-                show(value);
+                if (cell.shows) show(value);
             } catch (problem) {
                 return fail(cell, problem);
             }
@@ -414,7 +414,7 @@
     process.on('SIGINT', noticed);
 
     port.on('message', (message) => {
-        if (message.do === 'run') run(message.id, message.code);
+        if (message.do === 'run') run(message.id, message.code, !message.script);
         else if (message.do === 'input') stdin.answer(message.text);
         else if (message.do === 'bye') leave();
         // The cell was stopped and has not reported it, because it had waited before.

@@ -453,13 +453,14 @@ function __bai_over__(id)
   __bai_send__(__bai_state__("out"), sprintf("{\"say\":\"done\",\"id\":%d,\"code\":%d}", id, __bai_state__("code")));
 end
 
-% "run id code"
+% "run id code" or "script id code"
 function __bai_run__(line)
   mlock();
   if (__bai_state__("starting"))
     return;
   end
-  [id, ~, ~, next] = sscanf(line, "run %d", 1);
+  line = line(index(line, " ") + 1:end);
+  [id, ~, ~, next] = sscanf(line, "%d", 1);
   text = do_string_escapes(line(next + 1:end));
   __bai_state__("exit", []);
   __bai_state__("woken", false);
@@ -482,7 +483,7 @@ function __bai_step__()
     return;
   end
   line = __bai_line__();
-  if (strncmp(line, "run ", 4))
+  if (strncmp(line, "run ", 4) || strncmp(line, "script ", 7))
     __bai_run__(line);
   elseif (strcmp(line, "bye"))
     builtin("quit");

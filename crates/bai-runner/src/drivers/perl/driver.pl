@@ -86,7 +86,7 @@ sub receive {
 sub take {
     my ($word, $id, $text) = split / /, $_[0], 3;
     $taken = $id if $word eq 'ack';
-    push @waiting, [$id, unescape($text // '')] if $word eq 'run';
+    push @waiting, [$id, unescape($text // ''), $word eq 'run'] if $word eq 'run' || $word eq 'script';
     push @waiting, undef if $word eq 'bye';
     _bai::Suggest::answer($id, unescape($text // '')) if $word eq 'complete';
     # SIGINT was sent, and Perl does not notice it while it waits in system().
@@ -304,7 +304,7 @@ sub scope {
 }
 
 sub evaluate {
-    my ($code) = @_;
+    my ($code, $shows) = @_;
     my $name = '<cell ' . ++$cells . '>';
     $sources{$name} = [split /\n/, $code, -1];
     # `name?`, which is otherwise invalid.
@@ -321,7 +321,7 @@ sub evaluate {
         return 1;
     }
     $_bai::Show::last = $value[-1];
-    my $shown = _bai::Show::result($code, @value);
+    my $shown = $shows ? _bai::Show::result($code, @value) : undef;
     if (defined $shown) {
         flush();
         syswrite $out, $shown;
@@ -346,7 +346,7 @@ sub flush {
 }
 
 sub run {
-    my ($id, $code) = @_;
+    my ($id, $code, $shows) = @_;
     my $status = 1;
     $interrupted = 0;
     @ARGV = ();
@@ -355,7 +355,7 @@ sub run {
         $running = 1;
         transmit($aside, "{\"say\":\"started\",\"id\":$id}");
         receive(0);
-        $status = evaluate($code);
+        $status = evaluate($code, $shows);
         1;
     } or do {
         # An interrupt that came after the end of the cell.

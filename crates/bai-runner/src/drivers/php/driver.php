@@ -81,7 +81,8 @@ namespace _bai {
                     self::$taken = (int) $id;
                     break;
                 case 'run':
-                    self::$waiting[] = [(int) $id, self::unescape($text)];
+                case 'script':
+                    self::$waiting[] = [(int) $id, self::unescape($text), $word === 'run'];
                     break;
                 case 'input':
                     self::$input = self::unescape($text === '' ? $id : "$id $text");

@@ -41,7 +41,7 @@ namespace _bai {
         /** The source of each cell. */
         public static array $sources = [];
         private static int $id = 0, $status = 0;
-        private static bool $running = false, $held = false, $interrupted = false;
+        private static bool $shows = true, $running = false, $held = false, $interrupted = false;
         private const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
         private const KINDS = [
             E_WARNING => 'Warning', E_NOTICE => 'Notice', E_DEPRECATED => 'Deprecated', E_USER_WARNING => 'Warning',
@@ -110,7 +110,7 @@ namespace _bai {
             while (!Wire::$waiting) {
                 Wire::receive();
             }
-            [self::$id, $code] = array_shift(Wire::$waiting);
+            [self::$id, $code, self::$shows] = array_shift(Wire::$waiting);
             self::$status = 1;
             self::$count++;
             self::$file = 'cell://' . self::$count;
@@ -153,7 +153,7 @@ namespace _bai {
         /** The value of the cell's last statement. */
         public static function give($value): void
         {
-            if ($value !== null) {
+            if ($value !== null && self::$shows) {
                 while (ob_get_level()) {
                     ob_end_flush();
                 }

@@ -98,10 +98,10 @@ run_code <- function(code) {
     )
 }
 
-# "run id code"
+# "run id code" or "script id code"
 run <- function(line) {
-    id <- sub("^run ([0-9]+) .*", "\\1", line)
-    code <- unescape(sub("^run [0-9]+ ", "", line))
+    id <- sub("^[a-z]+ ([0-9]+) .*", "\\1", line)
+    code <- unescape(sub("^[a-z]+ [0-9]+ ", "", line))
     # An interrupt that came too late for the last cell.
     tryCatch(notice(), interrupt = function(...) NULL)
     woken <<- FALSE
@@ -120,7 +120,7 @@ suspendInterrupts({
     send(control_out, "{\"say\":\"ready\"}")
     repeat {
         line <- next_line()
-        if (startsWith(line, "run ")) run(line)
+        if (startsWith(line, "run ") || startsWith(line, "script ")) run(line)
         if (startsWith(line, "complete ")) complete(line)
         if (line == "bye") real_quit("no")
     }

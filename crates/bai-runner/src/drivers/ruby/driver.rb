@@ -64,7 +64,7 @@ module BaiRepl
           word, id, text = line.force_encoding('UTF-8').split(' ', 3)
           case word
           when 'ack' then ACKS[id.to_i]&.push(true)
-          when 'run' then Cells::WAITING.push([id.to_i, unescape(text || '')])
+          when 'run', 'script' then Cells::WAITING.push([id.to_i, unescape(text || ''), word == 'run'])
           when 'bye' then Cells::WAITING.push(nil)
           when 'complete' then Suggest.answer(id.to_i, unescape(text || ''))
           end
@@ -166,13 +166,13 @@ module BaiRepl
         end
       end
 
-      def run(id, code)
+      def run(id, code, shows)
         status = 1
         begin
           begin
             trap('INT', @users_handler)
             Wire.send(ASIDE, say: :started, id: id)
-            status = evaluate(code)
+            status = evaluate(code, shows)
           ensure
             disarm
           end
@@ -191,12 +191,12 @@ module BaiRepl
         retry
       end
 
-      def evaluate(code)
+      def evaluate(code, shows)
         name = "<cell #{@count += 1}>"
         SOURCES[name] = code.lines
         value = eval(question(code) || code, TOPLEVEL_BINDING, name, 1)
         TOPLEVEL_BINDING.local_variable_set(:_, value)
-        show(value, kind(code)) unless code.rstrip.end_with?(';')
+        show(value, kind(code)) unless !shows || code.rstrip.end_with?(';')
         0
       rescue SystemExit => exit
         exit.status

@@ -10,6 +10,7 @@
 #                                  ready                (report)  once
 #   run ID CODE                    started              (aside)   SIGINT ends the cell from now on
 #                                  done, exit code      (report)
+#   script ID CODE                 the same, and the value of the last line is not shown
 #   complete ID CODE               completions          (aside)
 #   input TEXT                                                    the answer to `ask`, which few drivers send
 #   wake                                                          SIGINT was sent; only some languages need to know
@@ -150,7 +151,7 @@ signal.signal(signal.SIGINT, interrupted)
 sys.stderr = StandardError()
 send(report, say='ready')
 for line in control:
-    if line.startswith('run '):
+    if line.startswith(('run ', 'script ')):
         words = line.rstrip('\n').split(' ', 2)
         run(int(words[1]), unescape(words[2]))
     elif line.startswith('bye'):
