@@ -1,4 +1,4 @@
-//! From the flags of the command line to a create request, and to the code that a script runs.
+//! From the flags of the command line to a create request, and what is said about the new session.
 
 use super::args::{CreationFlags, OpenFlags};
 use super::context::CommandContext;
@@ -6,23 +6,16 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::session_environment;
 use super::session_name;
+use super::source_text::read_text;
 use crate::render::sanitize;
-use crate::repl::{did_you_mean, meant_subcommand};
-use bai_client::{Cell, ComputeSession, Created, Script, expand_tilde, not_a_file};
-use bai_protocol::byte_text;
+use bai_client::{ComputeSession, Created};
 use bai_protocol::create::{CreateRequest, check_name};
-use std::ffi::OsString;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// The default image.
 pub(super) const DEFAULT_IMAGE: &str = "python";
 
 /// Maximum width of a remark; parts of it come from servers.
 const NOTE_WIDTH: usize = 1_000;
-/// Maximum size of a script or a bootstrap script.
-const SIZE_LIMIT: u64 = 64 << 20;
 
 /// The request for a new session with this image and these flags.
 pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateRequest, CliError> {
@@ -110,112 +103,4 @@ pub(super) fn is_temporary(flags: &CreationFlags) -> bool {
 /// destroyed afterwards: a session of that name may exist there.
 pub(super) fn outlives(flags: &CreationFlags) -> bool {
     flags.name.is_some() || !is_temporary(flags)
-}
-
-/// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
-pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
-    let script = |name: String, path: Option<String>, args: &[OsString]| Script {
-        name,
-        path,
-        args: args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect(),
-        terminal: stdin_is_terminal,
-        last: is_temporary(&open.creation),
-    };
-    if let Some(code) = &open.print {
-        return Ok(Some(Code { text: code.clone(), script: None, stdin_is_free: true }));
-    }
-    if let Some(code) = &open.code {
-        let script = Some(script("-c".to_owned(), None, &open.script));
-        return Ok(Some(Code { text: code.clone(), script, stdin_is_free: true }));
-    }
-    match open.script.split_first() {
-        Some((name, args)) if name == "-" => {
-            let script = Some(script("-".to_owned(), None, args));
-            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
-        }
-        Some((name, args)) => {
-            let meant = open.image.as_deref().and_then(meant_subcommand);
-            let file = expand_tilde(name);
-            let text = read_text(&file).map_err(|error| match meant {
-                Some(subcommand) => error.hint(did_you_mean(subcommand)),
-                None => error,
-            })?;
-            let path = std::path::absolute(&file).ok();
-            let path = path.map(|path| byte_text::text(path.as_os_str().as_bytes()));
-            let script = Some(script(byte_text::text(file.as_os_str().as_bytes()), path, args));
-            Ok(Some(Code { text, script, stdin_is_free: true }))
-        }
-        None if stdin_is_terminal => Ok(None),
-        None => {
-            let script = Some(script(String::new(), None, &[]));
-            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
-        }
-    }
-}
-
-fn read_standard_input() -> Result<String, CliError> {
-    let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(SIZE_LIMIT).read_to_end(&mut bytes);
-    read.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot read standard input: {error}")))?;
-    text_of(bytes, "standard input")
-}
-
-/// Code to run without a prompt.
-#[derive(Debug)]
-pub(super) struct Code {
-    /// Source text.
-    text: String,
-    /// What makes it a script; `None` for a cell whose value is shown.
-    script: Option<Script>,
-    /// Whether the program can read standard input.
-    pub(super) stdin_is_free: bool,
-}
-
-impl Code {
-    /// Whether it has arguments.
-    pub(super) fn has_arguments(&self) -> bool {
-        self.script.as_ref().is_some_and(|script| !script.args.is_empty())
-    }
-
-    /// What runs in the session.
-    pub(super) fn into_cell(self) -> Cell {
-        match self.script {
-            Some(script) => Cell::Script(self.text, script),
-            None => Cell::Query(self.text),
-        }
-    }
-}
-
-/// Reads a file of the command line as text.
-///
-/// # Errors
-/// When it cannot be read, is too large, or is not UTF-8.
-pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
-    let name = byte_text::shown_path(path);
-    let failed = |error| CliError::new(ExitStatus::Usage, format!("cannot read {name}: {error}"));
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    // A pipe or a device can be read.
-    let metadata = file.metadata().map_err(failed)?;
-    if let Some(kind) = not_a_file(&metadata).filter(|_| metadata.is_dir()) {
-        return Err(CliError::new(ExitStatus::Usage, format!("{name} is {kind}")));
-    }
-    file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
-    text_of(bytes, &name.to_string())
-}
-
-fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
-    if bytes.len() as u64 >= SIZE_LIMIT {
-        return Err(CliError::new(
-            ExitStatus::Usage,
-            format!("{name} is larger than 64 MiB, the maximum size of a cell"),
-        ));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let position = error.utf8_error().valid_up_to();
-        CliError::new(
-            ExitStatus::Usage,
-            format!("{name} is not UTF-8: byte {position} is not part of a character"),
-        )
-    })
 }

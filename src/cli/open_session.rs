@@ -2,8 +2,9 @@
 
 use super::args::OpenFlags;
 use super::batch_steps::BatchSteps;
+use super::code::{self, Code};
 use super::context::CommandContext;
-use super::creation::{self, Code};
+use super::creation;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::input::InputSource;
@@ -53,7 +54,7 @@ fn code(
     stdin_is_terminal: bool,
     context: &CommandContext,
 ) -> Result<Option<Code>, CliError> {
-    let code = creation::code(open, stdin_is_terminal)?;
+    let code = code::code(open, stdin_is_terminal)?;
     if code.is_none() && context.global.json {
         return Err(CliError::new(ExitStatus::Usage, "--json cannot be used with the prompt")
             .hint("name a script, or give code with -c CODE or on standard input"));

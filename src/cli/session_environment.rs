@@ -2,9 +2,9 @@
 //! environment of this program, so that a secret is not seen in the list of processes. No message names a value.
 
 use super::args::CreationFlags;
-use super::creation::read_text;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::source_text::read_text;
 use bai_protocol::byte_text;
 use std::collections::BTreeMap;
 use std::env::VarError;

@@ -1,8 +1,7 @@
 //! The commands of a session's actor.
 
-use super::run::Run;
-use bai_protocol::byte_text;
-use bai_protocol::execute::{BatchOptions, InputPiece, RunId, Script};
+use super::run::{Run, RunInput};
+use bai_protocol::execute::{BatchOptions, RunId, Script};
 use bai_runner::{Kernel, Op, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -25,26 +24,6 @@ impl Work {
                 Op::Build(step(&options.build)),
                 Op::Exec(step(&options.exec)),
             ],
-        }
-    }
-}
-
-/// Input for a program that waits for it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum RunInput {
-    /// A line, without its newline.
-    Line(String),
-    /// A piece of a stream of bytes.
-    Piece(InputPiece),
-}
-
-impl RunInput {
-    pub(super) fn into_op(self) -> Op {
-        match self {
-            RunInput::Line(text) => Op::Input(text),
-            RunInput::Piece(InputPiece { input, end }) => {
-                Op::InputPiece { bytes: byte_text::bytes(&input).into_owned(), end }
-            }
         }
     }
 }

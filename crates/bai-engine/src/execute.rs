@@ -1,10 +1,10 @@
 //! Code execution over plain HTTP (`docs/wire` §3), interrupt and completion.
 
-use super::command::{RunInput, SessionCommand, Work};
+use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
 use super::frame;
 use super::request::{json_body, json_reply, json_text, ready_session};
-use super::run::{CollectOptions, End, Outcome, Run};
+use super::run::{CollectOptions, End, Outcome, Run, RunInput};
 use super::session::Session;
 use super::state::ServerState;
 use axum::body::Body;

@@ -8,12 +8,12 @@
 //! A client whose first frame contains `received` (0 for a new run) gets numbered frames (`seq`). It acknowledges them
 //! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again.
 
-use super::command::{RunInput, Work};
+use super::command::Work;
 use super::error::{ApiError, ApiResult};
 use super::execute::{TAKEN_OVER, answer, begin, known_run};
 use super::frame;
 use super::request::{BODY_LIMIT, ready_session};
-use super::run::{CollectOptions, Collector, Delivery, End, Outcome, Run};
+use super::run::{CollectOptions, Collector, Delivery, End, Outcome, Run, RunInput};
 use super::session::Session;
 use super::state::ServerState;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};

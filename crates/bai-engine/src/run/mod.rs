@@ -7,16 +7,17 @@
 //! is one of these at a time; the next takes over from the last. Collectors without numbers share the output.
 
 mod collect;
+mod input;
 mod outcome;
 mod retransmit;
 #[cfg(test)]
 mod tests;
 
 pub(super) use collect::{CollectOptions, Collector, Delivery};
+pub(super) use input::RunInput;
 pub(super) use outcome::{End, Outcome};
 
 use super::buffer::{Buffer, OutputItem};
-use super::command::RunInput;
 use bai_protocol::execute::RunId;
 use retransmit::{Frame, RetransmitBuffer};
 use std::collections::VecDeque;

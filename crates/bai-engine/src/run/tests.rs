@@ -1,7 +1,6 @@
 use super::super::buffer::OutputItem;
 use super::super::frame;
 use super::*;
-use crate::command::RunInput;
 use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};

@@ -1,0 +1,25 @@
+//! What a client sends to a program that waits for input.
+
+use bai_protocol::byte_text;
+use bai_protocol::execute::InputPiece;
+use bai_runner::Op;
+
+/// Input for a program that waits for it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RunInput {
+    /// A line, without its newline.
+    Line(String),
+    /// A piece of a stream of bytes.
+    Piece(InputPiece),
+}
+
+impl RunInput {
+    pub(crate) fn into_op(self) -> Op {
+        match self {
+            RunInput::Line(text) => Op::Input(text),
+            RunInput::Piece(InputPiece { input, end }) => {
+                Op::InputPiece { bytes: byte_text::bytes(&input).into_owned(), end }
+            }
+        }
+    }
+}

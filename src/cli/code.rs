@@ -1,0 +1,78 @@
+//! The code that a command without a prompt runs: from `-c` or `-p`, a file, or standard input.
+
+use super::args::OpenFlags;
+use super::creation::is_temporary;
+use super::error::CliError;
+use super::source_text::{read_standard_input, read_text};
+use crate::repl::{did_you_mean, meant_subcommand};
+use bai_client::{Cell, Script, expand_tilde};
+use bai_protocol::byte_text;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+/// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
+pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
+    let script = |name: String, path: Option<String>, args: &[OsString]| Script {
+        name,
+        path,
+        args: args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect(),
+        terminal: stdin_is_terminal,
+        last: is_temporary(&open.creation),
+    };
+    if let Some(code) = &open.print {
+        return Ok(Some(Code { text: code.clone(), script: None, stdin_is_free: true }));
+    }
+    if let Some(code) = &open.code {
+        let script = Some(script("-c".to_owned(), None, &open.script));
+        return Ok(Some(Code { text: code.clone(), script, stdin_is_free: true }));
+    }
+    match open.script.split_first() {
+        Some((name, args)) if name == "-" => {
+            let script = Some(script("-".to_owned(), None, args));
+            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
+        }
+        Some((name, args)) => {
+            let meant = open.image.as_deref().and_then(meant_subcommand);
+            let file = expand_tilde(name);
+            let text = read_text(&file).map_err(|error| match meant {
+                Some(subcommand) => error.hint(did_you_mean(subcommand)),
+                None => error,
+            })?;
+            let path = std::path::absolute(&file).ok();
+            let path = path.map(|path| byte_text::text(path.as_os_str().as_bytes()));
+            let script = Some(script(byte_text::text(file.as_os_str().as_bytes()), path, args));
+            Ok(Some(Code { text, script, stdin_is_free: true }))
+        }
+        None if stdin_is_terminal => Ok(None),
+        None => {
+            let script = Some(script(String::new(), None, &[]));
+            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
+        }
+    }
+}
+
+/// Code to run without a prompt.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// Source text.
+    text: String,
+    /// What makes it a script; `None` for a cell whose value is shown.
+    script: Option<Script>,
+    /// Whether the program can read standard input.
+    pub(super) stdin_is_free: bool,
+}
+
+impl Code {
+    /// Whether it has arguments.
+    pub(super) fn has_arguments(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| !script.args.is_empty())
+    }
+
+    /// What runs in the session.
+    pub(super) fn into_cell(self) -> Cell {
+        match self.script {
+            Some(script) => Cell::Script(self.text, script),
+            None => Cell::Query(self.text),
+        }
+    }
+}
