@@ -46,11 +46,16 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
             format!("{name} is larger than 64 MiB, the maximum size of a cell"),
         ));
     }
-    String::from_utf8(bytes).map_err(|error| {
+    let mut text = String::from_utf8(bytes).map_err(|error| {
         let position = error.utf8_error().valid_up_to();
         CliError::new(
             ExitStatus::Usage,
             format!("{name} is not UTF-8: byte {position} is not part of a character"),
         )
-    })
+    })?;
+    // Some editors begin a file with this mark. It is no part of the text.
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
 }

@@ -160,6 +160,7 @@ fn standard_input_ends_for_the_program_too() {
     sandbox
         .run_with_stdin(&["python", "-", "a"], b"import sys\nprint(sys.argv)\n7")
         .expect(0, "['-', 'a']\n");
+    sandbox.run_with_stdin(&["python"], "\u{feff}print(1)".as_bytes()).expect(0, "1\n");
     let refused = sandbox.run(&["-c", "echo ran", "bash", "a"]);
     refused.expect(127, "");
     assert!(
