@@ -60,6 +60,45 @@ fn each_command_tells_that_the_session_is_lost() {
 }
 
 #[test]
+fn the_name_of_a_lost_session_is_taken() {
+    let sandbox = Sandbox::new();
+    lose(&sandbox);
+    sandbox.run(&["-t", "other", "-c", "_ = open('mine', 'w').write('3')", "python"]).expect_code(0);
+    let refused = sandbox.run(&["rename", "other", "work"]);
+    refused.expect_code(122);
+    assert!(refused.stderr.contains("the name work is taken"), "{refused:?}");
+    assert!(refused.stderr.contains("lost") && refused.stderr.contains("gets its files"), "{refused:?}");
+}
+
+#[test]
+fn of_two_lost_sessions_with_one_name_each_is_found_by_its_id() {
+    let sandbox = Sandbox::new();
+    lose(&sandbox);
+    // Earlier engines let a session take such a name.
+    let (first, record) = (file_beside(&sandbox, "session").unwrap(), "11111111-2222-4333-8444-555555555555");
+    std::fs::copy(&first, folders(&sandbox).join(format!("{record}.session"))).unwrap();
+    std::fs::create_dir(folders(&sandbox).join(record)).unwrap();
+    std::fs::write(folders(&sandbox).join(record).join("data.csv"), "3").unwrap();
+    let id = first.file_stem().unwrap().to_str().unwrap();
+    for arguments in [&["files", "work"][..], &["download", "work", "data.csv", "--to", "-"], &["rm", "work"]]
+    {
+        let refused = sandbox.run(arguments);
+        refused.expect_code(123);
+        assert!(refused.stderr.contains(id) && refused.stderr.contains(record), "{refused:?}");
+        assert!(
+            refused.stderr.contains("give the id") && !refused.stderr.contains("whole name"),
+            "{refused:?}"
+        );
+    }
+    sandbox.run(&["-t", "other", "-c", "1", "python"]).expect_code(0);
+    sandbox.run(&["rename", "other", "work"]).expect_code(122);
+    sandbox.run(&["download", id, "data.csv", "--to", "-"]).expect(0, "1,2");
+    sandbox.run(&["download", record, "data.csv", "--to", "-"]).expect(0, "3");
+    sandbox.run(&["rm", record]).expect_code(0);
+    sandbox.run(&["download", "work", "data.csv", "--to", "-"]).expect(0, "1,2");
+}
+
+#[test]
 fn the_log_of_a_lost_session_is_kept_until_its_files_are_deleted() {
     let sandbox = Sandbox::new();
     lose(&sandbox);

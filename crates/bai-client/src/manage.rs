@@ -5,9 +5,11 @@ use super::error::{ClientError, ErrorKind};
 use super::session::ComputeSession;
 use super::session_ref::SessionRef;
 use super::task::Task;
+use bai_protocol::capability::Capability;
 use bai_protocol::create::check_name;
 use bai_protocol::history::{AbuseReport, Commit, CommitState, DependencyNode, DirectAccess, StatusHistory};
 use bai_protocol::service::ServiceAddress;
+use bai_protocol::status::SessionStatus;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -61,13 +63,25 @@ impl ComputeSession {
         if let Err(error) = call.query("name", name).json(&json!({"name": name}))?.send().await {
             // Servers say in different words that another session has the name.
             let may_be_taken = matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Refused);
-            if may_be_taken && ComputeSession::attach(self.api(), name).await.is_ok() {
-                let why = format!("the name {name} is taken");
-                return Err(ClientError::new(ErrorKind::Refused, what, why)
-                    .into_sentence()
-                    .with_source(error));
+            if !may_be_taken {
+                return Err(error);
             }
-            return Err(error);
+            let is_lost = match ComputeSession::attach(self.api(), name).await {
+                Ok(other) => other.info().await.is_ok_and(|info| info.status == Some(SessionStatus::Lost)),
+                // Live sessions have different names.
+                Err(found) if found.kind() == ErrorKind::Ambiguous => {
+                    self.api().has(Capability::LostSessions).await
+                }
+                Err(_) => return Err(error),
+            };
+            let why = format!("the name {name} is taken");
+            let taken = ClientError::new(ErrorKind::Refused, what, why).into_sentence().with_source(error);
+            return Err(match is_lost {
+                true => taken.with_hint(
+                    "a lost session has it: remove that session with its files, or open a new one of this name, which gets its files",
+                ),
+                false => taken,
+            });
         }
         Ok(self.renamed(name))
     }

@@ -302,7 +302,11 @@ fn ambiguous(what: &str, several: &[Match]) -> ClientError {
         told.push(format!("{} more", several.len() - TOLD));
     }
     let why = format!("it fits {} sessions: {}", several.len(), told.join(", "));
-    ClientError::new(ErrorKind::Ambiguous, what, why)
+    let error = ClientError::new(ErrorKind::Ambiguous, what, why);
+    let mut names = several.iter().map(|m| &m.name);
+    let first = names.next();
+    let is_one_name = names.all(|name| Some(name) == first);
+    if is_one_name { error.with_hint("they have the same name: give the id of one of them") } else { error }
 }
 
 /// Removes sessions that are over if a live one has the same name, since servers list both.

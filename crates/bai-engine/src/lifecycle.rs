@@ -285,8 +285,16 @@ pub(super) async fn rename(
     let name = name.ok_or_else(|| ApiError::invalid_params("name: the new name is missing"))?;
     check_name(name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     let old = session.name();
-    if !server.sessions.rename(&session, name) {
-        return Err(ApiError::invalid_params(format!("name: another session is called {name} already")));
+    if let Err(other) = server.sessions.rename(&session, name) {
+        let why = match other.status() {
+            SessionStatus::Lost => format!(
+                "name: the lost session {} is called {name} already; destroy it, or create a session of this name, which gets its \
+                 files",
+                other.id()
+            ),
+            _ => format!("name: another session is called {name} already"),
+        };
+        return Err(ApiError::invalid_params(why));
     }
     let renamed = session.clone();
     let recorded = tokio::task::spawn_blocking(move || renamed.record()).await;

@@ -127,14 +127,22 @@ impl Sessions {
         found.map(|s| Match { id: s.id().to_owned(), name: s.name(), status: s.status() }).collect()
     }
 
-    /// Renames a session. Returns false when a live session has the name.
-    pub(super) fn rename(&self, session: &Session, name: &str) -> bool {
+    /// Renames a session.
+    ///
+    /// # Errors
+    /// The session that has the name: a live one, or one that left files or may leave some, as files are found by the name.
+    pub(super) fn rename(&self, session: &Session, name: &str) -> Result<(), Arc<Session>> {
         let all = self.lock();
-        let taken = all.iter().any(|s| !s.status().is_dead() && s.name() == name && s.id() != session.id());
-        if !taken {
-            session.set_name(name);
+        let has_it = |other: &&Arc<Session>| {
+            let status = other.status();
+            let counts = !status.is_dead() || status == SessionStatus::Lost || other.may_leave_files();
+            counts && other.name() == name && other.id() != session.id()
+        };
+        if let Some(other) = all.iter().find(has_it) {
+            return Err(other.clone());
         }
-        !taken
+        session.set_name(name);
+        Ok(())
     }
 
     /// Changes a session's status, and sends an event.

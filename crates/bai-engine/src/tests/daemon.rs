@@ -108,6 +108,19 @@ async fn a_session_whose_engine_ended_is_lost_and_its_folder_is_named() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_lost_session_is_taken_until_its_files_are_gone() {
+    let (lab, _) = lab_with_a_lost_session().await;
+    lab.session("other").await;
+    let rename = || lab.post("/session/other/rename", json!({"name": "work"}));
+    let (status, problem) = rename().await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    assert!(problem["msg"].as_str().unwrap().contains("lost"), "{problem}");
+    assert_eq!(lab.get("/session/other").await.1["status"], "RUNNING");
+    assert_eq!(lab.call(Method::DELETE, "/session/work", Value::Null).await.0, StatusCode::OK);
+    assert_eq!(rename().await.0, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn a_new_session_of_its_name_gets_the_files_of_a_lost_one() {
     let (lab, id) = lab_with_a_lost_session().await;
     let (status, made) = lab.post("/session", json!({"name": "work", "image": IMAGE})).await;
