@@ -207,6 +207,10 @@ fn the_address_of_an_app_is_an_event_for_programs() {
         return;
     }
     let (sandbox, _daemon) = with_sessions(&["work"]);
+    let without_key = sandbox.run(&["app", "work", "sftp"]);
+    without_key.expect(1, "");
+    assert!(without_key.stderr.contains("authorized_keys has no key"), "{}", without_key.stderr);
+    sandbox.authorize_a_key();
     let mut app = Stream::start(&sandbox, &["--json", "app", "work", "sftp"]);
     let event: Value = serde_json::from_str(&app.until("listening")).unwrap();
     assert_eq!((&event["session"], &event["app"]), (&"work".into(), &"sftp".into()));

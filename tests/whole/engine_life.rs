@@ -281,6 +281,7 @@ fn commands_that_follow_a_session_end_with_its_engine() {
     let mut sandbox = Sandbox::new();
     // The files of the service are there, so that the sandbox finds an sshd that has not ended.
     sandbox.set("TMPDIR", sandbox.home().to_str().unwrap());
+    sandbox.authorize_a_key();
     sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
     let follow = |arguments: &[&str]| {
         let mut child = sandbox.command(arguments).spawn().unwrap();

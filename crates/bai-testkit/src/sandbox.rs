@@ -3,7 +3,7 @@
 use super::{as_another_user, binary, processes, test_venv};
 use nix::sys::signal::{SigHandler, Signal};
 use portable_pty::CommandBuilder;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -108,6 +108,17 @@ impl Sandbox {
         let path = self.work().join(name);
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    /// Writes an `authorized_keys`, without which the sshd of a session does not start. Its key belongs to nobody.
+    pub fn authorize_a_key(&self) {
+        let folder = self.home().join(".ssh");
+        std::fs::create_dir(&folder).unwrap();
+        let keys = folder.join("authorized_keys");
+        std::fs::write(&keys, "ssh-ed25519 AAAA nobody\n").unwrap();
+        for (path, mode) in [(self.home(), 0o755), (folder, 0o700), (keys, 0o600)] {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        }
     }
 
     /// Returns a command for any program, in the environment and the folder of this test.

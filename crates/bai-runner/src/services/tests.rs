@@ -218,51 +218,168 @@ fn an_option_of_a_known_service_occurs_once() {
     assert_eq!(words(&asked), "tb --host ::1 --port 80 --logdir runs");
 }
 
-/// The real sshd, with a key of a home of its own.
-#[tokio::test]
-async fn sshd_gives_the_owner_a_shell_and_file_transfer() {
-    if !Path::new("/usr/sbin/sshd").exists() {
-        return bai_testkit::leave_out("sshd");
+/// A home folder with pairs of keys for the real sshd.
+struct SshHome {
+    folder: tempfile::TempDir,
+}
+
+impl SshHome {
+    /// `None` if a program is missing.
+    fn new() -> Option<Self> {
+        if !Path::new("/usr/sbin/sshd").exists() {
+            bai_testkit::leave_out("sshd");
+            return None;
+        }
+        let is_complete = ["ssh", "sftp", "ssh-keygen"].into_iter().all(bai_testkit::need);
+        let home = SshHome { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(home.folder.path().join(".ssh")).unwrap();
+        home.mode("", 0o755);
+        home.mode(".ssh", 0o755);
+        is_complete.then_some(home)
     }
-    if !["ssh", "sftp", "ssh-keygen"].into_iter().all(bai_testkit::need) {
-        return;
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
     }
-    let home = tempfile::tempdir().unwrap();
-    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
-    std::fs::create_dir(home.path().join(".ssh")).unwrap();
-    let (key, user) =
-        (path(".ssh/id_own"), nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap());
-    run(&["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", &key], "").await;
-    std::fs::write(home.path().join("file"), "from the session").unwrap();
-    let services = Services::new(home.path().to_owned(), vec![("HOME".into(), path(""))], Vec::new());
-    let options = [
+
+    fn mode(&self, name: &str, mode: u32) {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(self.path(name), mode).unwrap();
+    }
+
+    /// Makes a pair of keys in `.ssh`, and returns the path of the private one.
+    async fn pair(&self, name: &str) -> String {
+        let key = self.path(&format!(".ssh/{name}"));
+        run(&["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", &key], "").await;
+        key
+    }
+
+    fn authorize(&self, key: &str) {
+        std::fs::copy(format!("{key}.pub"), self.path(".ssh/authorized_keys")).unwrap();
+        self.mode(".ssh/authorized_keys", 0o644);
+    }
+
+    fn services(&self) -> Services {
+        Services::new(self.folder.path().to_owned(), vec![("HOME".into(), self.path(""))], Vec::new())
+    }
+}
+
+/// The options of ssh and sftp for a login with this key alone.
+fn login_with(key: &str) -> [&str; 8] {
+    [
         "-i",
-        &key,
+        key,
+        "-oIdentitiesOnly=yes",
         "-oBatchMode=yes",
         "-oStrictHostKeyChecking=no",
         "-oUserKnownHostsFile=/dev/null",
         "-F",
         "none",
-    ];
-    let at = format!("{}@127.0.0.1", user.name);
+    ]
+}
+
+fn at_this_machine() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap();
+    format!("{}@127.0.0.1", user.name)
+}
+
+/// Starts sshd or sftp, and returns its port.
+async fn start_ssh(services: &Services, name: &str) -> Result<String, String> {
+    let asked = ServiceParameters::default();
+    match timeout(Duration::from_secs(60), services.start(name, None, &asked)).await.unwrap() {
+        Ok(ServiceAddress::Port(port)) => Ok(port.to_string()),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn sshd_gives_the_owner_a_shell_and_file_transfer() {
+    let Some(home) = SshHome::new() else { return };
+    let key = home.pair("id_own").await;
+    home.authorize(&key);
+    std::fs::write(home.path("file"), "from the session").unwrap();
+    let (services, options, at) = (home.services(), login_with(&key), at_this_machine());
     for (name, command, input) in
         [("sshd", "ssh", "echo in the session"), ("sftp", "sftp", "get file copied\n")]
     {
-        let asked = ServiceParameters::default();
-        let address = timeout(Duration::from_secs(60), services.start(name, None, &asked));
-        let ServiceAddress::Port(port) = address.await.unwrap().unwrap() else { panic!() };
-        let (remote, port) = (format!("{at}:{}", home.path().display()), port.to_string());
+        let port = start_ssh(&services, name).await.unwrap();
+        let remote = format!("{at}:{}", home.path(""));
         let error = match command {
             "ssh" => run(&[&["ssh", "-p", &port], &options[..], &[&at, input]].concat(), "").await,
             _ => {
                 let words = [&["sftp", "-P", &port], &options[..], &["-b", "-", &remote]].concat();
-                run(&words, &format!("lcd {}\n{input}", home.path().display())).await
+                run(&words, &format!("lcd {}\n{input}", home.path(""))).await
             }
         };
         assert!(command != "ssh" || error == "in the session\n", "{error}");
         assert!(services.stop(name).await);
     }
-    assert_eq!(std::fs::read_to_string(home.path().join("copied")).unwrap(), "from the session");
+    assert_eq!(std::fs::read_to_string(home.path("copied")).unwrap(), "from the session");
+}
+
+#[tokio::test]
+async fn sshd_lets_in_only_who_has_an_authorized_key() {
+    let Some(home) = SshHome::new() else { return };
+    let (own, colleague) = (home.pair("id_own").await, home.pair("id_colleague").await);
+    let services = home.services();
+    for name in ["sshd", "sftp"] {
+        std::fs::remove_file(home.path(".ssh/authorized_keys")).ok();
+        let why = start_ssh(&services, name).await.unwrap_err();
+        assert!(why.contains("~/.ssh/authorized_keys has no key that may log in; add yours"), "{why}");
+        std::fs::write(home.path(".ssh/authorized_keys"), "# none yet\n\n").unwrap();
+        let why = start_ssh(&services, name).await.unwrap_err();
+        assert!(why.contains("has no key that may log in"), "{why}");
+
+        home.authorize(&own);
+        let port = start_ssh(&services, name).await.unwrap();
+        let at = at_this_machine();
+        let words = [&["-p", &port], &login_with(&colleague)[..], &[&at, "true"]].concat();
+        let login = Command::new("ssh").args(words).kill_on_drop(true).output();
+        let login = timeout(Duration::from_secs(60), login).await.unwrap().unwrap();
+        let error = String::from_utf8_lossy(&login.stderr);
+        assert_eq!(login.status.code(), Some(255), "{error}");
+        assert!(error.contains("Permission denied (publickey)"), "{error}");
+        assert!(services.stop(name).await);
+    }
+}
+
+#[tokio::test]
+async fn sshd_uses_no_key_that_others_could_have_written() {
+    let Some(home) = SshHome::new() else { return };
+    let own = home.pair("id_own").await;
+    home.authorize(&own);
+    let services = home.services();
+    for (name, open, closed) in [
+        (".ssh/authorized_keys", 0o666, 0o644),
+        (".ssh", 0o777, 0o700),
+        (".ssh", 0o775, 0o755),
+        ("", 0o757, 0o755),
+    ] {
+        home.mode(name, open);
+        let why = start_ssh(&services, "sshd").await.unwrap_err();
+        assert!(why.contains("~/.ssh/authorized_keys is not used") && why.contains("chmod go-w"), "{why}");
+        home.mode(name, closed);
+    }
+    // A link leads to a file that others can write, or to one in a folder of theirs.
+    let shared = tempfile::tempdir().unwrap();
+    let target = shared.path().join("keys");
+    std::fs::rename(home.path(".ssh/authorized_keys"), &target).unwrap();
+    std::os::unix::fs::symlink(&target, home.path(".ssh/authorized_keys")).unwrap();
+    let set = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(shared.path(), set(0o777)).unwrap();
+    let why = start_ssh(&services, "sshd").await.unwrap_err();
+    assert!(why.contains(&*shared.path().to_string_lossy()), "{why}");
+    std::fs::remove_file(home.path(".ssh/authorized_keys")).unwrap();
+    std::fs::rename(&target, home.path(".ssh/authorized_keys")).unwrap();
+    // Only the administrator can give files away.
+    let (key, nobody) = (home.path(".ssh/authorized_keys"), Some(65534));
+    if std::os::unix::fs::chown(&key, nobody, None).is_ok() {
+        let why = start_ssh(&services, "sshd").await.unwrap_err();
+        assert!(why.contains("belongs to another user"), "{why}");
+        std::os::unix::fs::chown(&key, Some(0), None).unwrap();
+    }
+    start_ssh(&services, "sshd").await.unwrap();
 }
 
 /// Runs a program that has to succeed, and returns its standard output.
