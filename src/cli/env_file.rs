@@ -22,6 +22,8 @@ pub(super) fn announce(env: &Environment, arguments: &Arguments, config: &FileCo
     if let Some(why) = file.disregard() {
         // A server that the command line names needs nothing from a file that only names it too.
         match named {
+            // The command fails, and says why.
+            None if file.is_open_to_writers() => {}
             None => warn(&format!("{path} is ignored: {why}{}", used_instead(env, config))),
             Some(_) if matches!(why, Disregard::Distrusted(_)) => warn(&format!("{path} is ignored: {why}")),
             Some(_) => {}

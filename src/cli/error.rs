@@ -64,9 +64,9 @@ impl From<ConfigError> for CliError {
             | ConfigError::NotInKeyring { .. } => ExitStatus::Refused,
             _ => ExitStatus::Usage,
         };
-        let is_readable = matches!(error, ConfigError::Readable { .. });
+        let is_open = matches!(error, ConfigError::Readable { .. } | ConfigError::Writable { .. });
         let error = CliError::new(exit, error);
-        match is_readable {
+        match is_open {
             true => error.hint("--endpoint local needs no such file: it runs the code on this machine"),
             false => error,
         }

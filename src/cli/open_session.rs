@@ -16,7 +16,7 @@ use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
-use crate::terminal::{self, Screen};
+use crate::terminal::Screen;
 use bai_client::{Capability, ComputeSession};
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
@@ -68,14 +68,13 @@ async fn attach_and_run(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let display = display::for_script(open.media_dir.as_deref(), context)?;
     let server = Server::find(context).await?;
     let session = super::commands::find(context, &server, name).await?;
     let info = session.info().await?;
     let image = info.image().unwrap_or_default().to_owned();
     let existing = OpenedSession { session, is_new: false, image, creation_note: None };
-    let mut signals = StopSignals::with(fatal)?;
+    let mut signals = StopSignals::listen()?;
     let exit = run_in_place(&existing, code, open, context, display, &mut signals).await;
     server.close().await;
     exit
@@ -87,7 +86,6 @@ async fn run_code(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&open.creation);
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
@@ -95,7 +93,7 @@ async fn run_code(
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();
-    let mut signals = StopSignals::with(fatal)?;
+    let mut signals = StopSignals::listen()?;
     let opened = open_in_place(&server, request, context, &mut signals).await;
     // If the server refuses us, it has created no session, and would also refuse to destroy one.
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);

@@ -26,8 +26,8 @@ pub(super) async fn open(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let (server, found) = find(flags, context).await?;
+    let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let new_name = if found.is_none() { Some(session_name::generate()) } else { None };
     let exit =
         run_terminal(&server, found, new_name.as_deref(), flags, open, &context.config, &mut fatal).await;

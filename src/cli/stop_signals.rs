@@ -1,9 +1,9 @@
 //! The signals that stop a command without a prompt: Ctrl-C, SIGTERM and SIGHUP. A command makes one [`StopSignals`] before
-//! its first wait and hands it on, so that a signal that comes between two waits is not lost.
+//! it creates or uses a session and hands it on, so that a signal that comes between two waits is not lost.
 
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use crate::terminal::{FatalSignal, FatalSignals};
+use crate::terminal::{FatalSignal, FatalSignals, listen_fatal};
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -36,13 +36,15 @@ pub(super) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Adds Ctrl-C to the fatal signals. Before this call Ctrl-C ends the program.
+    /// Listens from now on. Before this call each of the signals ends the program at once, so it is made when there is something
+    /// to put in order first, and not while a server is waited for.
     ///
     /// # Errors
-    /// When the runtime cannot register the signal.
-    pub(super) fn with(fatal: FatalSignals) -> Result<Self, CliError> {
-        let interrupts = Interrupts::listen().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
-        Ok(Self { interrupts, fatal: Some(fatal) })
+    /// When the runtime cannot register the signals.
+    pub(super) fn listen() -> Result<Self, CliError> {
+        let failed = |error| CliError::new(ExitStatus::Failed, error);
+        let fatal = listen_fatal().map_err(failed)?;
+        Ok(Self { interrupts: Interrupts::listen().map_err(failed)?, fatal: Some(fatal) })
     }
 
     /// Ctrl-C for one of several parts of the command that run at the same time. It includes a Ctrl-C that this value has not

@@ -100,6 +100,12 @@ impl EnvFile {
         self.distrust.is_none() && self.has_sign()
     }
 
+    /// Whether it would count, but for its permissions. The user has meant it to, so running the code elsewhere would be a
+    /// surprise.
+    pub fn is_open_to_writers(&self) -> bool {
+        self.distrust == Some(Distrust::Writable) && self.has_sign() && self.endpoint().is_some()
+    }
+
     fn has_sign(&self) -> bool {
         SIGNS.iter().any(|sign| self.get(sign).is_some())
     }

@@ -72,10 +72,14 @@ impl Environment {
     /// The endpoint that the environment names: the exported one, else that of the `.env` file.
     ///
     /// # Errors
-    /// [`ConfigError::TwoPlaces`] when the file names the endpoint and keys are exported.
+    /// [`ConfigError::TwoPlaces`] when the file names the endpoint and keys are exported; [`ConfigError::Writable`] when other
+    /// users can write it.
     pub fn endpoint(&self) -> Result<Option<String>, ConfigError> {
         if let Some(exported) = self.backend("ENDPOINT") {
             return Ok(Some(exported));
+        }
+        if let Some(file) = self.file.as_ref().filter(|file| file.is_open_to_writers()) {
+            return Err(ConfigError::Writable { path: file.path().to_owned() });
         }
         let Some(file) = self.counting_file() else { return Ok(None) };
         match (file.endpoint(), self.exported_identity()) {

@@ -160,6 +160,12 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// A `.env` file of this user has a server and keys, and other users may write it.
+    #[error("{} chooses the server and other users can write it; run: chmod 600 {}", path.display(), path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another user can have written a file that decides where code and keys go.
     #[error("{} is not trusted: {why}{}", path.display(), remedy(*why, path))]
     Distrusted {

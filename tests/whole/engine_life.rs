@@ -8,6 +8,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -36,6 +37,27 @@ fn an_engine_that_is_stopped_is_waited_for_and_keeps_its_variables() {
     assert_eq!(output, "42\n");
     assert!(child.wait().unwrap().success());
     assert_eq!(sandbox.engines().len(), 1);
+}
+
+#[test]
+fn the_first_signal_ends_a_wait_for_an_engine() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "kept = 42", "python"]).expect(0, "");
+    signal_engine(&sandbox, Signal::SIGSTOP);
+    for (signal, arguments) in [
+        (Signal::SIGTERM, &["-t", "work", "-c", "print(kept)", "python"][..]),
+        (Signal::SIGHUP, &["run", "-t", "work", "python", "--exec", "echo ran"]),
+        (Signal::SIGTERM, &["attach", "work"]),
+        (Signal::SIGHUP, &["pty", "work", "--raw"]),
+    ] {
+        let mut child = sandbox.command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains("does not answer yet"), "{arguments:?}: {line}");
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal as i32), "{arguments:?}");
+    }
+    signal_engine(&sandbox, Signal::SIGCONT);
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn a_byte_order_mark_or_another_encoding_does_not_hide_a_file() {
 }
 
 #[test]
-fn a_file_that_others_can_write_is_ignored_with_a_line() {
+fn a_file_that_others_can_write_ends_what_needs_it_and_one_of_others_is_ignored() {
     let lab = Lab::new();
     let text = lab.text("http://127.0.0.1:1", true);
     put(&lab.sandbox, &text);
@@ -189,9 +189,20 @@ fn a_file_that_others_can_write_is_ignored_with_a_line() {
         runs_here(&lab.sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]));
         assert!(!lab.sandbox.run(&["themes"]).stderr.contains(".env"));
     };
-    for mode in [0o620, 0o602, 0o666] {
+    for mode in [0o620, 0o602, 0o664, 0o666] {
         set_mode(&path, mode);
-        expect_ignored("other users can write it");
+        for arguments in [&CODE[..], &["ls"], &["run", "bash", "--exec", "echo ran"]] {
+            let run = lab.sandbox.run(arguments);
+            run.expect(2, "");
+            let sentence =
+                format!("{} chooses the server and other users can write it; run: chmod 600", path.display());
+            assert!(
+                run.stderr.contains(&sentence) && run.stderr.contains("--endpoint local"),
+                "{}",
+                run.stderr
+            );
+        }
+        runs_here(&lab.sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]));
     }
     set_mode(&path, 0o600);
     if chown(&path, Some(65534), None).is_err() {

@@ -148,7 +148,7 @@ impl ComputeSession {
         let by_command = |file: &Outgoing| {
             file.size >= UPLOAD_LIMIT
                 || links.contains(&file.to)
-                || !any_name && !multipart::is_plain(&file.to)
+                || !any_name && !multipart::is_stored_everywhere(&file.to)
         };
         let (large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(by_command);
         let mut late = LatePermissions::default();

@@ -20,7 +20,6 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script, session_environment};
-use crate::terminal;
 use bai_client::{
     Api, Cell, ComputeSession, Created, Progress, Script, UploadOptions, UploadRecord, Uploaded,
 };
@@ -76,13 +75,12 @@ impl RunPlan {
 /// Runs the files, or the code.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Result<ExitStatus, CliError> {
     let (plan, cases) = plan(flags).await?;
-    let fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&flags.creation);
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(flags.media_dir.as_deref(), context)?;
     let server = Server::open_for_uploads(context, creation::outlives(&flags.creation)).await?;
     server.api.version().await?;
-    let mut signals = StopSignals::with(fatal)?;
+    let mut signals = StopSignals::listen()?;
     let left_out = transfer::exit_status(plan.files.left_out.len());
     let exit = match cases.as_slice() {
         [case] => {
