@@ -28,6 +28,7 @@ mod lost_sessions;
 mod media;
 mod named_links;
 mod pane;
+mod planted_links;
 mod private_folders;
 mod process_cleanup;
 mod prompt;

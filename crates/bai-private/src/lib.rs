@@ -20,14 +20,16 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
+mod folder;
 pub mod removal;
 pub mod tcp;
 mod temporary;
 pub mod trust;
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+pub use folder::{UnsafeFolder, create_folder};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use tempfile::NamedTempFile;
 pub use temporary::{TemporaryFolder, remove_abandoned};
@@ -39,21 +41,6 @@ const STICKY: u32 = 0o1000;
 /// Whether this is the id of the user as whom this process acts.
 pub fn is_own_user(uid: u32) -> bool {
     uid == nix::unistd::geteuid().as_raw()
-}
-
-/// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users, except one
-/// that all users share, such as `/tmp`: its sticky bit says so.
-///
-/// # Errors
-/// Errors of the file system, such as for a folder of another user that is open to others.
-pub fn create_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
-    let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 || mode & STICKY != 0 {
-        Ok(())
-    } else {
-        std::fs::set_permissions(path, Permissions::from_mode(FOLDER))
-    }
 }
 
 /// Replaces a file atomically by one that only its owner may access. Makes its folder with [`create_folder`].

@@ -131,6 +131,13 @@ fn remove_if_abandoned(path: &Path) {
     }
 }
 
+/// Whether this is a folder as [`TemporaryFolder`] makes it, of this user.
+pub(crate) fn is_temporary(path: &Path, metadata: &fs::Metadata) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_named = name.starts_with(BEGINNING) && name.ends_with(ENDING);
+    is_named && metadata.is_dir() && trust::check(metadata).is_none()
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)

@@ -94,3 +94,59 @@ fn a_file_is_trusted_by_its_owner_and_its_mode() {
         assert!(open_file(&path).is_err());
     }
 }
+
+/// The path and the reason of a refusal.
+fn refused(path: &Path) -> (std::path::PathBuf, Distrust) {
+    let error = create_folder(path).unwrap_err();
+    let folder = error.into_inner().unwrap().downcast::<UnsafeFolder>().unwrap();
+    (folder.path, folder.why)
+}
+
+#[test]
+fn a_link_of_the_user_is_followed_and_its_target_keeps_its_mode() {
+    let root = TemporaryFolder::new().unwrap();
+    let target = root.path().join("disk");
+    std::fs::create_dir(&target).unwrap();
+    std::fs::set_permissions(&target, Permissions::from_mode(0o755)).unwrap();
+    let link = root.path().join("state");
+    std::os::unix::fs::symlink("../disk", root.path().join("nowhere")).unwrap();
+    std::os::unix::fs::symlink("disk", &link).unwrap();
+    create_folder(&link).unwrap();
+    create_folder(&link.join("../state/engine")).unwrap();
+    assert_eq!((mode(&target), mode(&target.join("engine"))), (0o755, 0o700));
+    assert!(create_folder(&root.path().join("nowhere")).is_err());
+    // All users can replace what is in it.
+    std::fs::set_permissions(&target, Permissions::from_mode(0o777)).unwrap();
+    for path in [link.clone(), link.join("engine")] {
+        assert_eq!(refused(&path), (target.clone(), Distrust::Writable));
+    }
+    assert_eq!(mode(&target), 0o777);
+}
+
+#[test]
+fn what_another_user_can_replace_is_refused_and_stays_as_it_is() {
+    let root = TemporaryFolder::new().unwrap();
+    let ours = root.path().join("ours");
+    let middle = root.path().join("middle");
+    for folder in [&ours, &middle] {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    }
+    let link = middle.join("link");
+    std::os::unix::fs::symlink(&ours, &link).unwrap();
+    for (mode, is_refused) in [(0o777, true), (0o1777, false), (0o775, false)] {
+        std::fs::set_permissions(&middle, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(create_folder(&middle.join("new")).is_err(), is_refused, "{mode:o}");
+        assert_eq!(create_folder(&link).is_err(), is_refused, "{mode:o}");
+    }
+    // Only the administrator can give files away.
+    if std::os::unix::fs::lchown(&link, Some(65534), None).is_ok() {
+        assert_eq!(refused(&link), (link.clone(), Distrust::Link));
+        assert_eq!(refused(&link.join("new")), (link.clone(), Distrust::Link));
+        chown(&middle, Some(65534), None).unwrap();
+        assert_eq!(refused(&middle), (middle.clone(), Distrust::Owner));
+        assert_eq!(refused(&middle.join("new")), (middle.clone(), Distrust::Owner));
+        assert_eq!(refused(&link), (middle.clone(), Distrust::Owner));
+    }
+    assert_eq!((mode(&ours), std::fs::read_dir(&ours).unwrap().count()), (0o755, 0));
+}

@@ -16,6 +16,8 @@ pub enum Distrust {
     Writable,
     /// All users may put another file in its place.
     Folder,
+    /// It is a symbolic link that another user has made.
+    Link,
     /// Other users may read it.
     Readable,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Distrust {
             Distrust::Owner => "it belongs to another user",
             Distrust::Writable => "other users can write it",
             Distrust::Folder => "other users can write its folder",
+            Distrust::Link => "it is a symbolic link of another user",
             Distrust::Readable => "other users can read it",
         })
     }
@@ -68,7 +71,12 @@ fn check_folder(path: &Path) -> Option<Distrust> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A folder that is gone again holds no file for the next reader.
     let mode = std::fs::metadata(folder).ok()?.mode();
-    (mode & 0o002 != 0 && mode & 0o1000 == 0).then_some(Distrust::Folder)
+    is_open_to_all(mode).then_some(Distrust::Folder)
+}
+
+/// Whether all users may replace what is in a folder of this mode.
+pub(crate) fn is_open_to_all(mode: u32) -> bool {
+    mode & 0o002 != 0 && mode & crate::STICKY == 0
 }
 
 /// Opens a regular file. Opening a pipe would wait for its other end, so pipes are refused, as are folders and devices.
