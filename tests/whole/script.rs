@@ -128,9 +128,38 @@ fn the_version_is_chosen_by_the_tag() {
 #[test]
 fn variables_of_the_session_are_set_and_our_secrets_are_not() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("BACKEND_SECRET_KEY", "hush");
-    let code = "import os; print(os.environ['GREETING'], 'BACKEND_SECRET_KEY' in os.environ)";
-    sandbox.run(&["-e", "GREETING=hello = world", "-c", code, "python"]).expect(0, "hello = world False\n");
+    for prefix in ["BACKEND", "SORNA"] {
+        for name in ["ACCESS_KEY", "SECRET_KEY", "USER", "PASSWORD", "OTP"] {
+            sandbox.set(&format!("{prefix}_{name}"), "hush");
+        }
+    }
+    // The settings of other programs stay.
+    sandbox.set("BACKEND_USER_SERVICE", "here");
+    let code = "import os; print(os.environ['GREETING'], [*os.environ.values()].count('hush'), os.environ['BACKEND_USER_SERVICE'])";
+    let greeting = "GREETING=hello = world";
+    sandbox
+        .run(&["--endpoint", "local", "-e", greeting, "-c", code, "python"])
+        .expect(0, "hello = world 0 here\n");
+    let step = "env | grep -c =hush; echo $GREETING";
+    sandbox
+        .run(&["--endpoint", "local", "-q", "run", "python", "--exec", step, "-e", greeting])
+        .expect(0, "0\nhello = world\n");
+    // What the command line names is the session's own.
+    let step = "env | grep -c -e =me -e =hush";
+    let own = [
+        "--endpoint",
+        "local",
+        "-q",
+        "run",
+        "python",
+        "--exec",
+        step,
+        "-e",
+        "BACKEND_USER=me",
+        "-e",
+        "BACKEND_OTP",
+    ];
+    sandbox.run(&own).expect(0, "2\n");
 }
 
 #[test]

@@ -9,6 +9,14 @@ pub fn variable(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<S
     value("BACKEND").or_else(|| value("SORNA"))
 }
 
+/// Whether a variable says who the user is, or proves it. Code of a session must not see it.
+pub fn is_of_login(variable: &str) -> bool {
+    const SECRETS: [&str; 4] = ["ACCESS_KEY", "SECRET_KEY", "PASSWORD", "OTP"];
+    let name = variable.strip_prefix("BACKEND_").or_else(|| variable.strip_prefix("SORNA_"));
+    // Names such as `SECRET_KEY_OLD` and `PASSWORD_FILE` lead to secrets, too.
+    name.is_some_and(|name| name == "USER" || SECRETS.iter().any(|secret| name.starts_with(secret)))
+}
+
 /// A value as a boolean: `y yes t true on 1` in any case mean true, anything else false.
 pub fn is_true(value: &str) -> bool {
     ["y", "yes", "t", "true", "on", "1"].contains(&value.to_ascii_lowercase().as_str())
@@ -36,6 +44,19 @@ mod tests {
         assert_eq!(variable(lookup, "GROUP").as_deref(), Some("new"));
         assert_eq!(variable(lookup, "DOMAIN").as_deref(), Some("d"));
         assert_eq!(variable(lookup, "ENDPOINT"), None);
+    }
+
+    #[test]
+    fn variables_of_a_login_are_known_with_both_prefixes() {
+        for name in
+            ["BACKEND_USER", "SORNA_PASSWORD", "BACKEND_OTP", "SORNA_ACCESS_KEY", "BACKEND_SECRET_KEY_OLD"]
+        {
+            assert!(is_of_login(name), "{name}");
+        }
+        for name in ["USER", "BACKEND_USER_SERVICE", "BACKEND_ENDPOINT", "BACKENDAI_ACCESS_KEY", "SECRET_KEY"]
+        {
+            assert!(!is_of_login(name), "{name}");
+        }
     }
 
     #[test]

@@ -228,10 +228,6 @@ pub(super) fn describe_end(status: &ExitStatus) -> (i32, String) {
     }
 }
 
-/// Our variables that user code must not see.
-const SECRET_PREFIXES: [&str; 4] =
-    ["BACKEND_SECRET_KEY", "BACKEND_ACCESS_KEY", "SORNA_SECRET_KEY", "SORNA_ACCESS_KEY"];
-
 /// Our environment without secrets, with the session's own variables on top, and with a language's defaults for
 /// variables that are not set.
 pub(super) fn environment(
@@ -239,11 +235,11 @@ pub(super) fn environment(
     defaults: &[(&str, &str)],
     remove: &[&str],
 ) -> Vec<(OsString, OsString)> {
-    let secret = |name: &OsString| {
+    let is_removed = |name: &OsString| {
         let name = name.to_string_lossy();
-        SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || remove.contains(&name.as_ref())
+        bai_protocol::environment::is_of_login(&name) || remove.contains(&name.as_ref())
     };
-    let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !secret(name)).collect();
+    let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !is_removed(name)).collect();
     let extra = extra
         .iter()
         .filter(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));

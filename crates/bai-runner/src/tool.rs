@@ -1,9 +1,9 @@
 //! Interpreters and compilers of this machine, with their versions. They are run to print their version, with a time
 //! limit. The answer is remembered until the file changes.
 
-use super::dispositions;
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
+use super::{dispositions, process};
 use bai_protocol::language::Language;
 use bai_protocol::machine_limit::MachineLimit;
 use std::collections::HashMap;
@@ -190,6 +190,7 @@ pub(super) fn limit() -> Option<MachineLimit> {
 
 fn ask_now(executable: &Path, args: &[&str]) -> io::Result<String> {
     let mut command = Command::new(executable);
+    command.env_clear().envs(process::environment(&[], &[], &[]));
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     dispositions::by_default(&mut command);
     let mut child = command.spawn()?;
