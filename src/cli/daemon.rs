@@ -31,8 +31,10 @@ const HINT: &str = "hint: ";
 const LOG_LIMIT: u64 = 64 << 10;
 /// A file that a shell can source to use the engine.
 const SHELL_FILE: &str = "env.sh";
-/// An engine that has a state file of another version for this long is one of another version.
-const FOREIGN: Duration = Duration::from_secs(1);
+/// What ends an engine that cannot be used.
+const STOPS: &str = "bai-repl serve --stop stops it and its sessions";
+/// A state file that cannot be read for this long is not repaired by its engine.
+const BEYOND_REPAIR: Duration = Duration::from_secs(1);
 /// The user is told about a wait that is longer.
 const LONG: Duration = Duration::from_secs(2);
 /// How often it is checked whether an engine that starts or ends has come further.
@@ -45,10 +47,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
         let hint = match &error {
-            DaemonError::OtherVersion { pid, .. } => Some(match pid {
-                Some(pid) => format!("end it with that version, or by: kill {pid}"),
-                None => "end it with that version".to_owned(),
-            }),
+            DaemonError::OtherVersion { .. } | DaemonError::Damaged { .. } => Some(STOPS),
             _ => None,
         };
         let error = CliError::new(ExitStatus::Failed, error);
@@ -103,9 +102,9 @@ async fn search(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let began = Instant::now();
     while daemon::is_running(folder)? {
-        match daemon::read(folder)? {
-            Some(found) if found.answers().await => return Ok(Some(found)),
-            None if began.elapsed() > FOREIGN => daemon::check_version(folder)?,
+        match daemon::read(folder) {
+            Ok(Some(found)) if found.answers().await => return Ok(Some(found)),
+            Ok(None) | Err(_) if began.elapsed() > BEYOND_REPAIR => daemon::check_state(folder)?,
             _ => {}
         }
         interval.tick().await;
@@ -127,9 +126,10 @@ fn why_waiting(folder: &Path) -> String {
 
 /// The engine of the folder in a sentence for people.
 fn named(folder: &Path) -> String {
-    match daemon::read(folder) {
-        Ok(Some(found)) => format!("the background engine, process {},", found.pid),
-        _ => "the background engine".to_owned(),
+    let told = || daemon::read(folder).ok()?.map(|found| found.pid.to_string());
+    match daemon::holding_process(folder).map(|process| process.to_string()).or_else(told) {
+        Some(process) => format!("the background engine, process {process},"),
+        None => "the background engine".to_owned(),
     }
 }
 
@@ -230,8 +230,9 @@ async fn run_or_stop(context: &CommandContext, options: &Serve) -> Result<ExitSt
     }
     let folder = paths.engine_dir();
     let Some(mut claim) = daemon::claim(&folder)? else {
-        return Err(CliError::new(ExitStatus::Refused, format!("{} is already running", named(&folder)))
-            .hint("bai-repl serve --stop stops it and its sessions"));
+        return Err(
+            CliError::new(ExitStatus::Refused, format!("{} is already running", named(&folder))).hint(STOPS)
+        );
     };
     let workdirs = match &options.workdir {
         Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
@@ -279,26 +280,47 @@ fn announce(folder: &Path, claim: &Claim, engine: &Engine, for_others: bool) -> 
         CliError::new(ExitStatus::Failed, format!("cannot write into {}: {error}", folder.display()))
     };
     if for_others {
-        let line = |(name, value)| format!("export {name}='{value}'\n");
-        let text: String = engine.client_environment().into_iter().map(line).collect();
+        let text = shell_text(engine);
         bai_private::replace_cache(&folder.join(SHELL_FILE), text.as_bytes()).map_err(failed)?;
     }
-    claim.announce(&DaemonInfo {
+    claim.announce(&state(folder, engine))?;
+    Ok(())
+}
+
+/// What the state file tells.
+fn state(folder: &Path, engine: &Engine) -> DaemonInfo {
+    DaemonInfo {
         socket: engine.socket().unwrap_or(folder).to_owned(),
         endpoint: engine.endpoint(),
         keypair: engine.keypair().clone(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: engine.instance().to_owned(),
-    })?;
-    Ok(())
+    }
 }
 
-/// Keeps the claim, and writes the files again that were removed.
+/// What is in the file that a shell can source.
+fn shell_text(engine: &Engine) -> String {
+    let line = |(name, value)| format!("export {name}='{value}'\n");
+    engine.client_environment().into_iter().map(line).collect()
+}
+
+/// Whether the file that a shell can source is as it was written.
+fn is_shell_file_whole(folder: &Path, engine: &Engine) -> bool {
+    let mut found = Vec::new();
+    let text = shell_text(engine);
+    let limit = text.len() as u64 + 1;
+    bai_private::open_file(&folder.join(SHELL_FILE))
+        .and_then(|file| file.take(limit).read_to_end(&mut found))
+        .is_ok_and(|_| found == text.as_bytes())
+}
+
+/// Keeps the claim, and writes the files again that were removed or damaged.
 async fn stay_announced(folder: &Path, claim: &mut Claim, engine: &Engine, for_others: bool) -> Infallible {
     loop {
         claim.disturbed().await;
-        let is_complete = claim.is_announced() && (!for_others || folder.join(SHELL_FILE).exists());
+        let is_complete = claim.is_announced(&state(folder, engine))
+            && (!for_others || is_shell_file_whole(folder, engine));
         if !is_complete && let Err(error) = announce(folder, claim, engine, for_others) {
             error.report();
         }
@@ -318,19 +340,19 @@ async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, Cli
         let mut interval = tokio::time::interval(LOOK_AGAIN);
         let began = Instant::now();
         while daemon::is_running(&folder)? {
-            let is_late = began.elapsed() > FOREIGN;
-            if pid.is_none() && is_late {
-                daemon::check_version(&folder)?;
-            }
             // An engine that starts is announced soon; one that ends needs no signal.
-            if pid.is_none()
-                && (is_late || daemon::read(&folder)?.is_some())
-                && let Some(process) = daemon::process(&folder).await?
-            {
-                kill(Pid::from_raw(process), Signal::SIGTERM).map_err(|error| failed(&error))?;
-                // A process that is stopped gets its signals when it goes on.
-                let _ = kill(Pid::from_raw(process), Signal::SIGCONT);
-                pid = Some(process);
+            let is_late = began.elapsed() > BEYOND_REPAIR;
+            if pid.is_none() && (is_late || daemon::read(&folder).is_ok_and(|found| found.is_some())) {
+                match daemon::process(&folder).await? {
+                    Some(process) => {
+                        kill(Pid::from_raw(process), Signal::SIGTERM).map_err(|error| failed(&error))?;
+                        // A process that is stopped gets its signals when it goes on.
+                        let _ = kill(Pid::from_raw(process), Signal::SIGCONT);
+                        pid = Some(process);
+                    }
+                    None if is_late => daemon::check_state(&folder)?,
+                    None => {}
+                }
             }
             interval.tick().await;
         }

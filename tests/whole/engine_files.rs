@@ -6,6 +6,7 @@ use bai_testkit::{FakeTerminal, PROMPT, Sandbox, leave_out, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// The folder of the sandbox's background engine.
@@ -53,6 +54,29 @@ fn an_engine_makes_its_files_again() {
 }
 
 #[test]
+fn an_engine_repairs_its_state_file() {
+    let Some(sandbox) = Sandbox::of_another_user() else { return };
+    let engine = with_variable(&sandbox);
+    let path = folder(&sandbox).join("engine.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    let other_pid = text.replace(&format!("\"pid\":{engine}"), "\"pid\":1");
+    let other_form = text.replace("socket", "place");
+    assert!(other_pid != text && other_form != text);
+    for damage in ["", "{}", "[", &other_pid, &other_form] {
+        std::fs::write(&path, damage).unwrap();
+        expect_kept(&sandbox, engine);
+        wait_until("the repair", || std::fs::read_to_string(&path).is_ok_and(|found| found == text));
+    }
+    for open in [0o000, 0o644] {
+        mode(open);
+        expect_kept(&sandbox, engine);
+    }
+    sandbox.run(&["serve", "--stop"]).expect_code(0);
+    assert!(sandbox.engines().is_empty());
+}
+
+#[test]
 fn an_engine_with_a_tcp_address_keeps_the_file_for_other_clients() {
     let sandbox = Sandbox::new();
     let engine = Daemon::start(&sandbox);
@@ -62,6 +86,8 @@ fn an_engine_with_a_tcp_address_keeps_the_file_for_other_clients() {
     wait_until("the file", || file.exists());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     assert!(text.contains(&engine.endpoint()));
+    std::fs::write(&file, "export").unwrap();
+    wait_until("the repair", || std::fs::read_to_string(&file).is_ok_and(|found| found == text));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! of named sessions are lost.
 
 use super::daemon::Daemon;
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, leave_out};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::unistd::Pid;
@@ -131,16 +131,32 @@ fn a_lost_session_without_files_is_mentioned_once() {
 
 #[test]
 fn an_engine_whose_state_cannot_be_read_is_not_waited_for_without_end() {
-    let sandbox = Sandbox::new();
-    sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
-    let state = sandbox.home().join(".local/state/bai-repl/engine/engine.json");
-    let text = std::fs::read_to_string(&state).unwrap();
-    std::fs::write(&state, text.replace("socket", "place")).unwrap();
-    for arguments in [&["ls"][..], &["-t", "work", "-c", "1", "python"], &["serve", "--stop"]] {
-        let refused = sandbox.run(arguments);
-        refused.expect_code(1);
-        assert!(refused.stderr.contains("another version"), "{refused:?}");
-        assert!(refused.stderr.contains(&format!("process {}", sandbox.engines()[0])), "{refused:?}");
+    if !cfg!(target_os = "linux") {
+        return leave_out("Linux");
+    }
+    for (text, words) in [
+        ("", "is damaged"),
+        ("{}", "is damaged"),
+        (r#"{"pid": 1, "version": "999.0.0"}"#, "is of another version"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.run(&["-t", "work", "-p", "1", "python"]).expect(0, "1\n");
+        // It cannot repair the file.
+        signal_engine(&sandbox, Signal::SIGSTOP);
+        let engine = sandbox.engines()[0];
+        let state = sandbox.home().join(".local/state/bai-repl/engine/engine.json");
+        std::fs::write(&state, text).unwrap();
+        for arguments in [&["ls"][..], &["-t", "work", "-c", "1", "python"]] {
+            let refused = sandbox.run(arguments);
+            refused.expect_code(1);
+            for words in [words, &format!("process {engine},"), "bai-repl serve --stop"] {
+                assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+            }
+        }
+        let stopped = sandbox.run(&["serve", "--stop"]);
+        stopped.expect_code(0);
+        assert!(stopped.stderr.contains(&format!("process {engine},")), "{stopped:?}");
+        assert!(sandbox.engines().is_empty());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tells when entries of a folder may have been removed or replaced: programs that clean up, and people, remove files that
+//! Tells when entries of a folder may have been removed, replaced or changed: programs that clean up, and people, do that to files that
 //! are in use. What has to be done about it is decided by who watches.
 //!
 //! Linux reports the changes of a folder. What it does not report, and all changes on other systems, are found by a look
@@ -81,6 +81,8 @@ mod reports {
             let Some(queue) = &self.queue else { return false };
             let changes = AddWatchFlags::IN_DELETE
                 | AddWatchFlags::IN_MOVE
+                | AddWatchFlags::IN_CLOSE_WRITE
+                | AddWatchFlags::IN_ATTRIB
                 | AddWatchFlags::IN_DELETE_SELF
                 | AddWatchFlags::IN_MOVE_SELF
                 | AddWatchFlags::IN_ONLYDIR;

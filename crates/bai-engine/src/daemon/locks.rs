@@ -45,7 +45,7 @@ impl Claim {
         std::mem::forget(self.life);
     }
 
-    /// Waits until files of the folder may have been removed or replaced. The claim holds afterwards. Must be called on a
+    /// Waits until files of the folder may have been removed, replaced or changed. The claim holds afterwards. Must be called on a
     /// tokio runtime.
     pub async fn disturbed(&mut self) {
         loop {
@@ -116,7 +116,7 @@ pub fn is_running(folder: &Path) -> Result<bool, DaemonError> {
 
 /// The id of the process that holds the lock of the engine in `folder`. `None` if there is none, if the process belongs to another
 /// user or machine, and on systems other than Linux, which do not tell.
-pub(super) fn holding_process(folder: &Path) -> Option<i32> {
+pub fn holding_process(folder: &Path) -> Option<i32> {
     holder::of(&folder.join(LIFE_FILE))
 }
 

@@ -4,7 +4,7 @@
 //! Its folder belongs to the user alone. A lock there tells whether it lives (`locks`), and the state file tells where it
 //! is and with which keys. A program that finds the lock and no state file has found an engine that starts or ends.
 //!
-//! These files can be removed under a living engine. It makes them again ([`Claim::disturbed`]).
+//! These files can be removed or damaged under a living engine. It makes them again ([`Claim::disturbed`]).
 
 mod holder;
 mod locks;
@@ -13,7 +13,7 @@ use super::keypair::Keypair;
 use super::listeners::prepare;
 use super::session_folders;
 use bai_protocol::machine_limit::explain_or;
-pub use locks::{Claim, StartLock, claim, is_running, lock_start};
+pub use locks::{Claim, StartLock, claim, holding_process, is_running, lock_start};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -61,7 +61,15 @@ pub enum DaemonError {
     OtherVersion {
         /// The state file.
         path: PathBuf,
-        /// The process of the engine, if the file tells it.
+        /// The process of the engine, if the system or the file tells it.
+        pid: Option<u32>,
+    },
+    /// The file is not one that an engine has written.
+    #[error("the state file {} of the background engine{} is damaged", path.display(), in_words(*pid))]
+    Damaged {
+        /// The state file.
+        path: PathBuf,
+        /// The process of the engine, if the system tells it.
         pid: Option<u32>,
     },
     /// Another user could have written or read it.
@@ -74,7 +82,7 @@ pub enum DaemonError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct OnDisk {
     socket: PathBuf,
     endpoint: String,
@@ -83,6 +91,25 @@ struct OnDisk {
     pid: u32,
     version: String,
     instance: String,
+}
+
+impl From<&DaemonInfo> for OnDisk {
+    fn from(daemon: &DaemonInfo) -> Self {
+        OnDisk {
+            socket: daemon.socket.clone(),
+            endpoint: daemon.endpoint.clone(),
+            access_key: daemon.keypair.access_key().to_owned(),
+            secret_key: daemon.keypair.secret_key().expose_secret().to_owned(),
+            pid: daemon.pid,
+            version: daemon.version.clone(),
+            instance: daemon.instance.clone(),
+        }
+    }
+}
+
+/// What is in a state file; `None` if this version cannot read it.
+fn parse(text: &str) -> Option<OnDisk> {
+    serde_json::from_str(text).ok()
 }
 
 /// The folder of the sessions' folders.
@@ -101,24 +128,16 @@ impl Claim {
     /// # Errors
     /// When the folder cannot be written.
     pub fn announce(&self, daemon: &DaemonInfo) -> Result<(), DaemonError> {
-        let on_disk = OnDisk {
-            socket: daemon.socket.clone(),
-            endpoint: daemon.endpoint.clone(),
-            access_key: daemon.keypair.access_key().to_owned(),
-            secret_key: daemon.keypair.secret_key().expose_secret().to_owned(),
-            pid: daemon.pid,
-            version: daemon.version.clone(),
-            instance: daemon.instance.clone(),
-        };
         let path = self.folder().join(STATE_FILE);
         let io = |source| DaemonError::Io { path: path.clone(), source };
-        let text = serde_json::to_vec(&on_disk).map_err(|error| io(error.into()))?;
+        let text = serde_json::to_vec(&OnDisk::from(daemon)).map_err(|error| io(error.into()))?;
         bai_private::replace_cache(&path, &text).map_err(io)
     }
 
-    /// Whether there is a state file.
-    pub fn is_announced(&self) -> bool {
-        self.folder().join(STATE_FILE).exists()
+    /// Whether the state file tells others of this engine.
+    pub fn is_announced(&self, daemon: &DaemonInfo) -> bool {
+        let text = read_text(self.folder()).ok().flatten();
+        text.is_some_and(|text| parse(&text).is_some_and(|found| found == OnDisk::from(daemon)))
     }
 
     /// Removes the state file, of this engine or of one that has died. The engine can still end its sessions then.
@@ -140,7 +159,7 @@ impl Claim {
 /// # Errors
 /// As [`read`].
 pub async fn process(folder: &Path) -> Result<Option<i32>, DaemonError> {
-    match locks::holding_process(folder) {
+    match holding_process(folder) {
         Some(process) => Ok(Some(process)),
         None => match read(folder)? {
             Some(found) => Ok(found.listening_process().await),
@@ -155,7 +174,7 @@ pub async fn process(folder: &Path) -> Result<Option<i32>, DaemonError> {
 /// When the file belongs to another user, or other users may read it.
 pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     let text = read_text(folder)?;
-    let Some(on_disk) = text.and_then(|text| serde_json::from_str::<OnDisk>(&text).ok()) else {
+    let Some(on_disk) = text.and_then(|text| parse(&text)) else {
         return Ok(None);
     };
     Ok(Some(DaemonInfo {
@@ -169,19 +188,22 @@ pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
 }
 
 /// Checks that this version can read the state file in `folder`, if there is one. An engine that starts removes the file of an
-/// earlier one, so the answer counts only when it lasts.
+/// earlier one, and one that runs repairs it, so the answer counts only when it lasts.
 ///
 /// # Errors
-/// [`DaemonError::OtherVersion`], or as [`read`].
-pub fn check_version(folder: &Path) -> Result<(), DaemonError> {
-    match read_text(folder)? {
-        Some(text) if serde_json::from_str::<OnDisk>(&text).is_err() => {
-            let state = serde_json::from_str::<serde_json::Value>(&text).ok();
-            let pid = state.and_then(|state| state.get("pid")?.as_u64()?.try_into().ok());
-            Err(DaemonError::OtherVersion { path: folder.join(STATE_FILE), pid })
+/// [`DaemonError::OtherVersion`], [`DaemonError::Damaged`], or as [`read`].
+pub fn check_state(folder: &Path) -> Result<(), DaemonError> {
+    let Some(text) = read_text(folder)?.filter(|text| parse(text).is_none()) else { return Ok(()) };
+    let (path, pid) = (folder.join(STATE_FILE), holding_process(folder).and_then(|pid| pid.try_into().ok()));
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let version = state.get("version").and_then(serde_json::Value::as_str);
+    Err(match version {
+        Some(version) if version != env!("CARGO_PKG_VERSION") => {
+            let told = || state.get("pid")?.as_u64()?.try_into().ok();
+            DaemonError::OtherVersion { path, pid: pid.or_else(told) }
         }
-        _ => Ok(()),
-    }
+        _ => DaemonError::Damaged { path, pid },
+    })
 }
 
 /// `, process PID,` in a sentence.
