@@ -53,6 +53,31 @@ fn what_a_killed_transfer_has_left_is_removed_by_the_next_one() {
 }
 
 #[test]
+fn what_killed_uploads_have_left_is_none_of_the_files_of_the_session() {
+    let sandbox = Sandbox::new();
+    let code = "import os\nopen('data.csv', 'w').write('1,2')\nfor digit in '12':\n    \
+                os.makedirs(f'.bai-repl/up-{digit * 16}')\n    open(f'.bai-repl/up-{digit * 16}/p00000000', 'w').close()\n\
+                os.utime('.bai-repl/up-' + '1' * 16, (1, 1))\nos.mkdir('sub')\n\
+                for folder in '.', 'sub': open(folder + '/.bai-repl-' + 'a1' * 16 + '.part', 'w').write('half')";
+    sandbox.run(&["-q", "-t", "work", "-c", code, "python"]).expect_code(0);
+    let see_only_files = || {
+        let listed = sandbox.run(&["files", "work"]).stdout;
+        assert!(listed.contains("data.csv") && !listed.contains(".bai-repl"), "{listed}");
+        sandbox.run(&["download", "-f", "work", ".", "--to", "got"]).expect_code(0);
+        let mut find = std::process::Command::new("find");
+        let got = find.args(["got", "-type", "f"]).current_dir(sandbox.work()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&got.stdout), "got/data.csv\n");
+    };
+    see_only_files();
+    sandbox.run(&["serve", "--stop"]).expect_code(0);
+    see_only_files();
+    let look = "import os; print(sorted(os.listdir()), os.listdir('.bai-repl'), os.listdir('sub'))";
+    let again = sandbox.run(&["-t", "work", "-c", look, "python"]);
+    again.expect(0, "['.bai-repl', 'data.csv', 'sub'] ['up-2222222222222222'] []\n");
+    assert!(again.stderr.contains("its 2 files are here"), "{again:?}");
+}
+
+#[test]
 fn every_name_travels_to_a_session_and_back() {
     let sandbox = Sandbox::new();
     let _daemon = Daemon::start(&sandbox);

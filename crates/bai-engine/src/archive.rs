@@ -4,6 +4,7 @@
 //! size is announced, if it is small.
 
 use super::files::{self, PathError};
+use super::leftovers;
 use bytes::{Bytes, BytesMut};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
@@ -22,8 +23,8 @@ const CHUNK: usize = 256 << 10;
 const SMALL: u64 = 1 << 20;
 
 /// Checks that everything at a path can be read. `named` is the path as the client wrote it. A file that has vanished
-/// meanwhile is no error.
-pub(super) fn check(path: &Path, named: &str) -> Result<(), PathError> {
+/// meanwhile is no error. What transfers left in a folder is left out, here and in the archive.
+pub(super) fn check(home: &Path, path: &Path, named: &str) -> Result<(), PathError> {
     let mut waiting = vec![(path.to_path_buf(), PathBuf::from(named))];
     while let Some((path, named)) = waiting.pop() {
         let failed = |error: io::Error| files::system(&named.to_string_lossy(), &error);
@@ -44,6 +45,9 @@ pub(super) fn check(path: &Path, named: &str) -> Result<(), PathError> {
         if kind.is_dir() {
             for entry in fs::read_dir(&path).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
+                if leftovers::is_ours(&entry, home) {
+                    continue;
+                }
                 waiting.push((entry.path(), named.join(entry.file_name())));
             }
         }
@@ -54,13 +58,14 @@ pub(super) fn check(path: &Path, named: &str) -> Result<(), PathError> {
 /// The body of a download: one part for each path. When a file cannot be read the body ends with an error, so that the
 /// client does not take it for complete.
 pub(super) fn multipart_of_tars(
+    home: PathBuf,
     paths: Vec<PathBuf>,
     boundary: String,
 ) -> impl Stream<Item = io::Result<Bytes>> + use<> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
         let mut out = Chunks { sender, buffer: BytesMut::with_capacity(CHUNK) };
-        if let Err(error) = write_parts(&paths, &boundary, &mut out) {
+        if let Err(error) = write_parts(&home, &paths, &boundary, &mut out) {
             // The client may have left.
             let _ = out.sender.blocking_send(Err(error));
         }
@@ -68,13 +73,13 @@ pub(super) fn multipart_of_tars(
     ReceiverStream::new(receiver)
 }
 
-fn write_parts(paths: &[PathBuf], boundary: &str, out: &mut Chunks) -> io::Result<()> {
+fn write_parts(home: &Path, paths: &[PathBuf], boundary: &str, out: &mut Chunks) -> io::Result<()> {
     for path in paths {
         write!(
             out,
             "--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Encoding: identity\r\n\r\n"
         )?;
-        write_tar(path, out)?;
+        write_tar(home, path, out)?;
         out.write_all(b"\r\n")?;
     }
     write!(out, "--{boundary}--\r\n")?;
@@ -84,12 +89,12 @@ fn write_parts(paths: &[PathBuf], boundary: &str, out: &mut Chunks) -> io::Resul
 /// Members are named from the path's own last part, as Docker's archives are. Pipes and sockets are members without content,
 /// so that a client can report them. A socket is a pipe there, because archives have no type for it. Devices are left out, and
 /// so is what vanishes from a folder meanwhile.
-fn write_tar(top: &Path, out: &mut Chunks) -> io::Result<()> {
+fn write_tar(home: &Path, top: &Path, out: &mut Chunks) -> io::Result<()> {
     let mut tar = tar::Builder::new(out);
     let name = top.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from);
     let mut waiting = vec![(top.to_path_buf(), name)];
     while let Some((path, name)) = waiting.pop() {
-        match append(&mut tar, &path, &name) {
+        match append(&mut tar, home, &path, &name) {
             Ok(below) => waiting.extend(below),
             Err(error) if error.kind() == io::ErrorKind::NotFound && path != top => {}
             Err(error) => return Err(error),
@@ -101,6 +106,7 @@ fn write_tar(top: &Path, out: &mut Chunks) -> io::Result<()> {
 /// Adds one member. Returns what is in it, if it is a folder, in reverse order.
 fn append(
     tar: &mut tar::Builder<&mut Chunks>,
+    home: &Path,
     path: &Path,
     name: &Path,
 ) -> io::Result<Vec<(PathBuf, PathBuf)>> {
@@ -110,6 +116,7 @@ fn append(
     header.set_metadata_in_mode(&meta, tar::HeaderMode::Complete);
     if kind.is_dir() {
         let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+        entries.retain(|entry| !leftovers::is_ours(entry, home));
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
         // With a slash at the end, as archives name folders.
         tar.append_data(&mut header, name.join(""), io::empty())?;

@@ -4,6 +4,7 @@
 //! that folder after all symbolic links are followed.
 
 use super::error::ApiResult;
+use super::leftovers;
 use super::request::{self, Params, json_body, json_reply};
 use super::session::Session;
 use super::state::ServerState;
@@ -122,7 +123,7 @@ fn make_folders(root: &Path, relative: &Path, path: &str) -> Result<PathBuf, Pat
     Ok(folder)
 }
 
-fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
+pub(super) fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
     path.canonicalize().map_err(|error| system(as_named, &error))
 }
 
@@ -156,7 +157,8 @@ fn listing(session: &Session, path: &str) -> ListReply {
     let home = canonical(&session.spec.workdir, ".");
     let entries = home.and_then(|home| {
         let entries = existing(&home, path).map(std::fs::read_dir)?.map_err(|error| system(path, &error))?;
-        Ok(entries.flatten().map(|entry| describe(&entry, &home)).collect::<Vec<_>>())
+        let entries = entries.flatten().filter(|entry| !leftovers::is_ours(entry, &home));
+        Ok(entries.map(|entry| describe(&entry, &home)).collect::<Vec<_>>())
     });
     match entries {
         Ok(entries) => ListReply::new(&entries, path),

@@ -35,6 +35,7 @@
 //! | `terminal` | a session's terminal: its shell, its viewers, its last output |
 //! | `meter` | the use of resources by a session |
 //! | `session_folders` | the folders of sessions, and those whose session is gone |
+//! | `leftovers` | what killed transfers leave in these folders |
 //! | [`daemon`] | the state file by which a background engine is found |
 
 #![cfg_attr(
@@ -70,6 +71,7 @@ mod frame;
 pub mod fuzzing;
 mod graphql;
 mod keypair;
+mod leftovers;
 mod lifecycle;
 mod listeners;
 mod live_stat;

@@ -96,9 +96,12 @@ async fn take_lost_files(server: &ServerState, session: &Arc<Session>) -> Option
     match (taken, lost) {
         (Ok(entries), Some(lost)) => {
             server.sessions.forget(&lost);
-            let files =
-                if entries == 1 { "its file is".to_owned() } else { format!("its {entries} files are") };
-            Some(format!("the earlier session {name} was lost, and its variables with it; {files} here"))
+            let files = match entries {
+                0 => "it left no files".to_owned(),
+                1 => "its file is here".to_owned(),
+                _ => format!("its {entries} files are here"),
+            };
+            Some(format!("the earlier session {name} was lost, and its variables with it; {files}"))
         }
         (Err(error), Some(lost)) => Some(format!(
             "the files of the earlier session {name} stay in {}: {error}",

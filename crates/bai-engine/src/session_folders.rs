@@ -4,12 +4,14 @@
 //!
 //! No other files are touched, and no symbolic links are followed.
 
+use super::leftovers;
 use bai_private::removal;
 use bai_private::trust::{self, Distrust};
+use bai_protocol::working_files;
 use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -121,12 +123,17 @@ fn is_session(name: &str) -> bool {
     uuid::Uuid::parse_str(name).is_ok_and(|id| id.hyphenated().to_string() == name)
 }
 
-/// Whether there is anything in the folder. A folder that cannot be read may hold files.
+/// Whether there is anything in the folder but unfinished files of transfers, which nobody continues. A folder that cannot be read may hold files.
 fn has_files(folder: &Path) -> bool {
     match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_some(),
+        Ok(mut entries) => entries.any(|entry| !entry.is_ok_and(|entry| is_unfinished(&entry))),
         Err(_) => fs::symlink_metadata(folder).map_or_else(|error| !is_missing(&error), |_| true),
     }
+}
+
+fn is_unfinished(entry: &DirEntry) -> bool {
+    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+    is_file && entry.file_name().to_str().is_some_and(working_files::is_unfinished)
 }
 
 /// Whether this error says that nothing is at a path.
@@ -206,7 +213,8 @@ pub(super) fn hindrance(root: &Path, id: &str) -> Option<String> {
     removal::hindrance(&root.join(id))
 }
 
-/// Gives the folder of a session that is gone, with its files, to a new session. Returns how many entries it has.
+/// Gives the folder of a session that is gone, with its files, to a new session. Returns how many entries it has, without what
+/// transfers left.
 ///
 /// # Errors
 /// Errors of the file system; then the folder stays where it was.
@@ -215,7 +223,10 @@ pub(super) fn hand_over(root: &Path, from: &str, to: &str) -> io::Result<usize> 
     // Those of the new session replace them.
     let _ = fs::remove_file(log_file(root, from));
     let _ = fs::remove_file(record_file(root, from));
-    Ok(fs::read_dir(root.join(to)).map_or(0, Iterator::count))
+    let home = root.join(to);
+    leftovers::remove_abandoned(&home);
+    let entries = fs::read_dir(&home).into_iter().flatten().flatten();
+    Ok(entries.filter(|entry| !leftovers::is_ours(entry, &home)).count())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::archive;
 use super::error::{ApiError, ApiResult};
 use super::files::{self, PathError};
+use super::leftovers;
 use super::options::Workdirs;
 use super::request::{self, BODY_SILENCE, Params, json_body};
 use super::session::Session;
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use bai_protocol::byte_text;
 use bai_protocol::files::ChecksumReply;
 use bai_protocol::machine_limit::explain;
+use bai_protocol::working_files::unfinished;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs::Permissions;
@@ -87,6 +89,12 @@ pub(super) async fn upload(
     request: Request,
 ) -> ApiResult {
     let session = transferring(&server, request::ready_session(&server, &reference)?)?;
+    let root = session.spec.workdir.clone();
+    blocking(move || {
+        leftovers::remove_old(&root);
+        Ok(())
+    })
+    .await?;
     let mut parts = Multipart::from_request(request, &())
         .await
         .map_err(|error| ApiError::malformed_body(error.body_text()))?;
@@ -143,7 +151,8 @@ async fn store(mut part: Field<'_>, target: PathBuf, name: String) -> ApiResult<
     let folder = target.parent().map(PathBuf::from).unwrap_or_default();
     let about = name.clone();
     let temporary = blocking(move || {
-        let made = tempfile::Builder::new().prefix(".upload-").tempfile_in(&folder);
+        let unfinished = unfinished(&uuid::Uuid::new_v4().simple().to_string());
+        let made = tempfile::Builder::new().prefix(&unfinished).rand_bytes(0).tempfile_in(&folder);
         // Without the name of the temporary file.
         made.map_err(|error| files::system(&about, &error.kind().into()))
     });
@@ -212,16 +221,17 @@ pub(super) async fn download(
     }
     let root = session.spec.workdir.clone();
     let found = blocking(move || {
+        let home = files::canonical(&root, ".")?;
         let found = paths.iter().map(|path| {
-            let found = files::existing(&root, path)?;
-            archive::check(&found, path).map(|()| found)
+            let found = files::existing(&home, path)?;
+            archive::check(&home, &found, path).map(|()| found)
         });
-        found.collect()
+        found.collect::<Result<Vec<_>, _>>().map(|found| (home, found))
     });
-    let found = found.await?;
+    let (home, found) = found.await?;
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let content_type = format!("multipart/mixed; boundary={boundary}");
-    let body = Body::from_stream(archive::multipart_of_tars(found, boundary));
+    let body = Body::from_stream(archive::multipart_of_tars(home, found, boundary));
     Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 

@@ -45,3 +45,4 @@ pub mod sign;
 pub mod status;
 pub mod summary;
 pub mod version;
+pub mod working_files;

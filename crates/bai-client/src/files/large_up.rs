@@ -15,6 +15,7 @@ use super::upload::UploadedFile;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::machine_limit::explain;
+use bai_protocol::working_files::unfinished;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -254,8 +255,9 @@ fn prepare(folder: &str, to: &str) -> String {
     format!(
         "if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
          d={parent}; while [ ! -e \"$d\" ]; do d=$(dirname \"$d\"); done; test -w \"$d\" || exit {NOT_WRITABLE}; \
-         {}; mkdir -p {parent} {folder}",
-        leftovers::remove_parts()
+         {}; {}; mkdir -p {parent} {folder}",
+        leftovers::remove_parts(),
+        leftovers::remove_unfinished(&parent)
     )
 }
 
@@ -263,7 +265,7 @@ fn prepare(folder: &str, to: &str) -> String {
 /// equal upload at the same time may have taken the parts; then the target is equal.
 fn join(folder: &str, target: LargeTarget<'_>, source: &UploadSource) -> String {
     let id = uuid::Uuid::new_v4().simple();
-    let whole = word(&format!("{}/{FOLDER}-{id}.part", split(target.to).0));
+    let whole = word(&format!("{}/{}", split(target.to).0, unfinished(&id.to_string())));
     let (folder, sum) = (word(folder), &source.sum);
     let named = if target.replaces { name_over(&whole, target) } else { name_anew(&whole, target) };
     let target = word(target.to);

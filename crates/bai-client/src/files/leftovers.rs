@@ -2,6 +2,7 @@
 //! folders of parts in the session. The next transfer removes them.
 
 use super::shell::{FOLDER, word};
+use bai_protocol::working_files::unfinished;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -17,6 +18,8 @@ pub(super) const PREFIX: &str = ".bai-repl-";
 pub(super) const PART: &str = ".part";
 /// A file that was just made may not be locked yet.
 const JUST_MADE: Duration = Duration::from_secs(60);
+/// After how many minutes nobody writes to an unfinished file in the session: its command may take less.
+const ABANDONED: u32 = 60;
 /// How long an interrupted download can be continued.
 const CONTINUED: Duration = Duration::from_secs(24 * 3600);
 
@@ -75,7 +78,17 @@ fn least_age(name: &str) -> Option<Duration> {
 /// The command that removes old folders of parts in the session.
 pub(super) fn remove_parts() -> String {
     format!(
-        "find {FOLDER} -mindepth 1 -maxdepth 1 \\( -name 'up-*' -o -name 'down-*' \\) -mtime +0 -exec rm -rf {{}} + 2>/dev/null; true"
+        "find {FOLDER} -mindepth 1 -maxdepth 1 \\( -name 'up-*' -o -name 'down-*' -o -name 'answer-*' \\) -mtime +0 \
+         -exec rm -rf {{}} + 2>/dev/null; true"
+    )
+}
+
+/// The command that removes files from a folder of the session that no command puts together any more. The folder is a word of the
+/// shell.
+pub(super) fn remove_unfinished(folder: &str) -> String {
+    let name = unfinished(&"[0-9a-f]".repeat(32));
+    format!(
+        "find {folder}/. -mindepth 1 -maxdepth 1 -type f -name '{name}' -mmin +{ABANDONED} -exec rm -f {{}} + 2>/dev/null; true"
     )
 }
 

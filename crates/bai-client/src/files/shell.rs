@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// The folder of what the commands make, below the home folder.
-pub(super) const FOLDER: &str = ".bai-repl";
+pub(super) use bai_protocol::working_files::FOLDER;
 /// How long a command may take, after the runs before it have ended.
 const LIMIT: Duration = Duration::from_secs(900);
 /// How many files one command is about.

@@ -2,6 +2,7 @@
 //! `session_folders`.
 
 use super::{Session, SessionSpec};
+use crate::leftovers;
 use crate::session_folders::{self, Found, Record};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -115,6 +116,7 @@ impl Session {
         if self.destroyed.load(Ordering::Acquire) {
             return session_folders::remove(root, self.id()).map(|()| false);
         }
+        leftovers::remove_abandoned(&self.spec.workdir);
         let keeps = session_folders::keep_or_remove(root, self.id());
         if keeps {
             self.write_log();
