@@ -4,7 +4,7 @@
 use super::args::CreationFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use super::source_text::read_text;
+use crate::config::read_named;
 use bai_protocol::byte_text;
 use std::collections::BTreeMap;
 use std::env::VarError;
@@ -83,10 +83,10 @@ pub(super) fn given(flags: &CreationFlags) -> Vec<(String, String)> {
 }
 
 /// Reads lines of `KEY=VALUE` or `KEY`, as containers get them: a value is everything up to the end of the line, quotes too. Empty
-/// lines, and those that begin with `#`, are comments.
+/// lines, and those that begin with `#`, are comments. Variables such as `PYTHONPATH` decide which code is run, so no other user may have
+/// written them.
 fn read_file(path: &Path) -> Result<Vec<(String, String)>, CliError> {
-    let text = read_text(path)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = read_named(path)?;
     let lines = text.lines().map(str::trim_start).zip(1..);
     let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
     let read = |(line, number): (&str, usize)| {

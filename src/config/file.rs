@@ -3,6 +3,7 @@
 use super::settings::{self, TextRule, WrongSetting};
 use super::trusted;
 use bai_private::trust::Distrust;
+use bai_protocol::byte_text;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::io;
@@ -139,7 +140,7 @@ impl std::fmt::Debug for Profile {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file exists and cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}", byte_text::shown_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -167,7 +168,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// Another user can have written a file that decides where code and keys go.
-    #[error("{} is not trusted: {why}{}", path.display(), remedy(*why, path))]
+    #[error("{} is not trusted: {why}{}", byte_text::shown_path(path), remedy(*why, path))]
     Distrusted {
         /// The file.
         path: PathBuf,
@@ -261,10 +262,12 @@ pub enum ConfigError {
 
 fn remedy(why: Distrust, path: &Path) -> String {
     match why {
-        Distrust::Writable => format!("; run: chmod go-w {}", path.display()),
-        Distrust::Folder => {
-            path.parent().map_or_else(String::new, |folder| format!("; run: chmod o-w {}", folder.display()))
-        }
+        Distrust::Writable => format!("; run: chmod go-w {}", byte_text::shown_path(path)),
+        Distrust::Folder => match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => "; run: chmod o-w .".to_owned(),
+            Some(folder) => format!("; run: chmod o-w {}", byte_text::shown_path(folder)),
+            None => String::new(),
+        },
         _ => String::new(),
     }
 }

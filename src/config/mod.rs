@@ -29,3 +29,4 @@ pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
 pub use official::OfficialFiles;
 pub use paths::Paths;
 pub use settings::{TextRule, WrongSetting};
+pub use trusted::read_named;

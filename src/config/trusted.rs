@@ -3,7 +3,7 @@
 
 use super::ConfigError;
 use bai_private::trust::{self, Distrust};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -34,13 +34,26 @@ pub(super) fn read_any(path: &Path) -> io::Result<Option<Found<Vec<u8>>>> {
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
-    if metadata.len() > SIZE_LIMIT {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    let mut content = Vec::new();
-    file.take(SIZE_LIMIT).read_to_end(&mut content)?;
+    let content = read_all(file)?;
     let (distrust, is_closed) = (trust::check_writer(path, &metadata), trust::check(&metadata).is_none());
     Ok(Some(Found { content, distrust, is_closed }))
+}
+
+fn read_all(file: File) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    match file.take(SIZE_LIMIT + 1).read_to_end(&mut content)? as u64 {
+        ..=SIZE_LIMIT => Ok(content),
+        _ => Err(io::Error::other("it is larger than 1 MiB")),
+    }
+}
+
+fn text_of(content: Vec<u8>) -> io::Result<String> {
+    let text = String::from_utf8(content).map_err(|error| {
+        let position = error.utf8_error().valid_up_to();
+        let why = format!("it is not UTF-8: byte {position} is not part of a character");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    })?;
+    Ok(without_mark(&text).to_owned())
 }
 
 /// A text without the byte order mark before it.
@@ -60,9 +73,28 @@ pub(super) fn read(path: &Path) -> Result<Option<Found<String>>, ConfigError> {
     if let Some(why) = distrust {
         return Err(ConfigError::Distrusted { path: path.to_owned(), why });
     }
-    let text = String::from_utf8(content)
-        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
-    Ok(Some(Found { content: without_mark(&text).to_owned(), distrust, is_closed }))
+    Ok(Some(Found { content: text_of(content).map_err(failed)?, distrust, is_closed }))
+}
+
+/// Reads a file that decides something and must be there. What the caller's shell has opened, as for `<(…)`, is read too:
+/// the shell has decided who writes it.
+///
+/// # Errors
+/// As [`read`]; [`ConfigError::Read`] when there is no such file.
+pub fn read_named(path: &Path) -> Result<String, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+    if is_stream(path) {
+        let content = File::open(path).and_then(read_all).map_err(failed)?;
+        return text_of(content).map_err(failed);
+    }
+    read(path)?.map(|found| found.content).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+}
+
+/// Whether the path names a descriptor of this process, or the empty file.
+fn is_stream(path: &Path) -> bool {
+    let folder = path.parent();
+    let is_descriptor = ["/dev/fd", "/proc/self/fd"].iter().any(|of| folder == Some(Path::new(of)));
+    is_descriptor || ["/dev/stdin", "/dev/null"].iter().any(|of| path == Path::new(of))
 }
 
 /// Reads a file with secrets; `None` if there is no such file.
