@@ -267,6 +267,7 @@ fn files_and_folders_are_uploaded_and_downloaded() {
     assert_eq!(std::fs::read_to_string(back.join("data/deep/한글.txt")).unwrap(), "안녕");
     assert_eq!(std::fs::read_to_string(back.join("one.txt")).unwrap(), "first");
     sandbox.run(&["download", "work", "in/one.txt", "--to", "-"]).expect(0, "first");
+    sandbox.run(&["--json", "download", "work", "in/one.txt", "--to", "-"]).expect(2, "");
 
     let large: Vec<u8> = (0..5_000_000_u32).map(|i| (i % 253) as u8).collect();
     sandbox.write("large.bin", &large);

@@ -37,6 +37,12 @@ pub(in crate::cli) async fn download(
     flags: &DownloadFlags,
 ) -> Result<ExitStatus, CliError> {
     if flags.to == Path::new("-") {
+        if context.global.json {
+            return Err(CliError::new(
+                ExitStatus::Usage,
+                "--to - writes the file itself, so --json cannot be used",
+            ));
+        }
         return download_to_stdout(context, session, &flags.paths).await;
     }
     let bar = TransferProgress::start(context, 0);
