@@ -53,9 +53,9 @@ const EXCLUSIVE: &str = "If-None-Match: *\r\n";
 /// What the official client leaves as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
-/// Whether every server stores a file under this name. Clusters take a part of a name with a quotation mark for the name.
+/// Whether every server stores a file under this name. Clusters take these two signs for the end of the name.
 pub(super) fn is_stored_everywhere(name: &str) -> bool {
-    is_plain(name) && !name.contains('"')
+    is_plain(name) && !name.contains("\";")
 }
 
 /// Whether a header can have this name as it is.
