@@ -130,6 +130,31 @@ fn a_log_outlives_an_engine_that_is_stopped_and_ends_with_a_session_that_is_dest
 }
 
 #[test]
+fn a_killed_session_lived_until_its_last_run_or_file() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "_ = open('data.csv', 'w').write('1,2')", "python"]).expect_code(0);
+    let log = || file_beside(&sandbox, "log");
+    wait_until("the log", || log().is_some());
+    let hour_ago = SystemTime::now() - std::time::Duration::from_secs(3600);
+    let age = |path: &PathBuf| {
+        std::fs::File::open(path).unwrap().set_modified(hour_ago).unwrap();
+    };
+    // A run without output.
+    age(&log().unwrap());
+    sandbox.run(&["-t", "work", "-c", "1 == 1 and None", "python"]).expect(0, "");
+    let is_new = || log().is_some_and(|path| path.metadata().unwrap().modified().unwrap() > hour_ago);
+    wait_until("the log is written again", is_new);
+    kill(Pid::from_raw(sandbox.engines()[0]), Signal::SIGKILL).unwrap();
+    wait_until("the end of the engine", || sandbox.engines().is_empty());
+    // The last sign of life is in the folder.
+    for ending in ["log", "session"] {
+        age(&file_beside(&sandbox, ending).unwrap());
+    }
+    let listed = sandbox.run(&["ls", "--columns", "name,ended"]);
+    assert!(listed.stdout.contains("s ago"), "{listed:?}");
+}
+
+#[test]
 fn a_killed_session_ended_when_it_was_last_seen() {
     let sandbox = Sandbox::new();
     lose(&sandbox);

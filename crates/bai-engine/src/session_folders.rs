@@ -45,7 +45,7 @@ pub(super) struct Found {
     pub(super) folder: PathBuf,
     /// Missing if it could not be read.
     pub(super) record: Option<Record>,
-    /// When the session ended; else the last moment at which it is known to have lived: that of its last output or record.
+    /// When the session ended; else the last moment at which it is known to have lived: that of its last run, output, record, or file in its folder.
     pub(super) ended: Timestamp,
 }
 
@@ -83,8 +83,8 @@ fn describe(root: &Path, id: String) -> Found {
     let (folder, record) = (root.join(&id), read(root, &id));
     let changed = |path: &Path| Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok();
     let ended = record.as_ref().and_then(|record| record.ended);
-    let last_seen = || changed(&record_file(root, &id)).max(changed(&log_file(root, &id)));
-    let ended = ended.or_else(last_seen).or_else(|| changed(&folder));
+    let signs = [record_file(root, &id), log_file(root, &id), folder.clone()];
+    let ended = ended.or_else(|| signs.iter().filter_map(|path| changed(path)).max());
     Found { folder, record, ended: ended.unwrap_or_else(Timestamp::now), id }
 }
 

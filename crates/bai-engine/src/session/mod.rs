@@ -77,7 +77,7 @@ pub(super) struct Session {
     pub(super) over: CancellationToken,
     /// The last measurement of its use of resources.
     pub(super) meter: Meter,
-    /// Notified of log text.
+    /// Notified of log text, and of a run's beginning and end.
     logged: Notify,
     /// Notified of new runs and log text, for tests.
     #[cfg(test)]
@@ -260,6 +260,8 @@ impl Session {
         let mut state = self.lock();
         state.current = id;
         forget_old(&mut state.runs);
+        // The time of the log on disk is the last at which the session is known to have lived.
+        self.logged.notify_one();
     }
 
     /// The id of the active run.
