@@ -1,12 +1,13 @@
-//! What is said about the `.env` file that chooses the server: that it is used, when it is used for the first time, and
-//! which part of it has no effect. `config::Environment` decides which file that is.
+//! What is said about the `.env` file that chooses the server: that it is used, until a person was told, and which
+//! part of it has no effect. `config::Environment` decides which file that is.
 
-use super::args::{Arguments, CliCommand};
+use super::args::{Arguments, CliCommand, GlobalFlags};
+use super::context::CommandContext;
 use super::server::{label_of, saved};
 use crate::config::{Disregard, EnvFile, Environment, FileConfig, Paths, endpoint_of};
 use crate::render::sanitize;
 use sha2::{Digest, Sha256};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 
 /// The longest line.
@@ -34,8 +35,12 @@ pub(super) fn announce(env: &Environment, arguments: &Arguments, config: &FileCo
     if file.wants_no_certificate_checks() {
         warn(&format!("{path} cannot switch off certificate checks; --insecure does, for one command"));
     }
-    if is_new(file, &endpoint) {
+    if !is_known(file, &endpoint) {
         say(&format!("the server {} is chosen by {path}", label_of(&endpoint)));
+        // What goes to a file or to another program may never be read.
+        if std::io::stderr().is_terminal() {
+            remember(file, &endpoint);
+        }
     }
 }
 
@@ -50,28 +55,47 @@ fn used_instead(env: &Environment, config: &FileConfig) -> String {
     }
 }
 
+/// Whether a file of the folder chooses the server and no person was told so yet.
+pub(super) fn is_unannounced(context: &CommandContext) -> bool {
+    let named = named_for_all(&context.global, &context.config);
+    let file = context.environment.deciding_file(named).filter(|file| file.disregard().is_none());
+    let endpoint = file.and_then(|file| Some((file, file.endpoint()?)));
+    endpoint.is_some_and(|(file, endpoint)| !is_known(file, &endpoint))
+}
+
 /// The endpoint that the command line names.
 fn named_endpoint<'a>(arguments: &'a Arguments, config: &'a FileConfig) -> Option<&'a str> {
-    let global = &arguments.global;
     let of_command = match &arguments.command {
         Some(CliCommand::Login(flags)) => flags.endpoint.as_deref(),
         Some(CliCommand::Logout { server }) => server.as_deref(),
         _ => None,
     };
-    let of_profile = || Some(config.profiles.get(global.profile.as_ref()?)?.endpoint.as_str());
-    of_command.or(global.endpoint.as_deref()).or_else(of_profile)
+    of_command.or_else(|| named_for_all(&arguments.global, config))
 }
 
-/// Whether this file was not yet used for this endpoint. Records that it is used.
-fn is_new(file: &EnvFile, endpoint: &str) -> bool {
-    let Some(list) = Paths::of_user().map(|paths| paths.env_files()) else { return true };
-    // A path may contain a line break.
-    let entry = hex::encode(Sha256::digest(format!("{}\0{endpoint}", file.path().display())));
-    let is_known = known(&list).any(|line| line == entry);
-    if !is_known && let Err(error) = record(&list, &entry) {
+/// The endpoint that the flags of all commands name.
+fn named_for_all<'a>(global: &'a GlobalFlags, config: &'a FileConfig) -> Option<&'a str> {
+    let of_profile = || Some(config.profiles.get(global.profile.as_ref()?)?.endpoint.as_str());
+    global.endpoint.as_deref().or_else(of_profile)
+}
+
+/// Whether a person was told that this file chooses this endpoint.
+fn is_known(file: &EnvFile, endpoint: &str) -> bool {
+    let entry = entry(file, endpoint);
+    Paths::of_user().is_some_and(|paths| known(&paths.env_files()).any(|line| line == entry))
+}
+
+/// Records that a person was told.
+fn remember(file: &EnvFile, endpoint: &str) {
+    let Some(paths) = Paths::of_user() else { return };
+    if let Err(error) = record(&paths.env_files(), &entry(file, endpoint)) {
         tracing::debug!(%error, "the use of the file could not be recorded");
     }
-    !is_known
+}
+
+/// The line of the list for this file and endpoint. It is a digest, because a path may contain a line break.
+fn entry(file: &EnvFile, endpoint: &str) -> String {
+    hex::encode(Sha256::digest(format!("{}\0{endpoint}", file.path().display())))
 }
 
 fn known(list: &Path) -> impl Iterator<Item = String> {

@@ -10,6 +10,7 @@ use super::args::Arguments;
 use super::commands::images;
 use super::context::CommandContext;
 use super::display;
+use super::env_file;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::name_cache::{NameKind, recall, remember};
@@ -148,6 +149,10 @@ fn matching(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<Complet
 
 fn candidates(kinds: &[NameKind], current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(context) = typed_context() else { return Vec::new() };
+    // Nobody agreed yet that its server is asked, with its keys.
+    if env_file::is_unannounced(&context) {
+        return Vec::new();
+    }
     let names = kinds.iter().flat_map(|kind| names(*kind, &context).unwrap_or_default());
     matching(names, current)
 }

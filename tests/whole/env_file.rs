@@ -2,9 +2,12 @@
 //! that decide about servers, when other users can write them.
 
 use super::daemon::Daemon;
-use bai_testkit::{Finished, Sandbox, leave_out};
+use bai_testkit::{FakeTerminal, Finished, Sandbox, leave_out};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Lab {
     sandbox: Sandbox,
@@ -60,7 +63,8 @@ const CODE: [&str; 3] = ["-c", "print(1)", "python"];
 fn the_first_use_of_a_file_is_said() {
     let lab = Lab::new();
     put(&lab.sandbox, &lab.text(&lab.engine.endpoint(), true));
-    let said = || lab.sandbox.run(&["ls"]).stderr.matches("is chosen by").count();
+    let count = |text: &str| text.matches("is chosen by").count();
+    let said = || count(&in_terminal(&lab.sandbox, &["ls"]));
     // It decides where code goes, so quiet commands say it too.
     let run = lab.sandbox.run(&["--quiet", "ls"]);
     run.expect_code(0);
@@ -70,7 +74,10 @@ fn the_first_use_of_a_file_is_said() {
         lab.sandbox.work().display()
     );
     assert!(run.stderr.contains(&sentence), "{}", run.stderr);
-    assert_eq!(said(), 0);
+    // Perhaps nobody has read that.
+    assert_eq!(count(&lab.sandbox.run(&["ls"]).stderr), 1);
+    assert_eq!((said(), said()), (1, 0));
+    assert_eq!(count(&lab.sandbox.run(&["ls"]).stderr), 0);
     // A command that names its server does not use the file.
     for named in [&["login", "http://127.0.0.1:1"][..], &["--endpoint", "http://127.0.0.1:1", "ls"]] {
         put(&lab.sandbox, &lab.text("http://127.0.0.1:2", true));
@@ -82,6 +89,44 @@ fn the_first_use_of_a_file_is_said() {
         &lab.text(&format!("{}/", lab.engine.endpoint().replace("127.0.0.1", "localhost")), true),
     );
     assert_eq!((said(), said()), (1, 0));
+}
+
+/// What a command shows in a terminal.
+fn in_terminal(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    FakeTerminal::start_sized(sandbox, arguments, 24, 200).wait_for_end().screen.all
+}
+
+#[test]
+fn completion_asks_the_server_of_a_file_only_after_a_person_was_told() {
+    // A server that ends every connection.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", server.local_addr().unwrap());
+    let sandbox = Sandbox::new();
+    put(&sandbox, &format!("BACKEND_ENDPOINT={endpoint}\nBACKEND_ACCESS_KEY=A\nBACKEND_SECRET_KEY=B\n"));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = connections.clone();
+    std::thread::spawn(move || {
+        while let Ok((connection, _)) = server.accept() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            drop(connection);
+        }
+    });
+    let asks = |work: &dyn Fn()| {
+        let before = connections.load(Ordering::SeqCst);
+        work();
+        connections.load(Ordering::SeqCst) > before
+    };
+    let tab = || {
+        let mut tab = sandbox.command(&["--", "bai-repl", "attach", ""]);
+        tab.env("BAI_REPL_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2");
+        assert!(tab.output().unwrap().status.success());
+    };
+    assert!(!asks(&tab));
+    // Perhaps nobody sees what this says.
+    assert!(asks(&|| assert!(sandbox.run(&["ls"]).stderr.contains("is chosen by"))));
+    assert!(!asks(&tab));
+    assert!(in_terminal(&sandbox, &["ls"]).contains("is chosen by"));
+    assert!(asks(&tab));
 }
 
 #[test]
