@@ -47,28 +47,43 @@ struct ScriptRun<'a> {
     replacement: ReplacementNote,
 }
 
-/// Whether to say that the server may have replaced bytes of standard output. Said once.
+/// Whether to say that bytes of standard output may have been replaced. Said once.
 enum ReplacementNote {
     /// No byte is replaced, or a person looks at the output.
     Needless,
     /// The server sends text only.
     Due,
+    /// The server sends bytes, but the session may have a Jupyter kernel, whose messages are text.
+    OfKernel(ComputeSession),
 }
 
 impl ReplacementNote {
     async fn of(session: &ComputeSession, options: &RunOptions) -> Self {
-        let is_text = !options.bytes || std::io::stdout().is_terminal();
-        if is_text || session.api().has(Capability::ByteOutput).await { Self::Needless } else { Self::Due }
-    }
-
-    fn check(&mut self, record: &ConsoleRecord) {
-        if let (Self::Due, ConsoleRecord::Stdout(text)) = (&*self, record)
-            && text.contains(char::REPLACEMENT_CHARACTER)
-        {
-            *self = Self::Needless;
-            eprintln!("bai-repl: the output has U+FFFD: this server replaces bytes that are not UTF-8 by it");
+        if !options.bytes || std::io::stdout().is_terminal() {
+            Self::Needless
+        } else if session.api().has(Capability::ByteOutput).await {
+            Self::OfKernel(session.clone())
+        } else {
+            Self::Due
         }
     }
+
+    async fn check(&mut self, record: &ConsoleRecord) {
+        if !matches!(record, ConsoleRecord::Stdout(text) if text.contains(char::REPLACEMENT_CHARACTER)) {
+            return;
+        }
+        let who = match std::mem::replace(self, Self::Needless) {
+            Self::Due => "this server",
+            Self::OfKernel(session) if is_jupyter(&session).await => "a Jupyter kernel",
+            _ => return,
+        };
+        eprintln!("bai-repl: the output has U+FFFD: {who} replaces bytes that are not UTF-8 by it");
+    }
+}
+
+async fn is_jupyter(session: &ComputeSession) -> bool {
+    let info = session.info().await;
+    info.is_ok_and(|info| info.image().is_some_and(|image| image.starts_with("jupyter:")))
 }
 
 /// Runs a cell in the session, and returns when it ends.
@@ -142,7 +157,7 @@ impl ScriptRun<'_> {
             };
             match event {
                 Some(RunEvent::Console(record)) => {
-                    self.replacement.check(&record);
+                    self.replacement.check(&record).await;
                     self.say(OutputMessage::Record(record)).await?;
                 }
                 Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,

@@ -57,3 +57,14 @@ fn scripts_and_lists_accept_kernels() {
         assert!(run.stderr.contains(words), "{}", run.stderr);
     }
 }
+
+#[test]
+fn bytes_that_a_kernel_replaces_are_reported_once() {
+    let Some(sandbox) = Sandbox::with_test_venv() else { return };
+    let code = "import os; os.write(1, b'a\\xff\\n'); print('b\\ufffd')";
+    let run = sandbox.run(&["-q", "-c", code, "jupyter:python3"]);
+    assert!(run.code == Some(0) && run.stdout.contains('\u{fffd}'), "{run:?}");
+    assert_eq!(run.stderr.matches("a Jupyter kernel replaces").count(), 1, "{run:?}");
+    let run = sandbox.run(&["-q", "-c", "print('b\\ufffd')", "python"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
