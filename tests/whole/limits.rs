@@ -45,7 +45,7 @@ fn too_few_open_files_are_named() {
 /// A copy of the program in a folder that every user may use.
 fn copy_for_others() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
     let program = folder.path().join("bai-repl");
     std::fs::copy(binary(), &program).unwrap();
     (folder, program)
