@@ -8,8 +8,7 @@ use super::folder_watch::FolderWatch;
 use super::options::SocketFolder;
 use super::server::EngineError;
 use axum::serve::Listener;
-use bai_private::trust::Distrust;
-use bai_private::{TemporaryFolder, UnsafeFolder};
+use bai_private::TemporaryFolder;
 use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use std::fs::{self, Permissions};
@@ -47,23 +46,16 @@ impl PrivateSocket {
                 prepare(folder).map_err(|source| EngineError::Socket { path: folder.clone(), source })?;
                 Self::at(folder.join(SOCKET), None)
             }
-            SocketFolder::Shared(folder) if fits(&folder.join(new_name())) => match prepare(folder) {
-                Ok(()) => {
-                    remove_dead(folder);
-                    Self::at(folder.join(new_name()), None)
-                }
-                Err(source) if is_distrust(&source) => {
-                    Err(EngineError::Socket { path: folder.clone(), source })
-                }
-                Err(_) => Self::temporary(),
-            },
-            _ => Self::temporary(),
+            SocketFolder::Shared(folder) if fits(&folder.join(new_name())) && prepare(folder).is_ok() => {
+                remove_dead(folder);
+                Self::at(folder.join(new_name()), None)
+            }
+            // It needs no folder that outlives it, so one that cannot be trusted is no hindrance.
+            _ => {
+                let folder = temporary_folder().map_err(EngineError::TemporaryFolder)?;
+                Self::at(folder.path().join(SOCKET), Some(folder))
+            }
         }
-    }
-
-    fn temporary() -> Result<(Self, PrivateListener), EngineError> {
-        let folder = temporary_folder().map_err(EngineError::TemporaryFolder)?;
-        Self::at(folder.path().join(SOCKET), Some(folder))
     }
 
     /// Listens at `path`, and replaces the socket that an earlier engine left there.
@@ -186,11 +178,6 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
 pub(super) fn prepare(folder: &Path) -> io::Result<()> {
     bai_private::create_folder(folder)?;
     bai_private::trust::check(&fs::metadata(folder)?).map_or(Ok(()), |distrust| Err(distrust.into()))
-}
-
-/// Whether this error of [`prepare`] tells that another user could change the folder.
-fn is_distrust(error: &io::Error) -> bool {
-    UnsafeFolder::is_reason(error) || error.get_ref().is_some_and(|inner| inner.is::<Distrust>())
 }
 
 /// Whether a socket can have this path.

@@ -26,13 +26,6 @@ pub struct UnsafeFolder {
     pub why: Distrust,
 }
 
-impl UnsafeFolder {
-    /// Whether this is the reason of an error of [`create_folder`].
-    pub fn is_reason(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<UnsafeFolder>())
-    }
-}
-
 impl fmt::Display for UnsafeFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is not trusted: {}", self.path.display(), self.why)
