@@ -80,7 +80,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Found<String>>, ConfigError> {
 /// the shell has decided who writes it.
 ///
 /// # Errors
-/// As [`read`]; [`ConfigError::Read`] when there is no such file.
+/// [`ConfigError::Distrusted`] when another user can have written it; [`ConfigError::Read`] when it is missing, or cannot be read as
+/// text.
 pub fn read_named(path: &Path) -> Result<String, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     if is_stream(path) {
