@@ -72,13 +72,6 @@ impl Backend {
         }
     }
 
-    /// Sends a line to the reader of standard input.
-    pub(super) fn type_line(&mut self, line: &str) {
-        if let Backend::Driven(interpreter) = self {
-            interpreter.type_line(line);
-        }
-    }
-
     /// Sends bytes to the reader of standard input.
     pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
         if let Backend::Driven(interpreter) = self {

@@ -276,17 +276,10 @@ impl Interpreter {
         std::iter::from_fn(|| self.control.next_now()).map(|(_, message)| message).collect()
     }
 
-    /// Sends a line to the reader of standard input.
-    pub(super) fn type_line(&mut self, line: &str) {
-        if let Some(stdin) = &mut self.stdin {
-            stdin.send(line);
-        }
-    }
-
     /// Sends bytes to the reader of standard input.
     pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
         if let Some(stdin) = &mut self.stdin {
-            stdin.send_bytes(bytes, end);
+            stdin.send(bytes, end);
         }
     }
 

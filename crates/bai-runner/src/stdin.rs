@@ -33,6 +33,14 @@ mod waiting {
 const SOON: Duration = Duration::from_millis(4);
 const LATER: Duration = Duration::from_millis(50);
 
+/// The bytes of a line that was typed, given without its newline, and whether it ends the input: Ctrl-D alone does.
+pub(super) fn typed(line: &str) -> (Vec<u8>, bool) {
+    match line {
+        END_OF_INPUT => (Vec::new(), true),
+        line => (format!("{line}\n").into_bytes(), false),
+    }
+}
+
 /// The writing end of a child's standard input.
 pub(super) struct StandardInput {
     /// A reading end, by which the pipe is identified.
@@ -72,17 +80,8 @@ impl StandardInput {
         Ok((input, child))
     }
 
-    /// Sends a line, given without its newline. Ctrl-D alone ends the input.
-    pub(super) fn send(&mut self, line: &str) {
-        if line == END_OF_INPUT {
-            self.send_bytes(b"", true);
-        } else {
-            self.send_bytes(format!("{line}\n").as_bytes(), false);
-        }
-    }
-
     /// Sends bytes. The input ends after them if `end` is set.
-    pub(super) fn send_bytes(&mut self, bytes: &[u8], end: bool) {
+    pub(super) fn send(&mut self, bytes: &[u8], end: bool) {
         self.unwritten.extend_from_slice(bytes);
         self.ending |= end;
         self.write_now();

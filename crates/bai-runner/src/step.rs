@@ -184,14 +184,9 @@ impl RunningStep {
         take(ConsoleRecord::Stderr(self.err.finish().unwrap_or_default()));
     }
 
-    /// Sends a line to the reader of standard input.
-    pub(super) fn type_line(&mut self, line: &str) {
-        self.stdin.send(line);
-    }
-
     /// Sends bytes to the reader of standard input.
     pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
-        self.stdin.send_bytes(bytes, end);
+        self.stdin.send(bytes, end);
     }
 
     pub(super) fn interrupt(&mut self) {

@@ -17,6 +17,7 @@ use super::outbox::Outbox;
 use super::process_tree::{self, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
+use super::stdin;
 use super::step::{RunningStep, Started, StepEvent};
 use super::typed_ahead::TypedAhead;
 use super::wire::ToDriver;
@@ -238,13 +239,12 @@ impl Worker {
     }
 
     fn on_input(&mut self, text: &str) {
-        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
-        match (self.waiting_input.take(), step, &mut self.slot) {
-            (Some(InputRequester::Reader), Some(step), _) => step.type_line(text),
-            (Some(InputRequester::Reader), None, InterpreterSlot::Running(interpreter)) => {
-                interpreter.type_line(text)
+        match (self.waiting_input.take(), &mut self.slot) {
+            (Some(InputRequester::Reader), _) => {
+                let (bytes, end) = stdin::typed(text);
+                self.type_bytes(&bytes, end);
             }
-            (Some(InputRequester::Driver), _, InterpreterSlot::Running(interpreter)) => {
+            (Some(InputRequester::Driver), InterpreterSlot::Running(interpreter)) => {
                 interpreter.send(&ToDriver::Input { text });
             }
             _ => {}
@@ -252,16 +252,22 @@ impl Worker {
     }
 
     fn on_piece(&mut self, bytes: &[u8], end: bool) {
-        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
-        match (self.waiting_input.take(), step, &mut self.slot) {
-            (Some(InputRequester::Reader), Some(step), _) => step.type_bytes(bytes, end),
-            (Some(InputRequester::Reader), None, InterpreterSlot::Running(interpreter)) => {
-                interpreter.type_bytes(bytes, end);
-            }
-            (Some(InputRequester::Driver), ..) => {
+        match self.waiting_input.take() {
+            Some(InputRequester::Reader) => self.type_bytes(bytes, end),
+            Some(InputRequester::Driver) => {
                 self.typed_ahead.push(bytes, end);
                 self.answer_driver(false);
             }
+            None => {}
+        }
+    }
+
+    /// Sends bytes to the reader of standard input.
+    fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+        match (step, &mut self.slot) {
+            (Some(step), _) => step.type_bytes(bytes, end),
+            (None, InterpreterSlot::Running(interpreter)) => interpreter.type_bytes(bytes, end),
             _ => {}
         }
     }
