@@ -4,7 +4,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::settle::settle;
-use crate::terminal::listen_fatal;
+use crate::cli::stop_signals::StopSignals;
 use bai_client::{ComputeSession, Skipped};
 
 /// Maximum number of files in one transfer.
@@ -29,11 +29,10 @@ pub(super) async fn until_signal(
     session: &ComputeSession,
     transfer: impl Future<Output = Result<(), CliError>>,
 ) -> Result<TransferEnd, CliError> {
-    let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let mut signals = StopSignals::listen()?;
     let stopped = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => ExitStatus::Remote(130),
-        signal = fatal.recv() => ExitStatus::of_signal(signal),
+        signal = signals.recv() => signal.exit(),
         done = transfer => return done.map(|()| TransferEnd::Done),
     };
     settle(session).await;

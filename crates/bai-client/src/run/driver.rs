@@ -7,7 +7,7 @@ use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
-use super::{Answer, Cell, Interrupter, LostRun, Run, RunEvent, RunOptions, SessionState};
+use super::{Answer, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
@@ -70,10 +70,7 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
-    let (event_sender, events) = mpsc::channel(QUEUE);
-    let (input, input_receiver) = mpsc::channel(1);
-    let (interrupts, interrupt_receiver) = watch::channel(0);
-    let (leave, leave_receiver) = watch::channel(false);
+    let (run, RunEnds { events, input, interrupts, leave }) = Run::new(QUEUE);
     let driver = Driver {
         session,
         capabilities,
@@ -81,10 +78,10 @@ pub(crate) async fn start(
         link,
         received: 0,
         machine: Machine::default(),
-        events: event_sender,
-        input: input_receiver,
-        interrupts: interrupt_receiver,
-        leave: leave_receiver,
+        events,
+        input,
+        interrupts,
+        leave,
         interrupt_request: None,
         leaving: None,
         not_started: Some(Instant::now() + NOT_STARTED),
@@ -94,14 +91,7 @@ pub(crate) async fn start(
         options,
     };
     tokio::spawn(driver.drive(first, turn));
-    Ok(Run {
-        early: std::collections::VecDeque::new(),
-        events,
-        input,
-        interrupter: Interrupter::new(interrupts),
-        leave,
-        over: false,
-    })
+    Ok(run)
 }
 
 struct Driver {

@@ -225,7 +225,32 @@ impl LostRun {
     }
 }
 
+/// The ends of a run's handle that its task holds.
+struct RunEnds {
+    events: mpsc::Sender<RunEvent>,
+    input: mpsc::Receiver<Answer>,
+    interrupts: watch::Receiver<u64>,
+    leave: watch::Receiver<bool>,
+}
+
 impl Run {
+    /// A handle for which `queue` events may wait, and its other ends.
+    fn new(queue: usize) -> (Self, RunEnds) {
+        let (event_sender, events) = mpsc::channel(queue);
+        let (input, input_receiver) = mpsc::channel(1);
+        let (interrupts, interrupt_receiver) = watch::channel(0);
+        let (leave, leave_receiver) = watch::channel(false);
+        let interrupter = Interrupter::new(interrupts);
+        let run = Run { early: VecDeque::new(), events, input, interrupter, leave, over: false };
+        let ends = RunEnds {
+            events: event_sender,
+            input: input_receiver,
+            interrupts: interrupt_receiver,
+            leave: leave_receiver,
+        };
+        (run, ends)
+    }
+
     /// Puts output before that of the run.
     pub(super) fn begin_with(&mut self, records: Vec<ConsoleRecord>) {
         self.early.extend(records);

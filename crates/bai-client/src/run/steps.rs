@@ -4,7 +4,7 @@
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
 use super::heuristics;
-use super::{Answer, Cell, Interrupter, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
+use super::{Answer, Cell, Run, RunEnds, RunEvent, RunOptions, Start, Step, start_in_turn};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::BatchOptions;
@@ -47,31 +47,21 @@ pub(crate) async fn start(
     let mut parts = parts(commands);
     let first = parts.pop_front().unwrap_or(BatchStep { step: None, command: String::new() });
     let run = begin(session, turn, &first, &options).await?;
-    let (event_sender, events) = mpsc::channel(QUEUE);
-    let (input, input_receiver) = mpsc::channel(1);
-    let (interrupts, interrupt_receiver) = watch::channel(0);
-    let (leave, leave_receiver) = watch::channel(false);
+    let (handle, RunEnds { events, input, interrupts, leave }) = Run::new(QUEUE);
     let relay = Relay {
         session: session.clone(),
         turn: turn.clone(),
         options,
         parts,
-        events: event_sender,
-        input: input_receiver,
-        interrupts: interrupt_receiver,
-        leave: leave_receiver,
+        events,
+        input,
+        interrupts,
+        leave,
         interrupted: false,
         left: false,
     };
     tokio::spawn(relay.drive(first, run));
-    Ok(Run {
-        early: std::collections::VecDeque::new(),
-        events,
-        input,
-        interrupter: Interrupter::new(interrupts),
-        leave,
-        over: false,
-    })
+    Ok(handle)
 }
 
 fn parts(commands: &BatchOptions) -> VecDeque<BatchStep> {
