@@ -30,9 +30,9 @@ impl CommandContext {
         }
     }
 
-    /// The options of a run without a prompt: its output keeps every byte, unless it becomes JSON.
+    /// The options of a run without a prompt: its output keeps every byte, unless it becomes JSON, and may change in its place.
     pub(super) fn script_options(&self) -> RunOptions {
-        RunOptions { bytes: !self.global.json, ..RunOptions::over(self.transport()) }
+        RunOptions { bytes: !self.global.json, live: true, ..RunOptions::over(self.transport()) }
     }
 
     /// Whether the user allows the prelude in kernels.

@@ -8,7 +8,7 @@ use super::json_lines;
 use crate::render::{Console, ConsoleOptions, Flow, Stream, sanitize};
 use crate::terminal::Out;
 use bai_protocol::byte_text;
-use bai_protocol::record::ConsoleRecord;
+use bai_protocol::record::{ConsoleRecord, Display};
 use serde_json::{Value, json};
 use std::io::Write;
 use tokio::sync::{mpsc, oneshot};
@@ -147,6 +147,7 @@ fn write_record(
     match record {
         ConsoleRecord::Stdout(text) => console.bytes(Stream::Stdout, &byte_text::bytes(text)),
         ConsoleRecord::Stderr(text) => console.bytes(Stream::Stderr, &byte_text::bytes(text)),
+        ConsoleRecord::Display(display) => write_record(console, &display.record),
         other => console.record(other),
     }
 }
@@ -206,6 +207,19 @@ pub(super) fn record_event(record: ConsoleRecord) -> Value {
         ConsoleRecord::Media { mime, data } => {
             json!({"event": "console", "type": "media", "mime": mime, "data": data})
         }
+        ConsoleRecord::Display(Display { id, update, size, record }) => {
+            let mut event = record_event(*record);
+            if let Value::Object(fields) = &mut event {
+                let display = json!({"id": id, "update": update, "width": size.width, "height": size.height});
+                fields.insert("display".to_owned(), display);
+            }
+            event
+        }
+        ConsoleRecord::Clear { wait } => json!({"event": "console", "type": "clear", "wait": wait}),
+        ConsoleRecord::NextInput { text, replace } => {
+            json!({"event": "console", "type": "next-input", "data": text, "replace": replace})
+        }
+        ConsoleRecord::Leave => json!({"event": "console", "type": "leave"}),
         ConsoleRecord::Unknown { kind, payload } => {
             json!({"event": "console", "type": kind, "data": payload})
         }

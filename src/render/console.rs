@@ -180,6 +180,11 @@ impl<O: Write, E: Write> Console<O, E> {
             ConsoleRecord::Html(html) => self.html(html),
             ConsoleRecord::Log(text) => self.note(&sanitize::text(text)),
             ConsoleRecord::Media { mime, data } => self.media(mime, data),
+            ConsoleRecord::Display(display) => self.record(&display.record),
+            // They are for the prompt, or for a screen.
+            ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => {
+                Ok(self.flow(Stream::Stdout))
+            }
             ConsoleRecord::Unknown { kind, .. } => {
                 self.note(&format!("[a record of the unknown kind {}]", sanitize::line(kind, 60)))
             }

@@ -174,7 +174,8 @@ impl PromptSession {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
         }
-        let started = self.session.execute(cell, RunOptions::over(self.options.transport)).await;
+        let options = RunOptions { live: true, ..RunOptions::over(self.options.transport) };
+        let started = self.session.execute(cell, options).await;
         started.map_err(SessionError::about_session)
     }
 

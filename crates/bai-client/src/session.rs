@@ -131,14 +131,14 @@ impl ComputeSession {
     /// What the server says to the attempt, such as [`ErrorKind::NotFound`]. Failures after that are
     /// [`super::RunEvent::Lost`].
     pub async fn execute(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
-        let bytes = options.bytes;
+        let wanted = options.clone();
         let mut run = match &cell {
             Cell::Batch(commands) if self.loses_between_steps().await => {
                 run::steps::start(&self.at, &self.turn, commands, options).await?
             }
             _ => self.start(Start::Cell(cell), options).await?,
         };
-        run.begin_with(self.stray.take(bytes));
+        run.begin_with(self.stray.take(&wanted));
         Ok(run)
     }
 

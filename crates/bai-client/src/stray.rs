@@ -1,6 +1,7 @@
 //! Output of a session that a run of our own has received: a session hands what its program prints between two runs to the
 //! next run, and that may be a question of this client. The next run of the caller begins with it.
 
+use super::run::RunOptions;
 use bai_protocol::byte_text;
 use bai_protocol::record::ConsoleRecord;
 use std::sync::{Mutex, PoisonError};
@@ -31,15 +32,16 @@ impl Stray {
         waiting.records.push(record);
     }
 
-    /// Takes everything, for a run that keeps `bytes` or that wants U+FFFD instead.
-    pub(super) fn take(&self, bytes: bool) -> Vec<ConsoleRecord> {
+    /// Takes everything, for a run with these options.
+    pub(super) fn take(&self, options: &RunOptions) -> Vec<ConsoleRecord> {
         let mut waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if waiting.cut {
             let note = "[more output was dropped, because no run collected it]\n";
             waiting.records.push(ConsoleRecord::Stderr(note.to_owned()));
         }
-        let text = |text: String| if bytes { text } else { byte_text::replaced(&text).into_owned() };
-        waiting.records.into_iter().map(|record| record.map_text(text)).collect()
+        let text = |text: String| if options.bytes { text } else { byte_text::replaced(&text).into_owned() };
+        let wanted = |record: ConsoleRecord| if options.live { Some(record) } else { record.plain() };
+        waiting.records.into_iter().filter_map(wanted).map(|record| record.map_text(text)).collect()
     }
 }
 
@@ -50,16 +52,17 @@ mod tests {
     #[test]
     fn output_is_kept_with_its_bytes_up_to_a_limit() {
         let stray = Stray::default();
+        let (text, bytes) = (RunOptions::default(), RunOptions { bytes: true, ..RunOptions::default() });
         let odd = byte_text::text(b"\xff\n");
         stray.keep(ConsoleRecord::Stdout(odd.clone()));
-        assert_eq!(stray.take(true), [ConsoleRecord::Stdout(odd.clone())]);
+        assert_eq!(stray.take(&bytes), [ConsoleRecord::Stdout(odd.clone())]);
         stray.keep(ConsoleRecord::Stdout(odd));
-        assert_eq!(stray.take(false), [ConsoleRecord::Stdout("\u{fffd}\n".into())]);
-        assert!(stray.take(false).is_empty());
+        assert_eq!(stray.take(&text), [ConsoleRecord::Stdout("\u{fffd}\n".into())]);
+        assert!(stray.take(&text).is_empty());
         for _ in 0..3 {
             stray.keep(ConsoleRecord::Html("x".repeat(LIMIT)));
         }
-        let kept = stray.take(true);
+        let kept = stray.take(&bytes);
         assert_eq!(kept.len(), 3);
         assert!(matches!(kept.last(), Some(ConsoleRecord::Stderr(note)) if note.contains("dropped")));
     }

@@ -284,7 +284,7 @@ impl Actor {
     async fn handle_reply(&mut self, reply: Reply) {
         let item = match reply {
             Reply::Console(record) => {
-                if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = &record {
+                if let Some(text) = record.text() {
                     self.session.log(byte_text::bytes(text));
                 }
                 OutputItem::Console(record)

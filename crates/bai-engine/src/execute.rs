@@ -2,7 +2,7 @@
 
 use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
-use super::frame;
+use super::frame::{self, Wanted};
 use super::request::{json_body, json_reply, json_text, ready_session};
 use super::run::{CollectOptions, End, Outcome, Run, RunInput};
 use super::session::Session;
@@ -39,6 +39,7 @@ pub(super) async fn execute(
     let body = json_body(body).await?;
     let call: IncomingExecute = serde_json::from_value(body.clone())
         .map_err(|error| ApiError::malformed_body(format!("the body is not an execute request: {error}")))?;
+    let wanted = Wanted::of(&call);
     let run = match call.mode.as_deref() {
         Some("query") => begin(&session, call.run_id(), Work::Query(call.code, call.script)).await?,
         Some("batch") => begin(&session, call.run_id(), Work::Batch(call.batch())).await?,
@@ -69,7 +70,7 @@ pub(super) async fn execute(
     if matches!(delivery.outcome, Outcome::Ended(End::Shutdown)) {
         return Err(shutting_down());
     }
-    let text = frame::reply(&delivery, call.bytes, run.id().as_str());
+    let text = frame::reply(&delivery, wanted, run.id().as_str());
     delivery.delivered();
     Ok(json_text(StatusCode::OK, text))
 }

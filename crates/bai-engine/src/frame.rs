@@ -1,27 +1,44 @@
-//! Writes deliveries as JSON, straight from the pieces. Neighbouring texts of one stream become one record. A client that
-//! does not ask for `bytes` gets U+FFFD for what is not UTF-8.
+//! Writes deliveries as JSON, straight from the pieces. Neighbouring texts of one stream become one record. What a client
+//! asks for decides how.
 
 use super::buffer::OutputItem;
 use super::run::{Delivery, End, Outcome};
 use bai_protocol::byte_text;
-use bai_protocol::execute::RunStatus;
+use bai_protocol::execute::{IncomingExecute, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 use serde_json::json;
+use std::borrow::Cow;
 use std::fmt;
 
+/// What a client asks for beyond the common API (`docs/wire` §13.4).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Output that is not UTF-8 byte for byte. Others get U+FFFD.
+    pub(super) bytes: bool,
+    /// The records for a client that watches. Others get what [`ConsoleRecord::plain`] leaves of them.
+    pub(super) live: bool,
+}
+
+impl Wanted {
+    /// What a request asks for.
+    pub(super) fn of(request: &IncomingExecute) -> Self {
+        Wanted { bytes: request.bytes, live: request.live }
+    }
+}
+
 /// A frame of the execute WebSocket (`docs/wire` §3.10).
-pub(super) fn frame(delivery: &Delivery, bytes: bool) -> String {
-    text(delivery, &Result { delivery, bytes, run_id: None })
+pub(super) fn frame(delivery: &Delivery, wanted: Wanted) -> String {
+    text(delivery, &Result { delivery, wanted, run_id: None })
 }
 
 /// The body of a reply to an execute call (`docs/wire` §3.2).
-pub(super) fn reply(delivery: &Delivery, bytes: bool, run_id: &str) -> String {
+pub(super) fn reply(delivery: &Delivery, wanted: Wanted, run_id: &str) -> String {
     #[derive(serde::Serialize)]
     struct Body<'a> {
         result: Result<'a>,
     }
-    text(delivery, &Body { result: Result { delivery, bytes, run_id: Some(run_id) } })
+    text(delivery, &Body { result: Result { delivery, wanted, run_id: Some(run_id) } })
 }
 
 /// A frame that only says that the run continues.
@@ -48,7 +65,7 @@ fn text<T: Serialize>(delivery: &Delivery, value: &T) -> String {
 
 struct Result<'a> {
     delivery: &'a Delivery,
-    bytes: bool,
+    wanted: Wanted,
     run_id: Option<&'a str>,
 }
 
@@ -71,7 +88,7 @@ impl Serialize for Result<'_> {
         if let Some(id) = self.run_id {
             out.serialize_field("runId", id)?;
         }
-        out.serialize_field("console", &Console { items: &self.delivery.items, bytes: self.bytes })?;
+        out.serialize_field("console", &Console { items: &self.delivery.items, wanted: self.wanted })?;
         out.serialize_field("exitCode", &exit_code)?;
         out.serialize_field("options", &options)?;
         out.serialize_field::<[(); 0]>("files", &[])?;
@@ -85,7 +102,7 @@ impl Serialize for Result<'_> {
 /// The console of a reply: neighbours of one stream become one record.
 struct Console<'a> {
     items: &'a [OutputItem],
-    bytes: bool,
+    wanted: Wanted,
 }
 
 impl Serialize for Console<'_> {
@@ -101,14 +118,35 @@ impl Serialize for Console<'_> {
             rest = others;
             match (stream(first), first) {
                 (Some(name), _) => {
-                    list.serialize_element(&(name, Joined { items: these, bytes: self.bytes }))?
+                    list.serialize_element(&(name, Joined { items: these, bytes: self.wanted.bytes }))?
                 }
-                (None, OutputItem::Console(record)) => list.serialize_element(record)?,
+                (None, OutputItem::Console(record)) => {
+                    if let Some(record) = other_record(record, self.wanted) {
+                        list.serialize_element(&*record)?;
+                    }
+                }
                 (None, OutputItem::Step { .. }) => {}
             }
         }
         list.end()
     }
+}
+
+/// A record that is no text, as the client wants it.
+fn other_record(record: &ConsoleRecord, wanted: Wanted) -> Option<Cow<'_, ConsoleRecord>> {
+    let ours = match record {
+        ConsoleRecord::Display(_)
+        | ConsoleRecord::Clear { .. }
+        | ConsoleRecord::NextInput { .. }
+        | ConsoleRecord::Leave => record.clone(),
+        _ => return Some(Cow::Borrowed(record)),
+    };
+    let ours = if wanted.live { ours } else { ours.plain()? };
+    Some(Cow::Owned(if wanted.bytes {
+        ours
+    } else {
+        ours.map_text(|text| byte_text::replaced(&text).into_owned())
+    }))
 }
 
 /// The stream that an item is text of.

@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 20] = [
+const CAPABILITIES: [Capability; 21] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -117,6 +117,7 @@ const CAPABILITIES: [Capability; 20] = [
     Capability::ExclusiveUploads,
     Capability::Scripts,
     Capability::ByteOutput,
+    Capability::LiveOutput,
     Capability::AnyPort,
     Capability::SignedBodies,
     Capability::LostSessions,

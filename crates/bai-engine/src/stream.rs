@@ -11,7 +11,7 @@
 use super::command::Work;
 use super::error::{ApiError, ApiResult};
 use super::execute::{TAKEN_OVER, answer, begin, known_run};
-use super::frame;
+use super::frame::{self, Wanted};
 use super::request::{BODY_LIMIT, ready_session};
 use super::run::{CollectOptions, Collector, Delivery, End, Outcome, Run, RunInput};
 use super::session::Session;
@@ -59,14 +59,14 @@ enum StreamEnd {
 
 async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let FirstFrame { run, received, bytes } = match first_frame(session, &mut receiver).await {
+    let FirstFrame { run, received, wanted } = match first_frame(session, &mut receiver).await {
         Some(Ok(begun)) => begun,
         Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,
     };
     let collector = run.attach(received);
     let over = tokio::select! {
-        over = write(&run, &collector, bytes, &mut sender) => over,
+        over = write(&run, &collector, wanted, &mut sender) => over,
         () = collector.taken_over() => StreamEnd::TakenOver,
         () = read(session, &run, &collector, &mut receiver) => StreamEnd::Left,
     };
@@ -95,8 +95,7 @@ struct FirstFrame {
     run: Arc<Run>,
     /// The number of the last frame that the client has, if it counts them.
     received: Option<u64>,
-    /// Whether it takes output that is not UTF-8 byte for byte.
-    bytes: bool,
+    wanted: Wanted,
 }
 
 /// Reads the first frame. `None` when the client left before.
@@ -113,6 +112,7 @@ async fn first_frame(
         Ok(call) => call,
         Err(error) => return Some(Err(format!("Invalid API parameters: {error}"))),
     };
+    let (received, wanted) = (call.received, Wanted::of(&call));
     let begun = match call.mode.as_deref() {
         Some("query") => begin(session, call.run_id(), Work::Query(call.code, call.script)).await,
         Some("batch") => begin(session, call.run_id(), Work::Batch(call.batch())).await,
@@ -120,10 +120,9 @@ async fn first_frame(
         None | Some("") => Err(ApiError::invalid_params("mode is missing or empty!")),
         Some(_) => Err(ApiError::invalid_params("mode has an invalid value.")),
     };
-    let (received, bytes) = (call.received, call.bytes);
     Some(
         begun
-            .map(|run| FirstFrame { run, received, bytes })
+            .map(|run| FirstFrame { run, received, wanted })
             .map_err(|refusal| format!("BackendError: {}", refusal.summary())),
     )
 }
@@ -191,7 +190,7 @@ async fn read(
 
 /// Sends the run's output until the run ends or the client leaves. When an active run is silent, an empty frame reports
 /// that the run has begun. The genuine server sends such a frame every two seconds.
-async fn write(run: &Run, collector: &Collector, bytes: bool, sender: &mut Sender) -> StreamEnd {
+async fn write(run: &Run, collector: &Collector, wanted: Wanted, sender: &mut Sender) -> StreamEnd {
     let silence = async {
         run.begun().await;
         tokio::time::sleep(SILENCE).await;
@@ -219,12 +218,12 @@ async fn write(run: &Run, collector: &Collector, bytes: bool, sender: &mut Sende
             Outcome::Waiting { question, .. } => seen = *question,
             Outcome::Ended(end @ (End::Destroyed(_) | End::Shutdown)) => {
                 let end = end.clone();
-                let is_sent = delivery.items.is_empty() || send_as_continued(delivery, bytes, sender).await;
+                let is_sent = delivery.items.is_empty() || send_as_continued(delivery, wanted, sender).await;
                 return if is_sent { StreamEnd::Ended(end) } else { StreamEnd::Left };
             }
             _ => {}
         }
-        let frame = frame::frame(&delivery, bytes);
+        let frame = frame::frame(&delivery, wanted);
         if sender.send(Message::text(frame)).await.is_err() {
             return StreamEnd::Left;
         }
@@ -238,9 +237,9 @@ async fn write(run: &Run, collector: &Collector, bytes: bool, sender: &mut Sende
 }
 
 /// An error frame has no console, so the last output is sent before it.
-async fn send_as_continued(mut delivery: Delivery, bytes: bool, sender: &mut Sender) -> bool {
+async fn send_as_continued(mut delivery: Delivery, wanted: Wanted, sender: &mut Sender) -> bool {
     delivery.outcome = Outcome::Continued;
-    let is_sent = sender.send(Message::text(frame::frame(&delivery, bytes))).await.is_ok();
+    let is_sent = sender.send(Message::text(frame::frame(&delivery, wanted))).await.is_ok();
     if is_sent {
         delivery.delivered();
     }

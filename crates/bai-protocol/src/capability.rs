@@ -52,6 +52,9 @@ pub enum Capability {
     FileRanges,
     /// A query may be a script ([`crate::execute::Script`]), and the input of a program may be a stream of bytes with an end.
     Scripts,
+    /// Output may be shown in the place of earlier output, at a client that sends `live: true`
+    /// ([`crate::record::ConsoleRecord::Display`]).
+    LiveOutput,
     /// An uploaded file replaces none if its part has the header `If-None-Match: *`.
     ExclusiveUploads,
 }

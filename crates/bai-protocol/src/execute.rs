@@ -98,6 +98,9 @@ pub struct ExecuteRequest {
     /// For servers with the capability `byte-output`: output that is not UTF-8 arrives as [`crate::byte_text`] writes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bytes: bool,
+    /// For servers with the capability `live-output`: the records for a client that watches arrive.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    live: bool,
     /// For servers with the capability `scripts`: this query is a script.
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<Script>,
@@ -147,6 +150,11 @@ impl ExecuteRequest {
         ExecuteRequest { bytes, ..self }
     }
 
+    /// Asks for the records for a client that watches, if `live` is set.
+    pub fn with_live(self, live: bool) -> Self {
+        ExecuteRequest { live, ..self }
+    }
+
     fn new(mode: Mode, run_id: &RunId, code: &str, options: Value) -> Self {
         let id = run_id.as_str().to_owned();
         ExecuteRequest {
@@ -157,6 +165,7 @@ impl ExecuteRequest {
             options,
             received: None,
             bytes: false,
+            live: false,
             script: None,
             end: None,
         }
@@ -210,6 +219,9 @@ pub struct IncomingExecute {
     /// Whether the client takes output that is not UTF-8 as [`crate::byte_text`] writes it.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub bytes: bool,
+    /// Whether the client takes the records for one that watches.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub live: bool,
     /// What makes the query a script.
     pub script: Option<Script>,
     /// Set if the text is a piece of the input: whether the input ends with it.

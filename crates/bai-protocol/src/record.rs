@@ -3,6 +3,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+mod display;
+
+pub use display::{Display, PictureSize};
+
 /// One record. Its text is untrusted, since the remote program wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConsoleRecord {
@@ -21,6 +25,23 @@ pub enum ConsoleRecord {
     Html(String),
     /// A log record. No known runner sends one.
     Log(String),
+    /// A value that was displayed, and may be displayed anew in its place. Only for clients that ask for
+    /// [`crate::capability::Capability::LiveOutput`], as the next three.
+    Display(Display),
+    /// The output of the cell so far is to be removed from the screen.
+    Clear {
+        /// Whether it stays until more output comes.
+        wait: bool,
+    },
+    /// Text for the next prompt of the user.
+    NextInput {
+        /// The text.
+        text: String,
+        /// Whether it takes the place of the cell that asked for it.
+        replace: bool,
+    },
+    /// The program asks the user's prompt to end.
+    Leave,
     /// A record of an unknown type, with its payload as JSON.
     Unknown {
         /// The type's name.
@@ -30,8 +51,11 @@ pub enum ConsoleRecord {
     },
 }
 
+/// What a record that has no text counts for, so that a queue of them has an end.
+const SMALL: usize = 32;
+
 impl ConsoleRecord {
-    /// Bytes of payload.
+    /// Bytes of payload, about.
     pub fn size(&self) -> usize {
         match self {
             ConsoleRecord::Stdout(text)
@@ -39,13 +63,35 @@ impl ConsoleRecord {
             | ConsoleRecord::Html(text)
             | ConsoleRecord::Log(text) => text.len(),
             ConsoleRecord::Media { mime, data } => mime.len() + data.len(),
+            ConsoleRecord::Display(display) => SMALL + display.record.size(),
+            ConsoleRecord::NextInput { text, .. } => SMALL + text.len(),
+            ConsoleRecord::Clear { .. } | ConsoleRecord::Leave => SMALL,
             ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
+        }
+    }
+
+    /// The record for a client that does not ask for [`crate::capability::Capability::LiveOutput`]: a display is its record,
+    /// and so is an update of it. `None` for what such a client does not get.
+    pub fn plain(self) -> Option<Self> {
+        match self {
+            ConsoleRecord::Display(display) => display.record.plain(),
+            ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => None,
+            other => Some(other),
         }
     }
 
     /// Whether this is text of standard output or standard error, and empty.
     pub fn is_empty_text(&self) -> bool {
         matches!(self, ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) if text.is_empty())
+    }
+
+    /// The text of standard output or standard error, also that of a display.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) => Some(text),
+            ConsoleRecord::Display(display) => display.record.text(),
+            _ => None,
+        }
     }
 
     /// Joins `next` to this record, if both are text of one stream and the text stays within `limit` bytes.
@@ -65,11 +111,17 @@ impl ConsoleRecord {
         }
     }
 
-    /// The record with another text, if it is text of standard output or standard error.
+    /// The record with another text, if it is text of standard output or standard error, or a display of such text.
     pub fn map_text(self, change: impl FnOnce(String) -> String) -> Self {
         match self {
             ConsoleRecord::Stdout(text) => ConsoleRecord::Stdout(change(text)),
             ConsoleRecord::Stderr(text) => ConsoleRecord::Stderr(change(text)),
+            ConsoleRecord::Display(mut display) => {
+                if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = &mut *display.record {
+                    *text = change(std::mem::take(text));
+                }
+                ConsoleRecord::Display(display)
+            }
             other => other,
         }
     }
@@ -82,6 +134,12 @@ impl ConsoleRecord {
             ConsoleRecord::Media { mime, data } => json!(["media", [mime, data]]),
             ConsoleRecord::Html(text) => json!(["html", text]),
             ConsoleRecord::Log(text) => json!(["log", text]),
+            ConsoleRecord::Display(display) => json!(["display", display]),
+            ConsoleRecord::Clear { wait } => json!(["clear", {"wait": wait}]),
+            ConsoleRecord::NextInput { text, replace } => {
+                json!(["next-input", {"text": text, "replace": replace}])
+            }
+            ConsoleRecord::Leave => json!(["leave", null]),
             ConsoleRecord::Unknown { kind, payload } => json!([kind, payload]),
         }
     }
@@ -98,6 +156,16 @@ impl ConsoleRecord {
             "html" => ConsoleRecord::Html(text(payload)),
             "log" => ConsoleRecord::Log(text(payload)),
             "media" => media(payload),
+            "display" => match Display::from_wire(payload) {
+                Ok(display) => ConsoleRecord::Display(display),
+                Err(payload) => ConsoleRecord::Unknown { kind, payload },
+            },
+            "clear" => ConsoleRecord::Clear { wait: flag(&payload, "wait") },
+            "next-input" => ConsoleRecord::NextInput {
+                text: payload.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                replace: flag(&payload, "replace"),
+            },
+            "leave" => ConsoleRecord::Leave,
             _ => ConsoleRecord::Unknown { kind, payload },
         })
     }
@@ -140,6 +208,11 @@ fn media(payload: Value) -> ConsoleRecord {
     }
 }
 
+/// A flag of an object; false if it is missing.
+fn flag(payload: &Value, name: &str) -> bool {
+    payload.get(name).and_then(Value::as_bool).unwrap_or(false)
+}
+
 /// A string unchanged, null as an empty string, and everything else as its JSON.
 fn text(value: Value) -> String {
     match value {
@@ -157,6 +230,10 @@ impl Serialize for ConsoleRecord {
             ConsoleRecord::Media { mime, data } => ("media", (mime, data)).serialize(serializer),
             ConsoleRecord::Html(text) => ("html", text).serialize(serializer),
             ConsoleRecord::Log(text) => ("log", text).serialize(serializer),
+            ConsoleRecord::Display(display) => ("display", display).serialize(serializer),
+            ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => {
+                self.to_wire().serialize(serializer)
+            }
             ConsoleRecord::Unknown { kind, payload } => (kind, payload).serialize(serializer),
         }
     }
@@ -229,6 +306,27 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_does_not_watch_gets_the_record_of_a_display() {
+        let plain = |value| read(value).plain();
+        let display = json!(["display", {"id": null, "update": false, "record": ["html", "<b>"]}]);
+        assert_eq!(plain(display), Some(ConsoleRecord::Html("<b>".into())));
+        let inner = json!(["display", {"record": ["stdout", "x"]}]);
+        assert_eq!(
+            plain(json!(["display", {"id": "a", "record": inner}])),
+            Some(ConsoleRecord::Stdout("x".into()))
+        );
+        for ours in [
+            json!(["clear", {"wait": true}]),
+            json!(["clear", null]),
+            json!(["leave", null]),
+            json!(["next-input", 3]),
+        ] {
+            assert_eq!(plain(ours), None);
+        }
+        assert!(matches!(read(json!(["display", {"id": "a"}])), ConsoleRecord::Unknown { .. }));
+    }
+
+    #[test]
     fn records_are_read_back_as_they_were_written() {
         let records = [
             ConsoleRecord::Stdout("ä\u{1b}[0m".into()),
@@ -237,6 +335,15 @@ mod tests {
             ConsoleRecord::Html("<b>".into()),
             ConsoleRecord::Log("l".into()),
             ConsoleRecord::Unknown { kind: "new".into(), payload: json!({"a": [1]}) },
+            ConsoleRecord::Display(Display {
+                id: Some("bar".into()),
+                update: true,
+                size: PictureSize { width: Some(80), height: None },
+                record: Box::new(png()),
+            }),
+            ConsoleRecord::Clear { wait: true },
+            ConsoleRecord::NextInput { text: "x = 1\n".into(), replace: true },
+            ConsoleRecord::Leave,
         ];
         for record in records {
             assert_eq!(serde_json::to_value(&record).unwrap(), record.to_wire());

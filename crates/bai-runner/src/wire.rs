@@ -9,7 +9,9 @@ pub(crate) mod fuzzing;
 
 use super::frames::{Frames, Whole};
 use bai_protocol::execute::Script;
+use bai_protocol::record::ConsoleRecord;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// A message to the driver.
@@ -111,6 +113,32 @@ pub(super) enum FromDriver {
     Html {
         data: String,
     },
+    /// A value that is displayed, as a bundle of representations in Jupyter's form. `transient` may have its id, and an update
+    /// takes the place of the displays with this id.
+    Display {
+        data: Map<String, Value>,
+        #[serde(default)]
+        metadata: Map<String, Value>,
+        #[serde(default)]
+        transient: Map<String, Value>,
+        #[serde(default)]
+        update: bool,
+    },
+    /// A record of a kernel that makes its own.
+    #[serde(skip)]
+    Record(ConsoleRecord),
+    /// The output so far is to be removed from the screen, at once or before the next output.
+    Clear {
+        wait: bool,
+    },
+    /// Text for the next prompt of the user; with `replace` in the place of this cell.
+    NextInput {
+        text: String,
+        #[serde(default)]
+        replace: bool,
+    },
+    /// The user's prompt is to end.
+    Leave,
     /// The program waits for a line.
     Ask {
         password: bool,

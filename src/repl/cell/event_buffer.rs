@@ -118,18 +118,7 @@ impl EventBuffer {
 }
 
 fn size(event: &RunEvent) -> usize {
-    let text = match event {
-        RunEvent::Console(record) => match record {
-            ConsoleRecord::Stdout(text)
-            | ConsoleRecord::Stderr(text)
-            | ConsoleRecord::Html(text)
-            | ConsoleRecord::Log(text) => text.len(),
-            ConsoleRecord::Media { data, .. } => data.len(),
-            ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
-        },
-        _ => 0,
-    };
-    EVENT_BYTES + text
+    EVENT_BYTES + if let RunEvent::Console(record) = event { record.size() } else { 0 }
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub(crate) async fn start(
         run_id,
         link,
         received: 0,
-        machine: Machine::default(),
+        machine: Machine::new(options.live),
         events,
         input,
         interrupts,

@@ -18,6 +18,8 @@ pub(super) struct Extras {
     pub(super) numbers: bool,
     /// It sends output byte for byte.
     pub(super) bytes: bool,
+    /// It sends the records for a client that watches.
+    pub(super) live: bool,
     /// It runs scripts as programs.
     pub(super) scripts: bool,
 }
@@ -27,6 +29,7 @@ impl Extras {
         Extras {
             numbers: capabilities.has(Capability::NumberedFrames),
             bytes: options.bytes && capabilities.has(Capability::ByteOutput),
+            live: options.live && capabilities.has(Capability::LiveOutput),
             scripts: capabilities.has(Capability::Scripts),
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Machine {
     silent: bool,
     /// Whether questions are answered with an empty line.
     answering: bool,
+    /// Whether the caller takes the records for one that watches.
+    live: bool,
     /// Events that the caller has not taken yet.
     events: VecDeque<RunEvent>,
 }
@@ -63,6 +65,11 @@ pub(super) enum NextAction {
 }
 
 impl Machine {
+    /// A run whose caller takes the records for one that watches, or does not.
+    pub(super) fn new(live: bool) -> Self {
+        Machine { live, ..Machine::default() }
+    }
+
     /// Processes a frame. Frames after the last event are ignored.
     pub(super) fn frame(&mut self, frame: ExecuteResult) -> NextAction {
         if self.over {
@@ -71,7 +78,9 @@ impl Machine {
         let is_password = frame.is_password();
         // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
         for record in frame.console {
-            self.emit(RunEvent::Console(unpack(record)));
+            let record = unpack(record);
+            let record = if self.live { Some(record) } else { record.plain() };
+            record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
         }
         let stale = std::mem::take(&mut self.stale);
         self.crossed = None;

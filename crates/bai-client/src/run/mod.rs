@@ -78,6 +78,10 @@ pub struct RunOptions {
     /// writes them. Needs [`bai_protocol::capability::Capability::ByteOutput`]: other servers send U+FFFD. Without this
     /// option it is U+FFFD in any case.
     pub bytes: bool,
+    /// Whether the records for a client that watches are events: [`ConsoleRecord::Display`], [`ConsoleRecord::Clear`],
+    /// [`ConsoleRecord::NextInput`] and [`ConsoleRecord::Leave`]. Without this option there is the record of a display, and
+    /// that of each update of it.
+    pub live: bool,
 }
 
 impl Default for RunOptions {
@@ -87,6 +91,7 @@ impl Default for RunOptions {
             silence_limit: Duration::from_secs(60),
             drain_limit: Duration::from_secs(30),
             bytes: false,
+            live: false,
         }
     }
 }

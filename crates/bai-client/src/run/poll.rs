@@ -73,7 +73,7 @@ impl PollLink {
         received: u64,
     ) -> PollLink {
         let received = extras.numbers.then_some(received);
-        let first = Arc::new(first.counting(received).with_bytes(extras.bytes));
+        let first = Arc::new(first.counting(received).with_bytes(extras.bytes).with_live(extras.live));
         let now = Instant::now();
         PollLink {
             session,
@@ -99,7 +99,7 @@ impl PollLink {
     }
 
     fn counted(&self, request: ExecuteRequest) -> Arc<ExecuteRequest> {
-        Arc::new(request.counting(self.received).with_bytes(self.extras.bytes))
+        Arc::new(request.counting(self.received).with_bytes(self.extras.bytes).with_live(self.extras.live))
     }
 
     /// Asks for more output, but not at once.

@@ -50,7 +50,8 @@ pub(super) enum NoSocket {
 }
 
 /// The first frame. Servers with the capability `run-ids` take the run id from it; others ignore the key. Servers with
-/// `numbered-frames` number their frames after `received: 0`, and those with `byte-output` know `bytes`, and those with `scripts` know `script`.
+/// `numbered-frames` number their frames after `received: 0`, and those with `byte-output` know `bytes`, those with
+/// `live-output` know `live`, and those with `scripts` know `script`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -61,6 +62,8 @@ struct FirstFrame<'a> {
     received: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bytes: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    live: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<&'a Script>,
 }
@@ -95,7 +98,8 @@ impl SocketLink {
         let received = extras.numbers.then_some(0);
         let script = if let Cell::Script(_, script) = cell { Some(script) } else { None };
         let script = script.filter(|_| extras.scripts);
-        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes: extras.bytes, script };
+        let Extras { bytes, live, .. } = extras;
+        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, script };
         let frame = serde_json::to_string(&frame);
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;

@@ -1,5 +1,5 @@
 use super::super::buffer::OutputItem;
-use super::super::frame;
+use super::super::frame::{self, Wanted};
 use super::*;
 use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
@@ -26,7 +26,7 @@ async fn collect(run: &Arc<Run>, options: CollectOptions, seen: u64) -> Delivery
 
 async fn frame_of(run: &Arc<Run>, options: CollectOptions) -> Value {
     let delivery = collect(run, options, 0).await;
-    let value = serde_json::from_str(&frame::frame(&delivery, false)).unwrap();
+    let value = serde_json::from_str(&frame::frame(&delivery, Wanted { bytes: false, live: false })).unwrap();
     delivery.delivered();
     value
 }

@@ -201,6 +201,32 @@ async fn a_script_gets_its_input_in_pieces_over_both_transports() {
 }
 
 #[tokio::test]
+async fn a_client_that_watches_gets_displays_and_others_their_records() {
+    let lab = Lab::new().await;
+    lab.session("live").await;
+    let code = "from _bai_repl import display as d\nh = display({'text/html': 'a\u{10FFFF}'}, raw=True, display_id='x')\n\
+                d.clear()\nh.update(3)\nd.leave()";
+    let mut asked = lab.open("live").await;
+    asked.send(&json!({"mode": "query", "code": code, "live": true}).to_string()).await;
+    let mut console = Vec::new();
+    let mut frame = json!({"status": "continued"});
+    while frame["status"] == "continued" {
+        frame = asked.next().await.unwrap();
+        console.extend(frame["console"].as_array().unwrap().clone());
+    }
+    let display = |update: bool, record| json!(["display", {"id": "x", "update": update, "record": record}]);
+    let all = [
+        display(false, json!(["html", "a\u{10FFFF}"])),
+        json!(["clear", {"wait": false}]),
+        display(true, json!(["stdout", "3\n"])),
+        json!(["leave", null]),
+    ];
+    assert_eq!(console, all);
+    let plain = lab.execute("live", "query", "plain", code).await;
+    assert_eq!(plain["console"], json!([["html", "a\u{10FFFF}"], ["stdout", "3\n"]]));
+}
+
+#[tokio::test]
 async fn no_output_is_lost_between_batch_steps() {
     let lab = Lab::new().await;
     lab.session("steps").await;

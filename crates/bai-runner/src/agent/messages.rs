@@ -182,18 +182,18 @@ fn of_json(name: &'static str, value: &Value) -> Message {
     Message { name, payload: value.to_string().into_bytes() }
 }
 
-/// Writes a reply of the kernel.
-pub(super) fn reply(reply: Reply) -> Message {
+/// Writes a reply of the kernel. `None` for what agents have no message for.
+pub(super) fn reply(reply: Reply) -> Option<Message> {
     let code = |name, exit_code: i32| of_json(name, &json!({"exitCode": exit_code}));
-    match reply {
-        Reply::Console(record) => console(record),
+    Some(match reply {
+        Reply::Console(record) => console(record.plain()?),
         Reply::WaitingInput { is_password } => of_json("waiting-input", &json!({"is_password": is_password})),
         Reply::Completion(found) => completion(&found.suggestions),
         Reply::CleanFinished { exit_code } => code("clean-finished", exit_code),
         Reply::BuildFinished { exit_code } => code("build-finished", exit_code),
         Reply::Finished { exit_code } => code("finished", exit_code),
         Reply::Status(status) => Message { name: "status", payload: status_payload(status.started_at) },
-    }
+    })
 }
 
 fn console(record: ConsoleRecord) -> Message {
@@ -206,7 +206,7 @@ fn console(record: ConsoleRecord) -> Message {
         ConsoleRecord::Html(html) => text("html", html),
         ConsoleRecord::Log(line) => text("log", line),
         // Agents know no other kinds, and our kernels send none.
-        unknown @ ConsoleRecord::Unknown { .. } => of_json("log", &unknown.to_wire()),
+        unknown => of_json("log", &unknown.to_wire()),
     }
 }
 
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn replies_are_written_as_agents_read_them() {
         let text = |message: Message| (message.name, String::from_utf8(message.payload).unwrap());
-        let written = |this: Reply| text(reply(this));
+        let written = |this: Reply| text(reply(this).unwrap());
         assert_eq!(written(Reply::Console(ConsoleRecord::Stdout("é".into()))), ("stdout", "é".into()));
         assert_eq!(written(Reply::Console(ConsoleRecord::Html("<b>".into()))), ("html", "<b>".into()));
         let media = Reply::Console(ConsoleRecord::Media { mime: "image/png".into(), data: "data:".into() });

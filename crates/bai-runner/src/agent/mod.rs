@@ -231,7 +231,9 @@ impl AgentRunner {
                     self.tasks.pop_front();
                     self.task_log.end().await;
                 }
-                place.send(messages::reply(reply));
+                if let Some(message) = messages::reply(reply) {
+                    place.send(message);
+                }
                 Ok(())
             }
             AgentEvent::Over => Err(KernelGone),
@@ -318,7 +320,9 @@ impl AgentRunner {
                 Reply::WaitingInput { .. } => self.kernel.send(Op::Input(END_OF_INPUT.to_owned())).await?,
                 reply => {
                     self.task_log.note(&reply).await;
-                    let _ = self.answers.try_send(messages::reply(reply));
+                    if let Some(message) = messages::reply(reply) {
+                        let _ = self.answers.try_send(message);
+                    }
                 }
             }
         }

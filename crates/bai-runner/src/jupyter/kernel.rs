@@ -271,9 +271,10 @@ impl JupyterKernel {
             self.ready.push_back(Event::Output(ConsoleRecord::Stdout(messages::CLEAR_LINE.to_owned())));
         }
         match reply {
-            ConsoleRecord::Media { mime, data } => self.say(FromDriver::Media { mime, data }),
-            ConsoleRecord::Html(data) => self.say(FromDriver::Html { data }),
-            text => self.ready.push_back(Event::Output(text)),
+            text @ (ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_)) => {
+                self.ready.push_back(Event::Output(text));
+            }
+            record => self.say(FromDriver::Record(record)),
         }
     }
 

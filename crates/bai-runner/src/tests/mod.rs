@@ -6,6 +6,7 @@ mod basics;
 mod batch;
 mod commands;
 mod completing;
+mod displays;
 mod hostile;
 mod input;
 mod interrupting;

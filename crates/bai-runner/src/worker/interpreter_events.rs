@@ -3,6 +3,8 @@
 use super::{InputRequester, InterpreterSlot, Worker};
 use crate::interpreter::Event;
 use crate::wire::{FromDriver, ToDriver};
+use bai_protocol::bundle;
+use bai_protocol::byte_text;
 use bai_protocol::complete::Completion;
 use bai_protocol::record::ConsoleRecord;
 
@@ -58,6 +60,16 @@ impl Worker {
         match message {
             FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
             FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
+            FromDriver::Display { data, metadata, transient, update } => {
+                let record = bundle::displayed(data, &metadata, &transient, update);
+                record.into_iter().for_each(|record| self.outbox.push(record.map_text(byte_text::of_utf8)));
+            }
+            FromDriver::Record(record) => self.outbox.push(record),
+            FromDriver::Clear { wait } => self.outbox.push(ConsoleRecord::Clear { wait }),
+            FromDriver::NextInput { text, replace } => {
+                self.outbox.push(ConsoleRecord::NextInput { text, replace });
+            }
+            FromDriver::Leave => self.outbox.push(ConsoleRecord::Leave),
             FromDriver::Ask { password, stdin: true } => {
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.reader_was_announced();

@@ -3,6 +3,7 @@
 import base64
 import builtins
 import json
+import os
 import sys
 
 from _bai_repl import wire
@@ -19,8 +20,6 @@ _RICH = (
     ('text/latex', '_repr_latex_'),
     ('application/json', '_repr_json_'),
 )
-# Types that only a bundle can have.
-_OTHERS = ('image/gif', 'image/webp', 'image/bmp', 'application/x-sorna-drawing', 'application/vnd.sorna.gitgraph')
 
 
 def _method(value, name):
@@ -33,91 +32,174 @@ def _method(value, name):
     return method if callable(method) else None
 
 
-def _plain(data):
-    # A representation may come with metadata.
-    return data[0] if isinstance(data, tuple) and data else data
+def _with_metadata(offered):
+    """A representation and its metadata; it may come with some."""
+    if isinstance(offered, tuple):
+        return (offered + ({}, {}))[:2] if offered else (None, {})
+    return offered, {}
 
 
 def bundle(value):
-    """The representations of a value by MIME type, without its text."""
+    """The representations of a value by MIME type, without its text, and their metadata."""
+    for special_bundle in special:
+        offered = special_bundle(value)
+        if offered is not None:
+            return offered, {}
     method = _method(value, '_repr_mimebundle_')
     if method is not None:
         try:
-            offered = _plain(method(include=None, exclude=None))
+            offered, metadata = _with_metadata(method(include=None, exclude=None))
             if isinstance(offered, dict) and offered:
-                return offered
+                return offered, metadata
         except Exception:
             pass
-    offered = {}
     for kind, name in _RICH:
         method = _method(value, name)
         if method is None:
             continue
         try:
-            data = _plain(method())
+            data, metadata = _with_metadata(method())
         except Exception:
             continue
         if data is not None:
-            offered[kind] = data
-            break
-    return offered
+            return {kind: data}, {kind: metadata}
+    return {}, {}
 
 
-def show_bundle(offered):
-    """Sends the best of several representations. False if only text can be sent."""
-    for kind in [kind for kind, _ in _RICH] + list(_OTHERS):
-        data = offered.get(kind)
-        if data is None:
-            continue
+def _sendable(kind, data):
+    """A representation as text, or None if it cannot be one."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
         if kind in _PICTURES:
-            beginning = 'data:%s;base64,' % kind
-            if isinstance(data, (bytes, bytearray, memoryview)):
-                data = wire.Plain(beginning.encode('ascii'), base64.b64encode(bytes(data)))
-            else:
-                data = beginning + ''.join(str(data).split())
-        elif isinstance(data, (bytes, bytearray)):
-            data = bytes(data).decode('utf-8', 'replace')
-        elif kind == 'application/json' and not isinstance(data, str):
-            try:
-                data = json.dumps(data)
-            except Exception:
-                # It is not JSON; another representation may be valid.
-                continue
-        if kind == 'text/html':
-            wire.say({'say': 'html', 'data': str(data)})
-        else:
-            data = data if isinstance(data, wire.Plain) else str(data)
-            wire.say({'say': 'media', 'mime': kind, 'data': data})
+            return wire.Plain(base64.b64encode(bytes(data)))
+        return bytes(data).decode('utf-8', 'replace')
+    if isinstance(data, str):
+        return str(data)
+    try:
+        return json.dumps(data)
+    except Exception:
+        return None
+
+
+def _sizes(metadata):
+    """Of the metadata, the sizes of pictures in pixels."""
+    sizes = {}
+    for key, value in metadata.items() if isinstance(metadata, dict) else ():
+        if isinstance(value, dict):
+            value = _sizes(value)
+        elif key not in ('width', 'height'):
+            continue
+        elif not isinstance(value, (int, float)) or value != value:
+            value = str(value)
+        sizes[str(key)] = value
+    return sizes
+
+
+def publish(data, metadata=None, transient=None, update=False):
+    """Shows the best of several representations by MIME type, as IPython's display publisher does. With update=True it takes
+    the place of what was shown with this transient['display_id']. False if there is none that can be sent."""
+    name = (transient or {}).get('display_id')
+    if name is None and not update and list(data) == ['text/plain']:
+        sys.stdout.write(str(data['text/plain']) + '\n')
         return True
-    return False
+    offered = ((str(kind), _sendable(kind, value)) for kind, value in data.items() if value is not None)
+    offered = {kind: value for kind, value in offered if value is not None}
+    if not offered:
+        return False
+    wire.say({
+        'say': 'display',
+        'data': offered,
+        'metadata': _sizes(metadata),
+        'transient': {'display_id': str(name)} if name is not None else {},
+        'update': bool(update),
+    })
+    return True
 
 
-# Functions that show objects of other libraries; the hook for matplotlib adds its figures here.
+def publish_display_data(data, metadata=None, source=None, transient=None, **options):
+    """The function of IPython.display."""
+    publish(data, metadata, transient, options.get('update', False))
+
+
+def clear(wait=False):
+    """Removes the output of the cell so far; with wait=True when the next output comes."""
+    wire.say({'say': 'clear', 'wait': bool(wait)})
+
+
+def next_input(text, replace=False):
+    """Fills the user's next prompt with a text; with replace=True in the place of this cell."""
+    wire.say({'say': 'next_input', 'text': str(text), 'replace': bool(replace)})
+
+
+def leave():
+    """Ends the user's prompt after this cell."""
+    wire.say({'say': 'leave'})
+
+
+# Functions that give the representations of objects of other libraries, or None; the hook for matplotlib adds one.
 special = []
 
 
-def show(value):
-    for shown in special:
-        if shown(value):
-            return
-    offered = bundle(value)
-    if show_bundle(offered):
-        return
-    text = offered.get('text/plain')
-    text = text if isinstance(text, str) else repr(value)
-    sys.stdout.write(text)
-    sys.stdout.write('\n')
+def show(value, name=None, update=False, metadata=None):
+    offered, sizes = bundle(value)
+    transient = {'display_id': name} if name is not None else None
+    if not publish(offered, metadata or sizes, transient, update):
+        publish({'text/plain': repr(value)}, None, transient, update)
+
+
+class DisplayHandle:
+    """What display(…, display_id=True) returns: shows values in the place of the first one."""
+
+    def __init__(self, display_id=None):
+        self.display_id = display_id if display_id is not None else _new_name()
+
+    def __repr__(self):
+        return '<DisplayHandle display_id=%s>' % self.display_id
+
+    def display(self, value, **options):
+        """Shows a value below, which later updates also change."""
+        display(value, display_id=self.display_id, **options)
+
+    def update(self, value, **options):
+        """Shows a value in the place of the last one."""
+        update_display(value, display_id=self.display_id, **options)
+
+
+def _new_name():
+    return os.urandom(16).hex()
 
 
 def display(*values, **options):
     """Shows values like the value of a cell; a builtin. With raw=True they are bundles of data by
-    MIME type."""
+    MIME type. With display_id=True, or a name, it returns a handle that can replace what is shown."""
+    name = options.get('display_id')
+    handle = None
+    if name is not None and name is not False:
+        handle = DisplayHandle(None if name is True else name)
+    if options.get('clear'):
+        clear(wait=True)
     for value in values:
-        if options.get('raw') and isinstance(value, dict):
-            if not show_bundle(value) and 'text/plain' in value:
-                print(value['text/plain'])
-        else:
-            show(value)
+        show_one(value, handle and handle.display_id, options)
+    return handle
+
+
+def show_one(value, name, options):
+    update, metadata = bool(options.get('update')), options.get('metadata')
+    if options.get('raw') and isinstance(value, dict):
+        publish(value, metadata, {'display_id': name} if name is not None else None, update)
+    else:
+        show(value, name, update, metadata)
+
+
+def update_display(value, display_id=None, **options):
+    """Shows a value in the place of what was displayed with this name."""
+    if display_id is None:
+        raise TypeError('update_display() needs the keyword argument display_id')
+    show_one(value, display_id, dict(options, update=True))
+
+
+def clear_output(wait=False):
+    """Removes the output of the cell so far; with wait=True when the next output comes."""
+    clear(wait)
 
 
 class _Results:

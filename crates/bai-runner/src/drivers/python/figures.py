@@ -9,12 +9,16 @@ _pyplot = None
 _shown = []
 
 
-def _send(figure):
+def _bundle(figure):
     picture = io.BytesIO()
     figure.savefig(picture, format='png', bbox_inches='tight', dpi=figure.dpi, facecolor=figure.get_facecolor())
-    display.show_bundle({'image/png': picture.getvalue()})
     # Drawing on it again makes it stale, and so does saving it at another size.
     figure.stale = False
+    return {'image/png': picture.getvalue()}
+
+
+def _send(figure):
+    display.publish(_bundle(figure))
 
 
 def _is_empty(figure):
@@ -50,12 +54,12 @@ def _show_figure(self, warn=True):
     _shown.append(self)
 
 
-def _show_value(value):
+def _bundle_of(value):
     from matplotlib.figure import Figure
     if not isinstance(value, Figure):
-        return False
-    _show_figure(value)
-    return True
+        return None
+    _shown.append(value)
+    return _bundle(value)
 
 
 def install(pyplot):
@@ -64,5 +68,5 @@ def install(pyplot):
     _pyplot = pyplot
     pyplot.show = _show
     Figure.show = _show_figure
-    display.special.append(_show_value)
+    display.special.append(_bundle_of)
     cells.at_end.append(lambda: _show_all(close=True))

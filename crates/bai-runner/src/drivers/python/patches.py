@@ -74,8 +74,9 @@ def _threading(module):
 
 
 def _ipython(module):
-    if isinstance(module.__dict__.get('display'), types.FunctionType):
-        module.display = display.display
+    for name in ('display', 'update_display', 'clear_output', 'publish_display_data'):
+        if isinstance(module.__dict__.get(name), types.FunctionType):
+            setattr(module, name, getattr(display, name))
 
 
 def _pyplot(module):
