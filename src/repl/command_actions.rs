@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::cell::CellOptions;
 use super::commands::{COMMANDS, CommandSpec, PromptCommand, hint_about};
-use super::editor::edit_outside;
+use super::editor::{AnswerRead, AnswerStop, edit_outside};
 use super::help_text::{help_table, indented};
 use super::printable::named;
 use super::session::{RestartOutcome, SessionError};
@@ -272,12 +272,12 @@ impl Repl {
         if self.terminal.screen.dumb {
             self.terminal.raw(question)?;
         }
-        let answer = self.editor.read_answer(&prompt, "");
+        let answer = self.editor.read_answer(&prompt, "", &AnswerStop::default());
         self.terminal.console.line_was_read();
         match answer {
-            super::editor::AnswerRead::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
-            super::editor::AnswerRead::Failed(error) => Err(error.into()),
-            super::editor::AnswerRead::Interrupted | super::editor::AnswerRead::End => Ok(false),
+            AnswerRead::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
+            AnswerRead::Failed(error) => Err(error.into()),
+            AnswerRead::Unwanted { .. } | AnswerRead::Interrupted | AnswerRead::End => Ok(false),
         }
     }
 

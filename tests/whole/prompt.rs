@@ -1,6 +1,6 @@
 //! A user at the prompt: keys in, screen out.
 
-use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, need};
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, need, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
@@ -336,7 +336,7 @@ fn an_unknown_command_is_not_sent_to_the_kernel() {
         (":histroy", "did you mean :history?"),
         (":help nope", "there is no command :nope"),
     ] {
-        terminal.send("\x0c");
+        terminal.send("\x15\x0c");
         terminal.wait_for_prompt(PROMPT);
         terminal.enter(typed);
         terminal.wait_for(shown);
@@ -416,5 +416,52 @@ fn ctrl_d_at_a_question_ends_the_input_of_the_program() {
     terminal.wait_for("again? ");
     terminal.enter("Ann");
     terminal.wait_for("'Ann'");
+    terminal.leave();
+}
+
+#[test]
+fn a_question_that_nobody_waits_for_any_more_disappears() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    let go = sandbox.home().join("go");
+    terminal.enter(&format!(
+        "import os, signal, threading, time; go = {:?}; wait = lambda: [time.sleep(.01) for _ in iter(lambda: os.path.exists(go), True)]",
+        go.to_str().unwrap()
+    ));
+    terminal.wait_for_prompt(PROMPT);
+    for question in ["input('name? ')", "__import__('getpass').getpass('name? ')"] {
+        terminal.enter(&format!(
+            "_ = signal.signal(signal.SIGALRM, lambda *_: 1 / 0); threading.Thread(target=lambda: (wait(), os.kill(os.getpid(), signal.SIGALRM))).start(); {question}"
+        ));
+        terminal.wait_until("the question", |screen| screen.last_line().starts_with("name?"));
+        terminal.send("typed");
+        std::fs::write(&go, "").unwrap();
+        terminal.wait_for("ZeroDivisionError");
+        let kept = if question.starts_with("input") { format!("{PROMPT} typed") } else { PROMPT.to_owned() };
+        terminal.wait_for_prompt(&kept);
+        std::fs::remove_file(&go).unwrap();
+        terminal.send("\x0c");
+    }
+    terminal.enter("'still ' + 'here'");
+    terminal.wait_for("'still here'");
+    terminal.leave();
+}
+
+#[test]
+fn an_answer_arrives_although_a_thread_prints_meanwhile() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    let (go, there) = (sandbox.home().join("go"), sandbox.home().join("there"));
+    let code = "import os, threading, time\ndef late():\n    while not os.path.exists(GO): time.sleep(.01)\n    print('late', flush=True); open(THERE, 'w').close()\nthreading.Thread(target=late).start()\nprint('hello', input('name? '))";
+    let quoted = |path: &std::path::Path| format!("{:?}", path.to_str().unwrap());
+    let code = code.replace("GO", &quoted(&go)).replace("THERE", &quoted(&there));
+    terminal.enter(&format!("exec({code:?})"));
+    terminal.wait_until("the question", |screen| screen.last_line().starts_with("name?"));
+    terminal.send("An");
+    std::fs::write(&go, "").unwrap();
+    wait_until("the thread has printed", || there.exists());
+    terminal.enter("n");
+    terminal.wait_for("hello Ann");
+    terminal.wait_for("late");
     terminal.leave();
 }

@@ -296,6 +296,10 @@ impl Actor {
                 }
                 return;
             }
+            Reply::InputWithdrawn => {
+                self.current.iter().for_each(|run| run.withdraw_question());
+                return;
+            }
             Reply::CleanFinished { exit_code } => {
                 OutputItem::Step { status: RunStatus::CleanFinished, exit_code }
             }

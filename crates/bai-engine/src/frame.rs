@@ -72,7 +72,7 @@ struct Result<'a> {
 impl Serialize for Result<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let (status, exit_code) = match &self.delivery.outcome {
-            Outcome::Continued => (RunStatus::Continued, None),
+            Outcome::Continued | Outcome::Withdrawn => (RunStatus::Continued, None),
             Outcome::Waiting { .. } => (RunStatus::WaitingInput, None),
             Outcome::Step { status, exit_code } => (status.clone(), Some(*exit_code)),
             Outcome::Ended(End::Finished(exit_code)) => (RunStatus::Finished, Some(*exit_code)),

@@ -9,7 +9,7 @@ use super::language::{Launch, Resolved};
 use super::outbox::Outbox;
 use super::output::Output;
 use super::process::{self, Process, Program};
-use super::stdin::StandardInput;
+use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
 use bai_protocol::record::ConsoleRecord;
@@ -71,8 +71,8 @@ pub(super) enum Event {
     Aside(FromDriver),
     /// Text on standard output or standard error.
     Output(ConsoleRecord),
-    /// A process waits for a line on standard input.
-    WaitsForLine,
+    /// A process begins or ends to wait for a line on standard input.
+    Reader(ReaderEvent),
     /// Only internal progress.
     Progress,
     /// The process is gone.
@@ -150,7 +150,7 @@ impl Interpreter {
                     let executable = resolved.info.executable.clone();
                     return Err(StartError::Died { executable, how, output: last_lines(early) });
                 }
-                Event::Message(..) | Event::Aside(_) | Event::Progress | Event::WaitsForLine => {}
+                Event::Message(..) | Event::Aside(_) | Event::Progress | Event::Reader(_) => {}
             }
         }
     }
@@ -177,7 +177,7 @@ impl Interpreter {
         let (pace, leader) = (*resume_at, process.leader());
         let wanted = async {
             match stdin {
-                Some(stdin) if *busy => stdin.wait_for_reader(leader).await,
+                Some(stdin) if *busy => stdin.reader_event(leader).await,
                 _ => std::future::pending().await,
             }
         };
@@ -225,7 +225,7 @@ impl Interpreter {
                 return Event::Progress;
             }
             from_out = paced, if room => from_out,
-            () = wanted => return Event::WaitsForLine,
+            event = wanted => return Event::Reader(event),
         };
         let stream = if from_out { &mut self.out } else { &mut self.err };
         let Some(text) = stream.read() else { return Event::Progress };
@@ -324,7 +324,7 @@ impl Interpreter {
             match self.next(true).await {
                 Event::Ended(_) => return,
                 Event::Message(id, _) => self.send(&ToDriver::Ack { id }),
-                Event::Aside(_) | Event::Output(_) | Event::WaitsForLine | Event::Progress => {}
+                Event::Aside(_) | Event::Output(_) | Event::Reader(_) | Event::Progress => {}
             }
         }
     }

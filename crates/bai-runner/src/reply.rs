@@ -16,6 +16,8 @@ pub enum Reply {
         /// Whether the input must not be shown.
         is_password: bool,
     },
+    /// The program does not wait for that line any more, although none came: a time limit or a signal has ended its wait.
+    InputWithdrawn,
     /// Answer to [`Op::Complete`](super::Op::Complete).
     Completion(Completion),
     /// The batch step `clean` is over.

@@ -32,12 +32,50 @@ mod waiting {
 /// The first check comes after this time, later ones at longer intervals.
 const SOON: Duration = Duration::from_millis(4);
 const LATER: Duration = Duration::from_millis(50);
+/// A program may read again and again with a time limit. It has given up when it was not seen to wait this many times.
+const MISSED_LOOKS: u32 = 3;
 
 /// The bytes of a line that was typed, given without its newline, and whether it ends the input: Ctrl-D alone does.
 pub(super) fn typed(line: &str) -> (Vec<u8>, bool) {
     match line {
         END_OF_INPUT => (Vec::new(), true),
         line => (format!("{line}\n").into_bytes(), false),
+    }
+}
+
+/// What a reader of standard input does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReaderEvent {
+    /// It waits for a line.
+    Waits,
+    /// It has stopped waiting, although no line came.
+    Gone,
+}
+
+/// The line that has been asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    None,
+    /// The driver has said that the program will read. It may not have begun to.
+    Announced,
+    /// A process waited at the last look, or at most [`MISSED_LOOKS`] looks ago.
+    Open {
+        missed: u32,
+    },
+}
+
+impl Question {
+    /// Notes whether a process waits now. Returns what has changed.
+    fn after_a_look(&mut self, waits: bool) -> Option<ReaderEvent> {
+        let (next, event) = match (*self, waits) {
+            (Question::None, true) => (Question::Open { missed: 0 }, Some(ReaderEvent::Waits)),
+            (Question::Open { missed: MISSED_LOOKS.. }, false) => (Question::None, Some(ReaderEvent::Gone)),
+            (Question::Open { missed }, false) => (Question::Open { missed: missed + 1 }, None),
+            (Question::Announced | Question::Open { .. }, true) => (Question::Open { missed: 0 }, None),
+            (same, false) => (same, None),
+        };
+        *self = next;
+        event
     }
 }
 
@@ -54,8 +92,7 @@ pub(super) struct StandardInput {
     ending: bool,
     /// The processes that earlier cells have left in the background: they do not ask in this one.
     background: Vec<String>,
-    /// A waiting process has been reported.
-    asked: bool,
+    question: Question,
     next_look: Instant,
     interval: Duration,
 }
@@ -73,7 +110,7 @@ impl StandardInput {
             unwritten: Vec::new(),
             ending: false,
             background: Vec::new(),
-            asked: false,
+            question: Question::None,
             next_look: Instant::now() + SOON,
             interval: SOON,
         };
@@ -90,12 +127,12 @@ impl StandardInput {
 
     /// The next wait has been announced by the driver.
     pub(super) fn wait_was_announced(&mut self) {
-        self.asked = true;
+        self.question = Question::Announced;
     }
 
     /// A process that waits from now on is reported again.
     pub(super) fn look_again(&mut self) {
-        self.asked = false;
+        self.question = Question::None;
         self.interval = SOON;
         self.next_look = Instant::now() + SOON;
     }
@@ -124,10 +161,11 @@ impl StandardInput {
         self.background = waiting::descendants(leader);
     }
 
-    /// Waits until a process that `leader` has started waits for a line. Reports each wait once. Cancel-safe.
-    pub(super) async fn wait_for_reader(&mut self, leader: Pid) {
+    /// Waits until a process that `leader` has started begins to wait for a line, or stops waiting for one that has not come.
+    /// Cancel-safe.
+    pub(super) async fn reader_event(&mut self, leader: Pid) -> ReaderEvent {
         loop {
-            if self.asked || self.writer.is_none() {
+            if self.writer.is_none() {
                 std::future::pending::<()>().await;
             }
             tokio::time::sleep_until(self.next_look).await;
@@ -135,9 +173,9 @@ impl StandardInput {
             self.interval = (self.interval * 3 / 2).min(LATER);
             self.next_look = Instant::now() + self.interval;
             let idle = self.unwritten.is_empty() && self.is_empty();
-            if idle && waiting::waits(leader, self.inode, &self.background) && self.is_empty() {
-                self.asked = true;
-                return;
+            let waits = idle && waiting::waits(leader, self.inode, &self.background) && self.is_empty();
+            if let Some(event) = self.question.after_a_look(waits) {
+                return event;
             }
         }
     }

@@ -7,7 +7,7 @@ use super::lost_interrupt::Interrupted;
 use super::op::Step;
 use super::output::Output;
 use super::process::{self, Process, Program};
-use super::stdin::StandardInput;
+use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
@@ -55,8 +55,8 @@ pub(super) enum Started {
 /// An event of a step.
 pub(super) enum StepEvent {
     Output(ConsoleRecord),
-    /// A process waits for a line on standard input.
-    WaitsForLine,
+    /// A process begins or ends to wait for a line on standard input.
+    Reader(ReaderEvent),
     Progress,
     Ended(ExitStatus),
 }
@@ -156,7 +156,7 @@ impl RunningStep {
             status = self.process.wait() => return status.map_or(StepEvent::Progress, StepEvent::Ended),
             () = self.out.readable(), if room => true,
             () = self.err.readable(), if room => false,
-            () = self.stdin.wait_for_reader(leader) => return StepEvent::WaitsForLine,
+            event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
             _ = self.looks.due() => {
                 self.interrupted.iter().for_each(Interrupted::interrupt_again);
                 return StepEvent::Progress;

@@ -146,6 +146,8 @@ pub(super) enum FromDriver {
         #[serde(default)]
         stdin: bool,
     },
+    /// The program does not wait for the line any more.
+    Unask,
     /// The cell is over.
     Done {
         id: u64,

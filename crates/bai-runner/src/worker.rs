@@ -106,7 +106,7 @@ impl Drop for Descendants {
 }
 
 /// The requester of a line, which gets the line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum InputRequester {
     /// The driver, by a message.
     Driver,
@@ -456,6 +456,13 @@ impl Worker {
     fn ask(&mut self, requester: InputRequester, is_password: bool) {
         self.waiting_input = Some(requester);
         self.outbox.push(Reply::WaitingInput { is_password });
+    }
+
+    /// The requester does not wait any more.
+    fn withdraw(&mut self, requester: InputRequester) {
+        if self.waiting_input.take_if(|waiting| *waiting == requester).is_some() {
+            self.outbox.push(Reply::InputWithdrawn);
+        }
     }
 }
 

@@ -40,6 +40,12 @@ impl BufferedRun {
         self.held.push(event)
     }
 
+    /// Whether an event that is held back ends the question that was put last: the program has stopped waiting, or the run is over.
+    pub(super) fn question_is_over(&self) -> bool {
+        self.held.over.is_some()
+            || self.held.events.iter().any(|event| matches!(event, RunEvent::QuestionWithdrawn))
+    }
+
     /// The time when the run ended, if its end is held back.
     pub(super) fn over_since(&self) -> Option<Instant> {
         self.held.over

@@ -62,6 +62,7 @@ impl RunningCell<'_> {
                 }
                 event = run.next(), if held.len() < 256 => match event {
                     Some(RunEvent::WaitingInput { is_password }) => question = Some(is_password),
+                    Some(RunEvent::QuestionWithdrawn) => question = None,
                     event => {
                         let over = matches!(event, Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None);
                         held.push(event);

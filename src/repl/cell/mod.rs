@@ -6,6 +6,7 @@ mod footer;
 mod interrupt_menu;
 mod output;
 mod pane_visit;
+mod question_watch;
 mod questions;
 
 use std::time::{Duration, Instant};

@@ -106,6 +106,10 @@ impl RunningCell<'_> {
                 None
             }
             Some(RunEvent::WaitingInput { is_password }) => Some(PauseReason::Question { is_password }),
+            Some(RunEvent::QuestionWithdrawn) => {
+                self.delayed_question = None;
+                None
+            }
             Some(RunEvent::NotStarted { waited, interrupted_alone }) => {
                 let warning = not_started(waited);
                 let once = if interrupted_alone { "withdraws this cell" } else { "also stops other code" };

@@ -2,16 +2,19 @@
 
 use bai_client::Capability;
 use bai_protocol::execute::END_OF_INPUT;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use super::question_watch::QuestionWatch;
 use super::{PauseReason, RunningCell};
 use crate::render::Stream;
-use crate::repl::editor::AnswerRead;
+use crate::repl::editor::{AnswerRead, AnswerStop};
 use crate::repl::printable::printable;
 use crate::repl::session::SessionError;
 use crate::repl::terminal::{TerminalError, open};
 use crate::terminal::{SecretError, read_secret_unless};
+
+type SecretResult = Result<SecretString, SecretError>;
 
 impl RunningCell<'_> {
     /// Reads a line for the program. `None` if the run goes on.
@@ -34,19 +37,45 @@ impl RunningCell<'_> {
             self.send(Zeroizing::new(line));
             return Ok(None);
         }
+        let Some(run) = self.run.take_if(|run| !run.question_is_over()) else {
+            self.typed.answers = (!initial.is_empty()).then_some(initial);
+            return Ok(None);
+        };
+        let runtime = self.runtime.clone();
+        let watch = QuestionWatch::start(&runtime, run);
         if is_password {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
-            return self.secret();
+            let secret = self.read_secret(&watch.stop)?;
+            self.run = watch.end(&runtime);
+            self.take_secret(secret)
+        } else {
+            let answer = self.read_line(&initial, &watch.stop)?;
+            self.run = watch.end(&runtime);
+            self.take_line(answer)
         }
+    }
+
+    fn read_line(&mut self, initial: &str, stop: &AnswerStop) -> Result<AnswerRead, TerminalError> {
         let prompt = self.terminal.console.take_partial_line()?;
-        let answer = self.editor.read_answer(&prompt, &initial);
+        let answer = self.editor.read_answer(&prompt, initial, stop);
         self.terminal.console.line_was_read();
         self.terminal.resized();
+        if stop.is_wanted() {
+            // The signal that ended the line was not Ctrl-C.
+            self.terminal.interrupts.came();
+        }
+        Ok(answer)
+    }
+
+    fn take_line(&mut self, answer: AnswerRead) -> Result<Option<PauseReason>, TerminalError> {
         match answer {
             AnswerRead::Line { text, rest } => {
                 self.typed.answers = rest;
-                self.send(Zeroizing::new(text));
+                if !self.send(Zeroizing::new(text.clone())) {
+                    self.typed.keys.push_str(&text);
+                }
             }
+            AnswerRead::Unwanted { typed } => self.typed.keys.push_str(&typed),
             AnswerRead::Interrupted => return Ok(self.interrupt().then_some(PauseReason::Menu)),
             AnswerRead::End => self.send_end()?,
             AnswerRead::Failed(error) => return Err(error.into()),
@@ -54,20 +83,26 @@ impl RunningCell<'_> {
         Ok(None)
     }
 
-    fn secret(&mut self) -> Result<Option<PauseReason>, TerminalError> {
+    /// Reads a secret. `None` if the program does not wait for it any more.
+    fn read_secret(&mut self, stop: &AnswerStop) -> Result<Option<SecretResult>, TerminalError> {
         open(self.terminal.console.flush()?)?;
         let interrupts = self.terminal.interrupts.clone();
-        let secret = read_secret_unless(&|| interrupts.came());
+        let secret = read_secret_unless(&|| interrupts.came() || stop.is_wanted());
         self.terminal.raw("\n")?;
         self.terminal.console.line_was_read();
+        Ok((!stop.is_wanted()).then_some(secret))
+    }
+
+    fn take_secret(&mut self, secret: Option<SecretResult>) -> Result<Option<PauseReason>, TerminalError> {
         match secret {
-            Ok(secret) => {
+            None => {}
+            Some(Ok(secret)) => {
                 self.send(Zeroizing::new(secret.expose_secret().to_owned()));
             }
-            Err(SecretError::Interrupted) => return Ok(self.interrupt().then_some(PauseReason::Menu)),
-            Err(SecretError::Eof) => self.send_end()?,
-            Err(SecretError::Io(error)) => return Err(error.into()),
-            Err(SecretError::NotATerminal) => {
+            Some(Err(SecretError::Interrupted)) => return Ok(self.interrupt().then_some(PauseReason::Menu)),
+            Some(Err(SecretError::Eof)) => self.send_end()?,
+            Some(Err(SecretError::Io(error))) => return Err(error.into()),
+            Some(Err(SecretError::NotATerminal)) => {
                 self.terminal.error(&SessionError::new(
                     "cannot ask for a password: standard input is not a terminal",
                     Some("an empty line was sent".to_owned()),
@@ -78,9 +113,9 @@ impl RunningCell<'_> {
         Ok(None)
     }
 
-    pub(super) fn send(&self, text: Zeroizing<String>) {
-        // False if the run has ended in the meantime: then the answer is not needed.
-        let _sent = self.run.as_ref().is_some_and(|run| run.send_input(text));
+    /// Sends an answer. False if the program does not wait for it.
+    fn send(&self, text: Zeroizing<String>) -> bool {
+        self.run.as_ref().is_some_and(|run| run.send_input(text))
     }
 
     fn send_end(&mut self) -> Result<(), TerminalError> {

@@ -9,6 +9,7 @@ mod notifier;
 mod paste;
 mod plain;
 mod state;
+mod stop;
 
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use state::{EditorEnd, Mode, SharedEditorState};
 
 pub(super) use external::edit as edit_outside;
 pub(super) use notifier::Notifier;
+pub(super) use stop::AnswerStop;
 
 /// The key bindings of the editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +67,8 @@ pub(super) enum CellRead {
 pub(super) enum AnswerRead {
     /// A line, and the lines that were pasted after it; the last of them may be incomplete.
     Line { text: String, rest: Option<String> },
+    /// The program does not wait for the answer any more; the text that was typed.
+    Unwanted { typed: String },
     /// Ctrl-C.
     Interrupted,
     /// Ctrl-D on an empty line, or the terminal is gone.
@@ -202,25 +206,38 @@ impl Editor {
         }
     }
 
-    /// Reads a line for a program whose question is `prompt`; `initial` is its initial text.
-    pub(super) fn read_answer(&mut self, prompt: &PartialLine, initial: &str) -> AnswerRead {
+    /// Reads a line for a program whose question is `prompt`; `initial` is its initial text. `stop` ends that.
+    pub(super) fn read_answer(
+        &mut self,
+        prompt: &PartialLine,
+        initial: &str,
+        stop: &AnswerStop,
+    ) -> AnswerRead {
         self.begin(Mode::Answer);
+        let unwanted = |typed: &str| AnswerRead::Unwanted { typed: typed.to_owned() };
         match &mut self.input {
-            LineReader::Plain(reader, _) => match reader.line("", &*self.interrupted) {
-                Ok(text) => AnswerRead::Line { text, rest: None },
-                Err(ReadStop::Interrupted) => AnswerRead::Interrupted,
-                Err(ReadStop::End) => AnswerRead::End,
-                Err(ReadStop::Failed(error)) => AnswerRead::Failed(error),
-            },
+            LineReader::Plain(reader, _) => {
+                match reader.line("", &|| stop.is_wanted() || (self.interrupted)()) {
+                    Ok(text) => AnswerRead::Line { text, rest: None },
+                    Err(ReadStop::Interrupted) if stop.is_wanted() => unwanted(initial),
+                    Err(ReadStop::Interrupted) => AnswerRead::Interrupted,
+                    Err(ReadStop::End) => AnswerRead::End,
+                    Err(ReadStop::Failed(error)) => AnswerRead::Failed(error),
+                }
+            }
             LineReader::Rich(editor) => {
                 if let Some(helper) = editor.helper_mut() {
                     helper.prompt_width = prompt.width;
                 }
                 editor.history_mut().choose(HistoryKind::Answers);
                 self.notifier.set_editing(true);
-                let result = read(editor, &self.shared, &prompt.text, initial);
+                let result = stop.guard(|| read(editor, &self.shared, &prompt.text, initial));
                 self.notifier.set_editing(false);
+                let Some(result) = result else { return unwanted(initial) };
                 let answer = match result {
+                    Err(ReadlineError::Interrupted) if stop.is_wanted() => {
+                        unwanted(&self.shared.lock().shadow.0)
+                    }
                     Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
                         AnswerRead::Interrupted
                     }

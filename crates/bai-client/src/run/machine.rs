@@ -83,9 +83,13 @@ impl Machine {
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
         }
         let stale = std::mem::take(&mut self.stale);
-        self.crossed = None;
+        let crossed = self.crossed.take().is_some();
         let asked_before = std::mem::replace(&mut self.waiting, false) && !stale;
         match frame.status {
+            RunStatus::Continued if asked_before && !crossed && !self.interrupting => {
+                self.emit(RunEvent::QuestionWithdrawn);
+                NextAction::Continue
+            }
             RunStatus::WaitingInput if self.answering => NextAction::AnswerEmpty,
             RunStatus::WaitingInput => {
                 self.waiting = true;
@@ -354,6 +358,20 @@ mod tests {
         machine.answer_is_under_way();
         machine.frame(frame(RunStatus::WaitingInput));
         assert!(events(&mut machine).is_empty(), "an answer that is still to be sent is not");
+    }
+
+    #[test]
+    fn output_leaves_a_question_open_and_its_end_is_reported() {
+        let mut machine = Machine::default();
+        machine.frame(frame(RunStatus::WaitingInput));
+        machine.frame(printed(RunStatus::WaitingInput, "late\n"));
+        assert!(machine.answer(), "output of another thread leaves the question open");
+        machine.frame(frame(RunStatus::Continued));
+        machine.frame(frame(RunStatus::WaitingInput));
+        machine.frame(frame(RunStatus::Continued));
+        assert!(!machine.answer());
+        let (asked, withdrawn) = ("WaitingInput { is_password: false }", "QuestionWithdrawn");
+        assert_eq!(events(&mut machine), [asked, "Console(Stdout(\"late\\n\"))", asked, withdrawn]);
     }
 
     #[test]

@@ -123,6 +123,8 @@ pub enum RunEvent {
         /// Whether the input must not be shown.
         is_password: bool,
     },
+    /// The program does not wait for that line any more, although none was sent: a time limit has ended its wait, for example.
+    QuestionWithdrawn,
     /// A batch step ended; the run goes on.
     StepFinished {
         /// The step.
@@ -276,6 +278,7 @@ impl Run {
         self.over = matches!(event, RunEvent::Finished { .. } | RunEvent::Lost(_));
         match event {
             RunEvent::WaitingInput { .. } => self.interrupter.asked.store(true, Ordering::Release),
+            RunEvent::QuestionWithdrawn => self.interrupter.asked.store(false, Ordering::Release),
             _ if self.over => self.interrupter.asked.store(false, Ordering::Release),
             _ => {}
         }

@@ -196,10 +196,18 @@ impl Run {
             last => {
                 items.extend(last);
                 match (&state.end, state.waiting) {
+                    // A client that counts is told with each frame that its question is still open.
+                    (None, Some(is_password)) if turn.is_some() && state.questions == seen => {
+                        Outcome::Waiting { is_password, question: seen }
+                    }
                     _ if !state.buffer.is_empty() => Outcome::Continued,
                     (Some(end), _) => Outcome::Ended(end.clone()),
                     (None, Some(is_password)) if state.questions > seen => {
                         Outcome::Waiting { is_password, question: state.questions }
+                    }
+                    (None, None) if turn.is_some() && state.is_withdrawn(seen) => {
+                        state.withdrawn = None;
+                        Outcome::Withdrawn
                     }
                     _ => Outcome::Continued,
                 }
@@ -207,7 +215,8 @@ impl Run {
         };
         let items = Arc::new(items);
         // A frame that only reports the current state needs no number: the state is reported again anyway.
-        let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
+        let is_change = matches!(outcome, Outcome::Step { .. } | Outcome::Withdrawn);
+        let is_counted = turn.is_some() && (!items.is_empty() || is_change);
         let number = is_counted.then(|| state.retransmit.push(items.clone(), outcome.clone()));
         self.room.notify_one();
         Delivery { run: self.clone(), items, outcome, number, turn, delivered: false }

@@ -46,6 +46,8 @@ struct RunState {
     waiting: Option<bool>,
     /// How many times it has asked for a line.
     questions: u64,
+    /// The question that the program has withdrawn, until the follower is told.
+    withdrawn: Option<u64>,
     /// Input that came before the question.
     inputs: VecDeque<RunInput>,
     end: Option<End>,
@@ -70,7 +72,13 @@ impl RunState {
         self.end.is_some()
             || self.buffer.has_step()
             || (self.waiting.is_some() && self.questions > seen)
+            || self.is_withdrawn(seen)
             || self.buffer.bytes() >= ENOUGH_BYTES
+    }
+
+    /// Whether the program does not wait any more for the answer to the question `seen`.
+    fn is_withdrawn(&self, seen: u64) -> bool {
+        self.followed && self.withdrawn == Some(seen)
     }
 
     /// The next frame to send again, with the current state: its question may have been answered.
@@ -154,10 +162,21 @@ impl Run {
             return Some(early);
         }
         state.waiting = Some(is_password);
+        state.withdrawn = None;
         state.questions += 1;
         drop(state);
         self.news.notify_waiters();
         None
+    }
+
+    /// The program does not wait for the answer to its question any more.
+    pub(super) fn withdraw_question(&self) {
+        let mut state = self.lock();
+        if state.waiting.take().is_some() {
+            state.withdrawn = Some(state.questions);
+        }
+        drop(state);
+        self.news.notify_waiters();
     }
 
     /// The run has ended. Only the first end counts.

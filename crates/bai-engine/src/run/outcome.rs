@@ -22,6 +22,8 @@ pub(crate) enum Outcome {
         is_password: bool,
         question: u64,
     },
+    /// The program does not wait for the line any more.
+    Withdrawn,
     Step {
         status: RunStatus,
         exit_code: i32,

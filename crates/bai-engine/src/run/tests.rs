@@ -125,6 +125,28 @@ async fn a_question_is_delivered_once_to_each_collector() {
     assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Continued);
 }
 
+#[tokio::test]
+async fn a_client_that_counts_is_told_whether_its_question_is_open() {
+    let run = run();
+    let follower = run.attach(Some(0));
+    run.ask(false);
+    let asked = Outcome::Waiting { is_password: false, question: 1 };
+    let collect = async |seen| {
+        let delivery = follower.collect(PATIENT, seen).await.unwrap();
+        let outcome = (delivery.outcome.clone(), delivery.items.len());
+        delivery.delivered();
+        outcome
+    };
+    assert_eq!(collect(0).await, (asked.clone(), 0));
+    run.push(out("late\n"));
+    assert_eq!(collect(1).await, (asked, 1), "output of another thread");
+    run.withdraw_question();
+    assert_eq!(collect(1).await, (Outcome::Withdrawn, 0));
+    run.push(out("on\n"));
+    assert_eq!(collect(1).await, (Outcome::Continued, 1));
+    assert_eq!(run.input(line("x")), None);
+}
+
 fn line(text: &str) -> RunInput {
     RunInput::Line(text.to_owned())
 }

@@ -188,6 +188,8 @@ pub(super) fn reply(reply: Reply) -> Option<Message> {
     Some(match reply {
         Reply::Console(record) => console(record.plain()?),
         Reply::WaitingInput { is_password } => of_json("waiting-input", &json!({"is_password": is_password})),
+        // Agents know no such message.
+        Reply::InputWithdrawn => return None,
         Reply::Completion(found) => completion(&found.suggestions),
         Reply::CleanFinished { exit_code } => code("clean-finished", exit_code),
         Reply::BuildFinished { exit_code } => code("build-finished", exit_code),

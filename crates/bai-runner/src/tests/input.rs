@@ -116,3 +116,29 @@ async fn a_program_in_the_background_asks_in_its_own_cell_only() {
         assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("on", 0), "{python}: {outcome:?}");
     }
 }
+
+#[tokio::test]
+async fn a_question_is_withdrawn_when_nobody_waits_for_the_answer() {
+    let in_python = "import os, signal, threading, time\n\
+        def ring():\n    while not os.path.exists('go'): time.sleep(.01)\n    os.kill(os.getpid(), signal.SIGALRM)\n\
+        def late(*_): raise TimeoutError\n\
+        signal.signal(signal.SIGALRM, late); threading.Thread(target=ring).start()\n\
+        try: input('name? ')\nexcept TimeoutError: print('gone', flush=True)\n\
+        while os.path.exists('go'): time.sleep(.01)";
+    let in_a_child = "import os, subprocess, time\nprocess = subprocess.Popen(['cat'])\n\
+        while not os.path.exists('go'): time.sleep(.01)\nprocess.kill(); process.wait(); print('gone')\n\
+        while os.path.exists('go'): time.sleep(.01)";
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for code in [in_python, in_a_child] {
+            session.send(Op::Code(code.to_owned())).await;
+            session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
+            let go = session.folder.path().join("go");
+            std::fs::write(&go, "").unwrap();
+            session.until(|reply| *reply == Reply::InputWithdrawn).await;
+            std::fs::remove_file(&go).unwrap();
+            assert_eq!(session.finish().await.exit_code, 0, "{python}: {code}");
+        }
+        assert_eq!(session.run_with("input()", &["x"]).await.stdout(), "'x'\n", "{python}");
+    }
+}

@@ -4,6 +4,7 @@ use super::super::crash_loop::TOO_MANY;
 use super::super::language::StepKind;
 use super::super::op::Step;
 use super::super::process::describe_end;
+use super::super::stdin::ReaderEvent;
 use super::super::step::{self, RunningStep, Started, StepEvent};
 use super::super::wire::ToDriver;
 use super::{InputRequester, InterpreterSlot, Task, Worker};
@@ -54,7 +55,8 @@ impl Worker {
         match event {
             StepEvent::Progress => {}
             StepEvent::Output(record) => self.outbox.push(record),
-            StepEvent::WaitsForLine => {
+            StepEvent::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
+            StepEvent::Reader(ReaderEvent::Waits) => {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());
                 step.into_iter().for_each(|step| step.take_output(|record| self.outbox.push(record)));
                 self.ask(InputRequester::Reader, false);

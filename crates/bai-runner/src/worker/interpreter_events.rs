@@ -2,6 +2,7 @@
 
 use super::{InputRequester, InterpreterSlot, Worker};
 use crate::interpreter::Event;
+use crate::stdin::ReaderEvent;
 use crate::wire::{FromDriver, ToDriver};
 use bai_protocol::bundle;
 use bai_protocol::byte_text;
@@ -14,7 +15,8 @@ impl Worker {
         match event {
             Event::Progress => {}
             Event::Output(record) => self.outbox.push(record),
-            Event::WaitsForLine => {
+            Event::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
+            Event::Reader(ReaderEvent::Waits) => {
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.drain(|record| self.outbox.push(record));
                 }
@@ -77,6 +79,7 @@ impl Worker {
                 self.ask(InputRequester::Reader, password);
             }
             FromDriver::Ask { password, stdin: false } => self.answer_driver(password),
+            FromDriver::Unask => self.withdraw(InputRequester::Driver),
             FromDriver::Done { id, code }
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>
             {

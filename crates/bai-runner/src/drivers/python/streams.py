@@ -117,7 +117,10 @@ class _Questions:
                 # Ctrl-D, as a line.
                 return None if self._answer == '\x04' else self._answer
             finally:
-                self._answered = None
+                if self._answered is not None:
+                    # A signal handler of the program has raised an exception: nobody waits for the line any more.
+                    self._answered = None
+                    wire.say_last({'say': 'unask'})
                 self._answer = ''
 
     def answer(self, text):
