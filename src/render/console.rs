@@ -73,6 +73,13 @@ impl ConsoleOptions {
     }
 }
 
+/// What the prompt says of a program that draws on the whole screen, which is not shown.
+const FULL_SCREEN: &str =
+    "[this program needs a terminal and is not shown here: run it with :pty COMMAND; Ctrl-D ends its input]";
+/// The same outside of the prompt.
+const FULL_SCREEN_IN_SCRIPT: &str =
+    "[this program needs a terminal and is not shown here: bai-repl pty SESSION COMMAND runs it in one]";
+
 /// The stream that a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -105,6 +112,8 @@ pub struct Console<O, E> {
     stderr: Sanitizer,
     pub(super) tail: Tail,
     passed: PassthroughTracker,
+    /// The user was told in this cell that a full-screen program is not shown.
+    told_full_screen: bool,
     pub(super) last: Option<Medium>,
     pub(super) last_picture: Option<Picture>,
     pub(super) canvases: Canvases,
@@ -134,6 +143,7 @@ impl<O: Write, E: Write> Console<O, E> {
             stderr: Sanitizer::new(policy, stderr_base(&options)),
             tail: Tail::default(),
             passed: PassthroughTracker::default(),
+            told_full_screen: false,
             last: None,
             last_picture: None,
             canvases: Canvases::default(),
@@ -257,6 +267,7 @@ impl<O: Write, E: Write> Console<O, E> {
     pub fn begin_cell(&mut self) {
         self.cursor.restart();
         self.tail.clear();
+        self.told_full_screen = false;
     }
 
     /// Ends a cell: resets what the cell left unfinished or switched on, and writes the buffer. Reports an unfinished
@@ -430,9 +441,13 @@ impl<O: Write, E: Write> Console<O, E> {
         let buffer = if to_err { &mut self.err.buffer } else { &mut self.out.buffer };
         let (from, before) = (buffer.len(), self.pen.attributes());
         sanitizer.push(piece, &mut self.cursor, &mut self.pen, buffer);
+        let is_full_screen = sanitizer.began_full_screen();
         self.tail.note(buffer.get(from..).unwrap_or_default(), before);
         if self.options.raw {
             self.passed.note(piece);
+        }
+        if is_full_screen && !std::mem::replace(&mut self.told_full_screen, true) {
+            let _ = self.note(if self.options.repl { FULL_SCREEN } else { FULL_SCREEN_IN_SCRIPT })?;
         }
         if to_err {
             self.err.write_if_full().map_err(RenderError::Error)

@@ -392,3 +392,14 @@ fn a_resize_in_the_middle_of_a_cell_keeps_the_cell_inside_its_lines() {
     bench.flush();
     assert_eq!(bench.out.text(), "1\n2\n3^[2K\r");
 }
+
+#[test]
+fn a_full_screen_program_is_named_once_and_not_painted() {
+    let mut bench = repl();
+    bench.stdout("a\x1b[?1049h\x1b[2J\x1b[1;1Hpainted");
+    bench.stdout("\x1b[?1049l\x1b[?1049h\x1b[Hagain\x1b[?1049lb\n");
+    bench.flush();
+    let text = bench.out.text();
+    assert_eq!(text.matches(":pty COMMAND").count(), 1, "{text}");
+    assert!(!text.contains("painted") && !text.contains("again") && text.ends_with("b\n"), "{text}");
+}

@@ -63,6 +63,19 @@ pub struct Sanitizer {
     joining: u8,
     after_joiner: bool,
     hidden: u64,
+    alternate: AlternateScreen,
+    began_full_screen: bool,
+}
+
+/// The alternate screen, which full-screen programs draw on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum AlternateScreen {
+    #[default]
+    Off,
+    /// It was switched on. Text is shown: the sequence alone must not hide what follows.
+    On,
+    /// A program has put the cursor to a place of it, or erased it: its content is not lines of text, and is not shown.
+    Drawn,
 }
 
 impl Sanitizer {
@@ -81,7 +94,14 @@ impl Sanitizer {
             joining: 0,
             after_joiner: false,
             hidden: 0,
+            alternate: AlternateScreen::Off,
+            began_full_screen: false,
         }
+    }
+
+    /// Whether a program has begun to draw on the whole screen, which is not shown, since this was last asked.
+    pub fn began_full_screen(&mut self) -> bool {
+        std::mem::take(&mut self.began_full_screen)
     }
 
     /// Changes the attributes of text that does not set its own.
@@ -92,7 +112,10 @@ impl Sanitizer {
 
     /// Whether the next text begins outside sequences and characters, and has set no attributes of its own.
     pub fn is_plain(&self) -> bool {
-        self.state == SanitizerState::Ground && self.partial_len == 0 && self.wanted == Attributes::default()
+        self.state == SanitizerState::Ground
+            && self.partial_len == 0
+            && self.alternate != AlternateScreen::Drawn
+            && self.wanted == Attributes::default()
     }
 
     /// Appends the harmless form of `input` to `out`. The input may be cut anywhere. `cursor` and `pen` belong to the
@@ -164,6 +187,7 @@ impl Sanitizer {
     fn run(&mut self, mut rest: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
         while let Some(&byte) = rest.first() {
             let consumed = match self.state {
+                SanitizerState::Ground if self.alternate == AlternateScreen::Drawn => self.unseen(rest),
                 SanitizerState::Ground => self.ground(rest, cursor, pen, out),
                 SanitizerState::Text { bell, half } => self.swallow(rest, bell, half),
                 SanitizerState::Escape | SanitizerState::EscapeIntermediate => self.escape(byte),
@@ -171,6 +195,16 @@ impl Sanitizer {
             };
             rest = rest.get(consumed..).unwrap_or_default();
         }
+    }
+
+    /// Drops text of the alternate screen up to the next sequence. Returns its length.
+    fn unseen(&mut self, input: &[u8]) -> usize {
+        let escape = input.iter().position(|byte| *byte == 0x1b);
+        if escape == Some(0) {
+            self.begin(SanitizerState::Escape);
+            return 1;
+        }
+        escape.unwrap_or(input.len())
     }
 
     /// Handles input outside sequences: passes the longest run that needs no change, then treats the byte or character
@@ -379,7 +413,9 @@ impl Sanitizer {
             }
             0x40..=0x7e => {
                 self.state = SanitizerState::Ground;
-                if !self.overflow && self.policy == Policy::Terminal {
+                self.follow_screen(byte);
+                let is_shown = self.alternate != AlternateScreen::Drawn;
+                if !self.overflow && self.policy == Policy::Terminal && is_shown {
                     self.dispatch(byte, cursor, pen, out);
                 }
             }
@@ -390,6 +426,24 @@ impl Sanitizer {
             }
         }
         1
+    }
+
+    /// Follows the sequences that switch to the alternate screen and back, and those that draw on it.
+    fn follow_screen(&mut self, last: u8) {
+        let is_screen = |mode: &[u8]| matches!(mode, b"47" | b"1047" | b"1049");
+        let switches = self.parameters.strip_prefix(b"?");
+        let switches = switches.is_some_and(|modes| modes.split(|byte| *byte == b';').any(is_screen));
+        self.alternate = match (last, self.alternate) {
+            // Log lines and the like have no screen.
+            _ if self.policy == Policy::Plain => return,
+            (b'h', AlternateScreen::Off) if switches => AlternateScreen::On,
+            (b'l', _) if switches => AlternateScreen::Off,
+            (b'H' | b'f' | b'd' | b'J', AlternateScreen::On) => {
+                self.began_full_screen = true;
+                AlternateScreen::Drawn
+            }
+            _ => return,
+        };
     }
 
     /// Handles a complete CSI sequence. Few are allowed.

@@ -56,6 +56,8 @@ const GROUP_A: &[(&str, &[u8], &str)] = &[
     ("8 absolute moves", b"a\x1b[Hb\x1b[5;5Hc\x1b[3dd\x1b[2fe", "abcde"),
     ("8 erasing the screen", b"a\x1b[2Jb\x1b[3Jc\x1b[1Jd", "abcd"),
     ("8 alternate screen", b"a\x1b[?1049hb\x1b[?47hc", "abc"),
+    ("8 drawn alternate screen", b"a\x1b[?1049hb\x1b[Hc\x1b[31md\n\x1b[?1049le", "abe"),
+    ("8 alternate screen that is never left", b"a\x1b[?1049h\x1b[2Jb", "a"),
     ("8 scroll region", b"a\x1b[5;10rb", "ab"),
     (
         "8 mouse, focus, paste, cursor",
