@@ -34,7 +34,7 @@ impl Repl {
             PromptCommand::Replay => self.replay(),
             PromptCommand::Reset => self.reset(),
             PromptCommand::Interrupt => self.interrupt(),
-            PromptCommand::Pty => self.visit_pane().map(|()| LoopAction::Continue),
+            PromptCommand::Pty(command) => self.visit_pane(&command).map(|()| LoopAction::Continue),
             PromptCommand::Info => self.info(),
             PromptCommand::Load(path) => {
                 if let Some(text) = self.read(&path)? {

@@ -118,13 +118,13 @@ impl Repl {
         for sentence in notices {
             self.terminal.note(&sentence)?;
         }
-        if self.terminal.pane_key.take() { self.visit_pane() } else { Ok(()) }
+        if self.terminal.pane_key.take() { self.visit_pane("") } else { Ok(()) }
     }
 
     /// Shows the terminal inside the session until the user leaves it.
-    pub(super) fn visit_pane(&mut self) -> Result<(), TerminalError> {
+    pub(super) fn visit_pane(&mut self, command: &str) -> Result<(), TerminalError> {
         let pane = Arc::clone(&self.terminal.pane);
-        match self.runtime.block_on(pane.visit()) {
+        match self.runtime.block_on(pane.visit(command)) {
             Ok(visit) => {
                 self.initial.push_str(&printable(&visit.typed.replace('\r', "\n")));
                 self.terminal.resized();
@@ -269,5 +269,5 @@ impl Repl {
 /// A function that visits the pane from a thread outside of the runtime.
 fn visit_from_thread(runtime: &tokio::runtime::Handle, pane: Arc<TerminalPane>) -> VisitPane {
     let runtime = runtime.clone();
-    Arc::new(move || runtime.block_on(pane.visit()))
+    Arc::new(move || runtime.block_on(pane.visit("")))
 }

@@ -104,10 +104,14 @@ impl TerminalPane {
         self.prefix.to_string()
     }
 
-    /// Shows the terminal until the user leaves it. The future must not be cancelled, and no other code may use the keyboard or the
+    /// Shows the terminal until the user leaves it; `command` is typed there first, unless it is empty. The future must not be cancelled, and no other code may use the keyboard or the
     /// local terminal in the meantime. The local terminal is restored afterwards.
-    pub(super) async fn visit(&self) -> Result<PaneVisit, SessionError> {
+    pub(super) async fn visit(&self, command: &str) -> Result<PaneVisit, SessionError> {
         let host = self.host()?;
+        if !command.is_empty() {
+            host.enter(command)
+                .map_err(|why| SessionError::new(format!("the command was not run: {why}"), None))?;
+        }
         self.rang.store(false, Ordering::Relaxed);
         host.set_message(None);
         let (prefix, colors) = (self.prefix, self.screen.colors);

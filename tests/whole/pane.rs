@@ -191,6 +191,38 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
 }
 
 #[test]
+fn a_command_of_the_prompt_runs_in_the_terminal() {
+    let mut sandbox = Sandbox::new();
+    let terminal = in_session(&mut sandbox, &["python"]);
+    for (command, shown) in [("echo ran $((6 * 7))", "ran 42"), ("echo again $((6 * 8))", "again 48")] {
+        terminal.enter(&format!(":pty {command}"));
+        terminal.wait_until(shown, |screen| in_pane(screen) && screen.has_line(shown));
+        leave_pane(&terminal);
+        terminal.wait_for_prompt(PROMPT);
+    }
+    terminal.enter(r":pty printf '\033[?1049h'; read x");
+    terminal.wait_until("the command", in_pane);
+    leave_pane(&terminal);
+    terminal.enter(":pty echo not here");
+    terminal.wait_for("the command was not run: a full-screen program runs in the terminal");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
+}
+
+#[test]
+fn a_full_screen_program_in_a_cell_is_named() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    let code = r"import subprocess; _ = subprocess.run(['printf', r'\033[?1049h\033[2J\033[Hpainted\033[?1049lafter\n'])";
+    terminal.enter(code);
+    let screen = terminal.wait_until("the line", |screen| screen.says("run it with :pty COMMAND"));
+    assert!(screen.has_line("after"), "{}", screen.all);
+    assert_eq!(screen.all.matches("painted").count(), 1, "only the typed code has it: {}", screen.all);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
+}
+
+#[test]
 fn the_prompt_reports_events_of_the_terminal() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);

@@ -20,6 +20,9 @@ pub(super) use state::{HostState, lock};
 /// Maximum events that wait for the prompt; newer ones are dropped.
 const MAX_EVENTS: usize = 32;
 
+/// Ctrl-U, which discards a line in shells and in the line editing of the system.
+const KILL_LINE: char = '\x15';
+
 /// A connected terminal in a session. It keeps the screen until it is dropped. Views open on it.
 #[derive(Debug)]
 pub struct TerminalHost {
@@ -82,6 +85,18 @@ impl TerminalHost {
     /// The status of the link.
     pub fn status(&self) -> PtyStatus {
         self.shared.keys.status()
+    }
+
+    /// Types a command for the shell, in place of what is typed there and was not entered.
+    ///
+    /// # Errors
+    /// Why it was not typed, as a clause: a full-screen program would take it for keys.
+    pub fn enter(&self, command: &str) -> Result<(), String> {
+        if self.shared.modes().alternate_screen {
+            return Err("a full-screen program runs in the terminal".to_owned());
+        }
+        let line = format!("{KILL_LINE}{}\r", command.replace('\n', "\r"));
+        self.shared.send(line.into()).map_err(|error| error.to_string())
     }
 
     /// Sets or clears a message from outside the terminal in the status line.

@@ -19,7 +19,7 @@ impl RunningCell<'_> {
             self.typed.keys.push_str(&Keyboard::open()?.drain());
         }
         let pane = Arc::clone(&self.terminal.pane);
-        let mut visit = pin!(pane.visit());
+        let mut visit = pin!(pane.visit(""));
         let left = loop {
             let Some(run) = &mut self.run else { break visit.await };
             tokio::select! {

@@ -15,12 +15,16 @@ pub(in crate::repl) enum PromptCommand {
     Replay,
     Reset,
     Interrupt,
-    Pty,
+    /// Opens the terminal, and types a command there unless it is empty.
+    Pty(String),
     Info,
     Load(PathBuf),
     Run(PathBuf),
     Edit(Option<PathBuf>),
-    Save { path: PathBuf, overwrite: bool },
+    Save {
+        path: PathBuf,
+        overwrite: bool,
+    },
     History(Option<String>),
     Doc(String),
     Time(String),
@@ -192,10 +196,10 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
     ),
     entry(
         "pty",
-        "",
-        Argument::None,
-        "open a terminal in the session; its key and then ? shows the keys there, also for the clipboard",
-        |_| PromptCommand::Pty,
+        "[COMMAND]",
+        Argument::MaybeText,
+        "open a terminal in the session, and run a command there, such as `vim main.py`; its key and then ? shows the keys there",
+        |a| PromptCommand::Pty(a.to_owned()),
     ),
     entry("info", "", Argument::None, "show facts about the session", |_| PromptCommand::Info),
     entry(
