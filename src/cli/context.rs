@@ -2,6 +2,7 @@
 //! and passed whole. Each setting is read by the code that uses it.
 
 use super::args::GlobalFlags;
+use super::display::script_window;
 use crate::config::{Environment, FileConfig};
 use crate::repl::FrontEnd;
 use bai_client::{RunOptions, Transport};
@@ -33,6 +34,11 @@ impl CommandContext {
     /// The options of a run without a prompt: its output keeps every byte, unless it becomes JSON, and may change in its place.
     pub(super) fn script_options(&self) -> RunOptions {
         RunOptions { bytes: !self.global.json, live: true, ..RunOptions::over(self.transport()) }
+    }
+
+    /// The same for a run whose output is shown at once in the terminal of standard output, if that is one.
+    pub(super) fn shown_script_options(&self) -> RunOptions {
+        RunOptions { window: script_window().filter(|_| !self.global.json), ..self.script_options() }
     }
 
     /// Whether the user allows the prelude in kernels.

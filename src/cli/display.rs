@@ -11,6 +11,7 @@ use crate::panes::Appearance;
 use crate::render::{ConsoleOptions, GraphicsCapabilities, sanitize};
 use crate::terminal::{self, Choice, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
+use bai_client::Window;
 use bai_protocol::byte_text;
 use nix::unistd::{AccessFlags, access};
 use std::path::{Path, PathBuf};
@@ -126,6 +127,11 @@ pub(super) fn for_script(
         links,
         ..plain(media_dir, &settings, screen, theme)?
     })
+}
+
+/// The terminal of standard output as it is now; `None` if standard output is no terminal.
+pub(super) fn script_window() -> Option<Window> {
+    ConsoleOptions::new(Screen::detect(), terminal::size(), Arc::new(Theme::plain())).window()
 }
 
 fn plain(

@@ -182,6 +182,6 @@ async fn run_in_place(
     }
     let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
-    let (cell, options) = (code.into_cell(), context.script_options());
+    let (cell, options) = (code.into_cell(), context.shown_script_options());
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::json_lines;
 use crate::render::{Console, ConsoleOptions, Flow, Stream, sanitize};
-use crate::terminal::Out;
+use crate::terminal::{Out, Size};
 use bai_protocol::byte_text;
 use bai_protocol::record::{ConsoleRecord, Display};
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub(super) enum OutputMessage {
     Step(Value, String),
     /// The output of one case of a sweep, and its headline.
     Case(String, CaseOutput),
+    /// The window has this size now.
+    Resize(Size),
     /// A request to write everything now, because the user is about to be asked.
     Flush(oneshot::Sender<()>),
 }
@@ -131,6 +133,10 @@ fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow,
         OutputMessage::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) => console.note(&sanitize::sentence(&sentence)),
         OutputMessage::Case(headline, case_output) => write_case(console, &headline, case_output),
+        OutputMessage::Resize(size) => {
+            console.resize(size);
+            Ok(Flow::Open)
+        }
         OutputMessage::Flush(done) => {
             let flow = console.flush();
             let _ = done.send(());
@@ -179,7 +185,7 @@ fn write_json(mut messages: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliEr
                 OutputMessage::Event(event) | OutputMessage::Step(event, _) => {
                     json_lines::write(&mut out, &event)?
                 }
-                OutputMessage::Case(..) => {}
+                OutputMessage::Case(..) | OutputMessage::Resize(_) => {}
                 OutputMessage::Flush(done) => drop(done.send(())),
             }
             if messages.is_empty() {

@@ -2,6 +2,7 @@
 //! the exit code is that of the remote program.
 
 use super::batch_steps::BatchSteps;
+use super::display::script_window;
 use super::error::{CliError, exit_of};
 use super::exit_status::ExitStatus;
 use super::input::{InputReply, InputSource, Wanted};
@@ -17,6 +18,7 @@ use bai_client::{
 use serde_json::json;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
@@ -40,6 +42,8 @@ struct ScriptRun<'a> {
     input: &'a InputSource,
     signals: &'a mut StopSignals,
     steps: BatchSteps<'a>,
+    /// Changes of the window, if the output goes to one.
+    resizes: Option<Signal>,
     interrupted: Option<Instant>,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
@@ -98,6 +102,7 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, CliError> {
     let replacement = ReplacementNote::of(session, &options).await;
     let takes_pieces = session.api().has(Capability::Scripts).await;
+    let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
         run,
@@ -105,6 +110,7 @@ pub(super) async fn run(
         input,
         signals,
         steps,
+        resizes,
         interrupted: None,
         takes_pieces,
         no_input_reported: false,
@@ -140,6 +146,13 @@ fn exit_with_reader(flow: Flow, exit: ExitStatus) -> ExitStatus {
     if flow == Flow::Closed { ExitStatus::Ok } else { exit }
 }
 
+async fn next(signals: &mut Option<Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
 impl ScriptRun<'_> {
     async fn follow(&mut self) -> Result<ExitStatus, EarlyEnd> {
         if let Some(message) = self.steps.begin() {
@@ -153,6 +166,11 @@ impl ScriptRun<'_> {
                     continue;
                 }
                 () = self.output.messages().closed() => return Err(EarlyEnd::Output),
+                () = next(&mut self.resizes) => {
+                    script_window().into_iter().for_each(|window| self.run.resize(window));
+                    self.say(OutputMessage::Resize(crate::terminal::size())).await?;
+                    continue;
+                }
                 event = self.run.next() => event,
             };
             match event {

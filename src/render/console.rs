@@ -13,8 +13,9 @@ use super::document::Table;
 use super::media::{Canvases, Medium, Picture};
 use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
-use crate::terminal::{Graphics, PassthroughTracker, Screen, Size, reset_sequences};
+use crate::terminal::{ColorDepth, Graphics, PassthroughTracker, Screen, Size, reset_sequences};
 use crate::theme::{Rgb, Role, Theme};
+use bai_protocol::execute::Window;
 use bai_protocol::record::ConsoleRecord;
 
 /// How the console writes.
@@ -70,6 +71,13 @@ impl ConsoleOptions {
             max_lines: None,
             media_dir: None,
         }
+    }
+
+    /// The window for programs whose output is shown. `None` if standard output is a file or a pipe.
+    pub fn window(&self) -> Option<Window> {
+        let Size { cols: columns, rows, .. } = self.size;
+        let colors = self.screen.colors != ColorDepth::None;
+        self.screen.stdout_tty.then_some(Window { columns, rows, colors })
     }
 }
 

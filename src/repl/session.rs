@@ -15,7 +15,7 @@ use super::hints::{FrontEnd, hint};
 use crate::render::sanitize;
 use bai_client::{
     Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
-    RunOptions, Transport,
+    RunOptions, Transport, Window,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
@@ -169,12 +169,12 @@ impl PromptSession {
         self.options.note.as_deref()
     }
 
-    /// Starts to run a cell or a batch. Waits for an earlier run of this program.
-    pub(super) async fn execute(&self, cell: Cell) -> Result<Run, SessionError> {
+    /// Starts to run a cell or a batch, whose output is shown in `window`. Waits for an earlier run of this program.
+    pub(super) async fn execute(&self, cell: Cell, window: Option<Window>) -> Result<Run, SessionError> {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
         }
-        let options = RunOptions { live: true, ..RunOptions::over(self.options.transport) };
+        let options = RunOptions { live: true, window, ..RunOptions::over(self.options.transport) };
         let started = self.session.execute(cell, options).await;
         started.map_err(SessionError::about_session)
     }

@@ -6,6 +6,7 @@ mod engine_files;
 mod engine_life;
 mod faulty_link;
 mod web_server;
+mod windows;
 
 mod agent_runner;
 mod apps;

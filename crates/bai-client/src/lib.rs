@@ -86,7 +86,7 @@ pub use bai_protocol::create::{
     BadName, BadRequest, CreateRequest, MountOption, ServicePort, SessionType, check_name,
 };
 pub use bai_protocol::events::{EventData, SessionEvent};
-pub use bai_protocol::execute::{BatchOptions, RunId, Script};
+pub use bai_protocol::execute::{BatchOptions, RunId, Script, Window};
 pub use bai_protocol::files::FileEntry;
 pub use bai_protocol::history::{
     AbuseReport, Commit, CommitState, DependencyNode, DirectAccess, StatusHistory, TaskEvent,

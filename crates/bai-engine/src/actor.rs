@@ -246,6 +246,15 @@ impl Actor {
                     let _ = self.kernel.send(input.into_op()).await;
                 }
             }
+            SessionCommand::Window(run, window) => {
+                if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
+                    let _ = self.kernel.send(Op::Window(Some(window))).await;
+                } else if let Some((_, work)) =
+                    self.queue.iter_mut().find(|(waiting, _)| Arc::ptr_eq(waiting, &run))
+                {
+                    work.window = Some(window);
+                }
+            }
             SessionCommand::Interrupt(id) => self.interrupt(id).await,
             SessionCommand::Restart(done) => self.restart(done),
             SessionCommand::Kernel(asker) => drop(asker.send(self.kernel.clone())),

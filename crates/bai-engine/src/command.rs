@@ -1,30 +1,49 @@
 //! The commands of a session's actor.
 
 use super::run::{Run, RunInput};
-use bai_protocol::execute::{BatchOptions, RunId, Script};
+use bai_protocol::execute::{BatchOptions, IncomingExecute, RunId, Script, Window};
 use bai_runner::{Kernel, Op, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// The work of one run.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) struct Work {
+    task: Task,
+    /// Where a person sees the output.
+    pub(super) window: Option<Window>,
+}
+
+#[derive(Debug)]
+enum Task {
     Query(String, Option<Script>),
     Batch(BatchOptions),
 }
 
 impl Work {
+    /// The work of a query.
+    pub(super) fn query(call: IncomingExecute) -> Self {
+        Work { window: call.window, task: Task::Query(call.code, call.script) }
+    }
+
+    /// The work of a batch run.
+    pub(super) fn batch(call: &IncomingExecute) -> Self {
+        Work { window: call.window, task: Task::Batch(call.batch()) }
+    }
+
     pub(super) fn into_ops(self) -> Vec<Op> {
         let step = |text: &str| Step::from_wire(Some(text));
-        match self {
-            Work::Query(code, None) => vec![Op::Code(code)],
-            Work::Query(code, Some(script)) => vec![Op::Script(code, script)],
-            Work::Batch(options) => vec![
+        let mut ops = vec![Op::Window(self.window)];
+        match self.task {
+            Task::Query(code, None) => ops.push(Op::Code(code)),
+            Task::Query(code, Some(script)) => ops.push(Op::Script(code, script)),
+            Task::Batch(options) => ops.extend([
                 Op::Clean(step(&options.clean)),
                 Op::Build(step(&options.build)),
                 Op::Exec(step(&options.exec)),
-            ],
+            ]),
         }
+        ops
     }
 }
 
@@ -34,6 +53,8 @@ pub(super) enum SessionCommand {
     Begin(Arc<Run>, Work),
     /// Input for the run that waits for it.
     Input(Arc<Run>, RunInput),
+    /// The window of this run has changed.
+    Window(Arc<Run>, Window),
     /// Interrupt this run, also one that waits for its turn; without an id, the active one.
     Interrupt(Option<RunId>),
     /// Start a new interpreter. Waiting runs end.

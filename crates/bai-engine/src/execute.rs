@@ -39,13 +39,13 @@ pub(super) async fn execute(
     let body = json_body(body).await?;
     let call: IncomingExecute = serde_json::from_value(body.clone())
         .map_err(|error| ApiError::malformed_body(format!("the body is not an execute request: {error}")))?;
-    let wanted = Wanted::of(&call);
+    let (received, wanted) = (call.received, Wanted::of(&call));
     let run = match call.mode.as_deref() {
-        Some("query") => begin(&session, call.run_id(), Work::Query(call.code, call.script)).await?,
-        Some("batch") => begin(&session, call.run_id(), Work::Batch(call.batch())).await?,
-        Some("continue") => known_run(&session, call.run_id())?,
+        Some("query") => begin(&session, call.run_id(), Work::query(call)).await?,
+        Some("batch") => begin(&session, call.run_id(), Work::batch(&call)).await?,
+        Some("continue") => continued(&session, &call).await?,
         Some("input") => {
-            let run = known_run(&session, call.run_id())?;
+            let run = continued(&session, &call).await?;
             let input = match call.end {
                 Some(end) => RunInput::Piece(InputPiece { input: call.code, end }),
                 None => RunInput::Line(call.code),
@@ -60,7 +60,7 @@ pub(super) async fn execute(
         None | Some("") => return Err(ApiError::invalid_params("mode is missing")),
         Some(other) => return Err(ApiError::invalid_params(format!("mode has an invalid value: {other}"))),
     };
-    let collector = run.attach(call.received);
+    let collector = run.attach(received);
     let Some(delivery) = collector.collect(COLLECT_OPTIONS, 0).await else {
         return Err(ApiError::invalid_state(TAKEN_OVER));
     };
@@ -104,6 +104,15 @@ pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> A
 pub(super) fn known_run(session: &Session, id: Option<RunId>) -> ApiResult<Arc<Run>> {
     let id = id.ok_or_else(|| ApiError::invalid_params("continuation requires explicit run ID"))?;
     session.run(&id).ok_or_else(|| ApiError::no_such_run(id.as_str()))
+}
+
+/// The run that a call continues, which may have another window now.
+async fn continued(session: &Session, call: &IncomingExecute) -> ApiResult<Arc<Run>> {
+    let run = known_run(session, call.run_id())?;
+    if let Some(window) = call.window {
+        session.command(SessionCommand::Window(run.clone(), window)).await;
+    }
+    Ok(run)
 }
 
 /// Gives the run input, now or at its next question.

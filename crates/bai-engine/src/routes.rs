@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 21] = [
+const CAPABILITIES: [Capability; 22] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -116,6 +116,7 @@ const CAPABILITIES: [Capability; 21] = [
     Capability::ByteNames,
     Capability::ExclusiveUploads,
     Capability::Scripts,
+    Capability::Windows,
     Capability::ByteOutput,
     Capability::LiveOutput,
     Capability::AnyPort,

@@ -8,7 +8,7 @@
 //! A client whose first frame contains `received` (0 for a new run) gets numbered frames (`seq`). It acknowledges them
 //! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again.
 
-use super::command::Work;
+use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
 use super::execute::{TAKEN_OVER, answer, begin, known_run};
 use super::frame::{self, Wanted};
@@ -19,7 +19,7 @@ use super::state::ServerState;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use bai_protocol::execute::{IncomingExecute, InputPiece, RunStatus};
+use bai_protocol::execute::{IncomingExecute, InputPiece, RunStatus, Window, WindowChange};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::sync::Arc;
@@ -103,8 +103,8 @@ async fn first_frame(
     session: &Session,
     receiver: &mut SplitStream<WebSocket>,
 ) -> Option<Result<FirstFrame, String>> {
-    let text = match timeout(FIRST_FRAME, next_input(receiver, |_| None)).await {
-        Ok(Some(RunInput::Line(text))) => text,
+    let text = match timeout(FIRST_FRAME, next_message(receiver, |_| None)).await {
+        Ok(Some(FromClient::Input(RunInput::Line(text)))) => text,
         Ok(_) => return None,
         Err(_) => return Some(Err("Invalid API parameters: the first frame is missing".to_owned())),
     };
@@ -114,8 +114,8 @@ async fn first_frame(
     };
     let (received, wanted) = (call.received, Wanted::of(&call));
     let begun = match call.mode.as_deref() {
-        Some("query") => begin(session, call.run_id(), Work::Query(call.code, call.script)).await,
-        Some("batch") => begin(session, call.run_id(), Work::Batch(call.batch())).await,
+        Some("query") => begin(session, call.run_id(), Work::query(call)).await,
+        Some("batch") => begin(session, call.run_id(), Work::batch(&call)).await,
         Some("continue") => known_run(session, call.run_id()),
         None | Some("") => Err(ApiError::invalid_params("mode is missing or empty!")),
         Some(_) => Err(ApiError::invalid_params("mode has an invalid value.")),
@@ -133,24 +133,34 @@ enum Note {
     Done,
     /// A piece of the input.
     Piece(InputPiece),
+    /// The window has changed.
+    Window(Window),
 }
 
-/// The next input: a text, in a text frame or a binary one that `note` does not know, or a piece. `None` when the client leaves.
-async fn next_input(
+/// What a client sends while its run goes on.
+enum FromClient {
+    Input(RunInput),
+    Window(Window),
+}
+
+/// The next message: a text, in a text frame or a binary one that `note` does not know, or a note. `None` when the client leaves.
+async fn next_message(
     receiver: &mut SplitStream<WebSocket>,
     mut note: impl FnMut(&[u8]) -> Option<Note>,
-) -> Option<RunInput> {
+) -> Option<FromClient> {
+    let line = |text: &str| Some(FromClient::Input(RunInput::Line(text.to_owned())));
     let mut leaving = false;
     // The answer to a close frame is sent by reading on.
     while let Some(Ok(message)) = receiver.next().await {
         match message {
-            Message::Text(text) if !leaving => return Some(RunInput::Line(text.as_str().to_owned())),
+            Message::Text(text) if !leaving => return line(text.as_str()),
             Message::Binary(bytes) if !leaving => match note(&bytes) {
                 Some(Note::Done) => {}
-                Some(Note::Piece(piece)) => return Some(RunInput::Piece(piece)),
+                Some(Note::Piece(piece)) => return Some(FromClient::Input(RunInput::Piece(piece))),
+                Some(Note::Window(window)) => return Some(FromClient::Window(window)),
                 None => {
                     if let Ok(text) = std::str::from_utf8(&bytes) {
-                        return Some(RunInput::Line(text.to_owned()));
+                        return line(text);
                     }
                 }
             },
@@ -161,7 +171,7 @@ async fn next_input(
     None
 }
 
-/// Hands input to the run and acknowledgements to `collector`, until the client leaves.
+/// Hands input and changes of the window to the run, and acknowledgements to `collector`, until the client leaves.
 async fn read(
     session: &Session,
     run: &Arc<Run>,
@@ -179,12 +189,20 @@ async fn read(
         if let Ok(piece) = serde_json::from_slice::<InputPiece>(bytes) {
             return Some(Note::Piece(piece));
         }
+        if let Ok(change) = serde_json::from_slice::<WindowChange>(bytes) {
+            return Some(Note::Window(change.window));
+        }
         let received = serde_json::from_slice::<Received>(bytes).ok()?;
         collector.received(received.received);
         Some(Note::Done)
     };
-    while let Some(input) = next_input(receiver, note).await {
-        answer(session, run, input).await;
+    while let Some(message) = next_message(receiver, note).await {
+        match message {
+            FromClient::Input(input) => answer(session, run, input).await,
+            FromClient::Window(window) => {
+                session.command(SessionCommand::Window(run.clone(), window)).await;
+            }
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Capability {
     LiveOutput,
     /// An uploaded file replaces none if its part has the header `If-None-Match: *`.
     ExclusiveUploads,
+    /// A run knows the window in which a person sees its output ([`crate::execute::Window`]), also when it changes.
+    Windows,
 }
 
 /// The capabilities of one server.

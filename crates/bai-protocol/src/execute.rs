@@ -76,6 +76,26 @@ pub struct InputPiece {
     pub end: bool,
 }
 
+/// The window in which a person sees the output of a run, for servers with
+/// [`crate::capability::Capability::Windows`]. A run without one writes to a file or a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its width in characters.
+    pub columns: u16,
+    /// Its height in lines.
+    pub rows: u16,
+    /// Whether it shows colours.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub colors: bool,
+}
+
+/// The window has changed. Over a WebSocket it is a binary frame, since text is a line of input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowChange {
+    /// The window as it is now.
+    pub window: Window,
+}
+
 /// The body of `POST /{P}/{s}`. Writes the run id under both of its names, since each generation of servers
 /// reads only one (`docs/wire` §3.1).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,6 +127,9 @@ pub struct ExecuteRequest {
     /// For servers with the capability `scripts`: `code` is a piece of the input ([`InputPiece`]), and this is its `end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<bool>,
+    /// For servers with the capability `windows`: where a person sees the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
 }
 
 impl ExecuteRequest {
@@ -155,6 +178,11 @@ impl ExecuteRequest {
         ExecuteRequest { live, ..self }
     }
 
+    /// Adds the window in which a person sees the output.
+    pub fn in_window(self, window: Option<Window>) -> Self {
+        ExecuteRequest { window, ..self }
+    }
+
     fn new(mode: Mode, run_id: &RunId, code: &str, options: Value) -> Self {
         let id = run_id.as_str().to_owned();
         ExecuteRequest {
@@ -168,6 +196,7 @@ impl ExecuteRequest {
             live: false,
             script: None,
             end: None,
+            window: None,
         }
     }
 }
@@ -226,6 +255,8 @@ pub struct IncomingExecute {
     pub script: Option<Script>,
     /// Set if the text is a piece of the input: whether the input ends with it.
     pub end: Option<bool>,
+    /// Where a person sees the output.
+    pub window: Option<Window>,
 }
 
 impl IncomingExecute {

@@ -42,6 +42,7 @@
 //! | `registry` | all languages, and which of them an image means |
 //! | `image`, `search_paths`, `tool`, `python_search` | the meaning of a name, and the search for its interpreter |
 //! | `free_ports` | ports for programs that bind them themselves |
+//! | `window` | the window in which a person sees the output, for programs without a terminal |
 //! | `stdin`, `typed_ahead` | the user's input, the process that waits for it, and input before a driver's question |
 //! | `services` | daemons of the session to which clients connect |
 //! | `pty`, `process_tree` | a terminal with a shell, and everything that was started in it |
@@ -108,6 +109,7 @@ mod typed_ahead;
 mod usage;
 mod utf8;
 mod wakeup;
+mod window;
 mod wire;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! The operations of a kernel runner (`docs/wire` §9.2).
 
 use bai_protocol::complete::CompletionRequest;
-use bai_protocol::execute::Script;
+use bai_protocol::execute::{Script, Window};
 
 /// One request to the runner. `Code`, `Script`, `Clean`, `Build` and `Exec` wait in the FIFO queue (`docs/wire` §9.4). The
 /// others are served at once, also while a task runs.
@@ -28,6 +28,8 @@ pub enum Op {
         /// Whether the input ends with them.
         end: bool,
     },
+    /// The window in which a person sees the output, from now on. `None` if it goes to a file or a program.
+    Window(Option<Window>),
     /// Suggestions for the text at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
     Complete(CompletionRequest),
     /// Interrupt the running task with a real SIGINT to its process group. Has no reply of its own.

@@ -9,6 +9,8 @@ use super::output::Output;
 use super::process::{self, Process, Program};
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
+use super::window;
+use bai_protocol::execute::Window;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use nix::sys::signal::Signal;
@@ -43,6 +45,8 @@ struct Variables {
     defaults: &'static [(&'static str, &'static str)],
     /// Those of an active environment.
     active: Vec<(String, String)>,
+    /// Where a person sees the output.
+    window: Option<Window>,
 }
 
 /// The result of a start.
@@ -69,6 +73,7 @@ impl RunningStep {
         resolved: &Resolved,
         spec: &KernelSpec,
         environment: Option<&Path>,
+        window: Option<Window>,
     ) -> Started {
         let command = match plan(kind, step, resolved, spec, environment) {
             Heuristic::Run(command) => command,
@@ -87,11 +92,17 @@ impl RunningStep {
             StepKind::Clean | StepKind::Build => &[ALWAYS],
         };
         let active = environment.filter(|_| is_active).map(|environment| activated(environment, spec));
-        Self::first_of(commands, Variables { defaults, active: active.unwrap_or_default() }, spec)
+        Self::first_of(commands, Variables { defaults, active: active.unwrap_or_default(), window }, spec)
     }
 
     /// Starts a cell's program. Its files are written to `scratch`.
-    pub(super) fn start_cell(code: &str, scratch: &Path, resolved: &Resolved, spec: &KernelSpec) -> Started {
+    pub(super) fn start_cell(
+        code: &str,
+        scratch: &Path,
+        resolved: &Resolved,
+        spec: &KernelSpec,
+        window: Option<Window>,
+    ) -> Started {
         let cell = Cell { code, executable: &resolved.info.executable, scratch };
         let plan = resolved.language.query(&cell);
         for (path, text) in &plan.files {
@@ -102,7 +113,11 @@ impl RunningStep {
                 );
             }
         }
-        Self::first_of(plan.commands.into(), Variables { defaults: &[ALWAYS], ..Variables::default() }, spec)
+        Self::first_of(
+            plan.commands.into(),
+            Variables { defaults: &[ALWAYS], window, ..Variables::default() },
+            spec,
+        )
     }
 
     fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {
@@ -122,7 +137,9 @@ impl RunningStep {
         variables: &Variables,
         spec: &KernelSpec,
     ) -> io::Result<(Process, Output, Output, StandardInput)> {
-        let env = process::environment(&[&spec.env[..], &variables.active].concat(), variables.defaults, &[]);
+        let mut env =
+            process::environment(&[&spec.env[..], &variables.active].concat(), variables.defaults, &[]);
+        window::add_to(&mut env, window::in_session(variables.window, &spec.env));
         let (stdin, child_stdin) = StandardInput::new()?;
         let (process, out, err) = Process::spawn(Program {
             executable: &command.executable,

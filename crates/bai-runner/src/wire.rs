@@ -10,7 +10,7 @@ pub(crate) mod fuzzing;
 use super::frames::{Frames, Whole};
 use bai_protocol::execute::Script;
 use bai_protocol::record::ConsoleRecord;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -30,6 +30,14 @@ pub(super) enum ToDriver<'a> {
     Input { text: &'a str },
     /// Suggestions for the text at the cursor. Answered with `Completions`, also while a cell runs.
     Complete { id: u64, code: &'a str, post: &'a str },
+    /// The output is seen in a window of this size from now on, or in none. A driver tells its code so, also while a cell
+    /// runs, and sets these variables of the environment or removes them, except those to which the user gave another value.
+    Window {
+        columns: Option<u16>,
+        rows: Option<u16>,
+        #[serde(serialize_with = "as_object")]
+        variables: &'a [(&'static str, Option<String>)],
+    },
     /// SIGINT was sent: make sure that the main thread notices it.
     Wake,
     /// Steps have installed packages into this environment: cells can use them. Only for languages that install.
@@ -68,12 +76,23 @@ impl ToDriver<'_> {
             ToDriver::Run { id, code, script: Some(_) } => format!("script {id} {}", escape(code)),
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
+            ToDriver::Window { columns, rows, variables } => {
+                let pairs = variables
+                    .iter()
+                    .map(|(name, value)| format!(" {name}={}", value.as_deref().unwrap_or("")));
+                let [columns, rows] = [columns, rows].map(|side| side.unwrap_or(0));
+                format!("window {columns} {rows}{}", pairs.collect::<String>())
+            }
             ToDriver::Wake => "wake".to_owned(),
             ToDriver::Environment { folder } => format!("environment {}", escape(folder)),
             ToDriver::Bye => "bye".to_owned(),
             ToDriver::Ack { id } => format!("ack {id}"),
         }
     }
+}
+
+fn as_object<S: Serializer>(pairs: &[(&'static str, Option<String>)], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_map(pairs.iter().map(|(name, value)| (name, value)))
 }
 
 fn escape(text: &str) -> String {
@@ -323,6 +342,12 @@ mod tests {
         let script = ToDriver::Run { id: 8, code: "a b", script: Some(&Script::default()) };
         assert_eq!(script.line(Dialect::Words).unwrap(), "script 8 a b\n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
+        let variables = [("COLUMNS", Some("90".to_owned())), ("FORCE_COLOR", None)];
+        let window = ToDriver::Window { columns: Some(90), rows: None, variables: &variables };
+        assert_eq!(window.line(Dialect::Words).unwrap(), "window 90 0 COLUMNS=90 FORCE_COLOR=\n");
+        let json =
+            r#"{"do":"window","columns":90,"rows":null,"variables":{"COLUMNS":"90","FORCE_COLOR":null}}"#;
+        assert_eq!(window.line(Dialect::Json).unwrap(), format!("{json}\n"));
         assert_eq!(ToDriver::Wake.line(Dialect::Paragraphs).unwrap(), "wake\n\n");
         assert_eq!(ToDriver::Wake.line(Dialect::Json).unwrap(), "{\"do\":\"wake\"}\n");
     }

@@ -20,9 +20,11 @@ use super::reply::{Reply, RunnerStatus};
 use super::stdin;
 use super::step::{RunningStep, Started, StepEvent};
 use super::typed_ahead::TypedAhead;
+use super::window;
 use super::wire::ToDriver;
 use bai_private::TemporaryFolder;
 use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::execute::Window;
 use bai_protocol::record::ConsoleRecord;
 use std::collections::HashMap;
 use std::future::Future;
@@ -80,6 +82,10 @@ pub(super) struct Worker {
     crash_loop: CrashLoop,
     /// The requester of a line, if one waits.
     waiting_input: Option<InputRequester>,
+    /// Where a person sees the output.
+    window: Option<Window>,
+    /// The window that the interpreter knows.
+    told_window: Option<Window>,
     /// Input of the task that the driver has not asked for yet.
     typed_ahead: TypedAhead,
     /// The scratch folder of cells that are programs, once there was one.
@@ -152,6 +158,8 @@ impl Worker {
             slot,
             crash_loop: CrashLoop::default(),
             waiting_input: None,
+            window: None,
+            told_window: None,
             typed_ahead: TypedAhead::default(),
             scratch: None,
             environment: None,
@@ -227,6 +235,10 @@ impl Worker {
             KernelCommand::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
             KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
             KernelCommand::Op(Op::InputPiece { bytes, end }) => self.on_piece(&bytes, end),
+            KernelCommand::Op(Op::Window(window)) => {
+                self.window = window.filter(|window| window.columns > 0 && window.rows > 0);
+                self.tell_window();
+            }
             KernelCommand::Op(Op::Complete(request)) => self.complete(&request, None),
             KernelCommand::Op(Op::Interrupt) => self.on_interrupt(),
             KernelCommand::Op(Op::Status) => {
@@ -281,6 +293,18 @@ impl Worker {
             (None, _) => self.ask(InputRequester::Driver, is_password),
             _ => {}
         }
+    }
+
+    /// Tells the interpreter the window, if it knows another one.
+    fn tell_window(&mut self) {
+        let InterpreterSlot::Running(interpreter) = &mut self.slot else { return };
+        if self.told_window == self.window {
+            return;
+        }
+        self.told_window = self.window;
+        let window = window::in_session(self.window, &self.spec.env);
+        let (columns, rows) = window.map(|window| (window.columns, window.rows)).unzip();
+        interpreter.send(&ToDriver::Window { columns, rows, variables: &window::variables(window) });
     }
 
     fn on_interrupt(&mut self) {
@@ -371,6 +395,8 @@ impl Worker {
         match result {
             Ok((interpreter, early)) => {
                 self.slot = InterpreterSlot::Running(interpreter);
+                self.told_window = None;
+                self.tell_window();
                 early.into_iter().for_each(|record| self.outbox.push(record));
                 self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bai_client::{Run, RunEvent};
+use bai_client::{Run, RunEvent, Window};
 use bai_protocol::record::ConsoleRecord;
 use zeroize::Zeroizing;
 
@@ -53,6 +53,10 @@ impl BufferedRun {
 
     pub(super) fn send_input(&self, text: Zeroizing<String>) -> bool {
         self.run.send_input(text)
+    }
+
+    pub(super) fn resize(&self, window: Window) {
+        self.run.resize(window);
     }
 
     pub(super) fn interrupt(&self) {

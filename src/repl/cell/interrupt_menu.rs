@@ -54,7 +54,10 @@ impl RunningCell<'_> {
             tokio::select! {
                 biased;
                 () = self.terminal.interrupts.next() => run.interrupt(),
-                _ = self.terminal.window.recv() => self.terminal.resized(),
+                _ = self.terminal.window.recv() => {
+                    self.terminal.resized();
+                    self.terminal.console.options().window().into_iter().for_each(|window| run.resize(window));
+                }
                 key = keyboard.key() => {
                     if let Some(choice) = choice(key?, self.options.outlives) {
                         break choice;

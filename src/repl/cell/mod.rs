@@ -84,7 +84,8 @@ pub(super) fn run(
 ) -> Result<(CellEnd, TypedAhead), TerminalError> {
     let start = Instant::now();
     terminal.console.begin_cell();
-    let begun = runtime.block_on(terminal.wait(String::new, session.execute(cell)))?;
+    let window = terminal.console.options().window();
+    let begun = runtime.block_on(terminal.wait(String::new, session.execute(cell, window)))?;
     let run = match begun {
         WaitOutcome::Done(Ok(run)) => run,
         WaitOutcome::Done(Err(error)) => {
@@ -212,7 +213,7 @@ impl RunningCell<'_> {
                 }
                 () = self.terminal.pane_key.next() => return Ok(PauseReason::Pane),
                 _ = self.terminal.window.recv() => {
-                    self.terminal.resized();
+                    self.resized();
                     continue;
                 }
                 event = run.next() => event,
@@ -237,6 +238,14 @@ impl RunningCell<'_> {
                 return Ok(pause);
             }
             quiet_since = Instant::now();
+        }
+    }
+
+    /// Reads the size of the window, which may have changed, and tells the program.
+    fn resized(&mut self) {
+        self.terminal.resized();
+        if let (Some(run), Some(window)) = (&self.run, self.terminal.console.options().window()) {
+            run.resize(window);
         }
     }
 

@@ -36,7 +36,7 @@ impl RunningCell<'_> {
         if let Some(over) = self.run.as_ref().and_then(|run| run.over_since()) {
             self.start += since(over);
         }
-        self.terminal.resized();
+        self.resized();
         match left {
             Ok(visit) => {
                 self.typed.keys.push_str(&printable(&visit.typed.replace('\r', "\n")));

@@ -51,6 +51,7 @@ impl RunningCell<'_> {
         } else {
             let answer = self.read_line(&initial, &watch.stop)?;
             self.run = watch.end(&runtime);
+            self.resized();
             self.take_line(answer)
         }
     }

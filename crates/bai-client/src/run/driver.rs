@@ -12,7 +12,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
-use bai_protocol::execute::RunId;
+use bai_protocol::execute::{RunId, Window};
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
-    let (run, RunEnds { events, input, interrupts, leave }) = Run::new(QUEUE);
+    let (run, RunEnds { events, input, interrupts, window, leave }) = Run::new(QUEUE);
     let driver = Driver {
         session,
         capabilities,
@@ -81,6 +81,7 @@ pub(crate) async fn start(
         events,
         input,
         interrupts,
+        window,
         leave,
         interrupt_request: None,
         leaving: None,
@@ -105,6 +106,7 @@ struct Driver {
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Answer>,
     interrupts: watch::Receiver<u64>,
+    window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
     /// An interrupt on its way to the server.
     interrupt_request: Option<BoxFuture<'static, ()>>,
@@ -166,6 +168,7 @@ impl Driver {
             DriverEvent::Delivered => {}
             DriverEvent::Interrupt => self.interrupt(),
             DriverEvent::Dropped => self.begin_to_drain(),
+            DriverEvent::Resized => self.resize().await,
             DriverEvent::InterruptSent => self.interrupt_was_sent().await,
             DriverEvent::Answer(answer) => {
                 if self.machine.answer() {
@@ -314,6 +317,23 @@ impl Driver {
                     tracing::warn!(%error, "the interrupt failed");
                 }
             }));
+        }
+    }
+
+    async fn resize(&mut self) {
+        let changed = *self.window.borrow_and_update();
+        let Some(window) = changed.filter(|_| self.extras().window.is_some()) else { return };
+        self.options.window = Some(window);
+        let result = match &mut self.link {
+            Link::Socket(socket) => socket.resize(window).await,
+            Link::Poll(poll) => {
+                poll.resize(window);
+                Ok(())
+            }
+            Link::Asking(..) => Ok(()),
+        };
+        if let Err(end) = result {
+            self.ended(end);
         }
     }
 

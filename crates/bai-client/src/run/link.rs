@@ -8,7 +8,7 @@ use super::{Cell, RunOptions, Transport};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
-use bai_protocol::execute::RunId;
+use bai_protocol::execute::{RunId, Window};
 use futures_util::future::BoxFuture;
 
 /// What we ask of a server that can do more than the common API.
@@ -22,6 +22,8 @@ pub(super) struct Extras {
     pub(super) live: bool,
     /// It runs scripts as programs.
     pub(super) scripts: bool,
+    /// It tells the program about this window.
+    pub(super) window: Option<Window>,
 }
 
 impl Extras {
@@ -31,6 +33,7 @@ impl Extras {
             bytes: options.bytes && capabilities.has(Capability::ByteOutput),
             live: options.live && capabilities.has(Capability::LiveOutput),
             scripts: capabilities.has(Capability::Scripts),
+            window: options.window.filter(|_| capabilities.has(Capability::Windows)),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) mod steps;
 pub(super) use driver::{Start, start, start_in_turn};
 
 use super::error::{ClientError, ErrorKind};
-use bai_protocol::execute::{BatchOptions, RunId, Script};
+use bai_protocol::execute::{BatchOptions, RunId, Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -82,6 +82,9 @@ pub struct RunOptions {
     /// [`ConsoleRecord::NextInput`] and [`ConsoleRecord::Leave`]. Without this option there is the record of a display, and
     /// that of each update of it.
     pub live: bool,
+    /// The window in which a person sees the output; `None` if it goes to a file or a program. Needs
+    /// [`bai_protocol::capability::Capability::Windows`]. [`Run::resize`] changes it.
+    pub window: Option<Window>,
 }
 
 impl Default for RunOptions {
@@ -92,6 +95,7 @@ impl Default for RunOptions {
             drain_limit: Duration::from_secs(30),
             bytes: false,
             live: false,
+            window: None,
         }
     }
 }
@@ -190,6 +194,7 @@ pub struct Run {
     events: mpsc::Receiver<RunEvent>,
     input: mpsc::Sender<Answer>,
     interrupter: Interrupter,
+    window: watch::Sender<Option<Window>>,
     leave: watch::Sender<bool>,
     over: bool,
 }
@@ -237,6 +242,7 @@ struct RunEnds {
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Answer>,
     interrupts: watch::Receiver<u64>,
+    window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
 }
 
@@ -246,13 +252,15 @@ impl Run {
         let (event_sender, events) = mpsc::channel(queue);
         let (input, input_receiver) = mpsc::channel(1);
         let (interrupts, interrupt_receiver) = watch::channel(0);
+        let (window, window_receiver) = watch::channel(None);
         let (leave, leave_receiver) = watch::channel(false);
         let interrupter = Interrupter::new(interrupts);
-        let run = Run { early: VecDeque::new(), events, input, interrupter, leave, over: false };
+        let run = Run { early: VecDeque::new(), events, input, interrupter, window, leave, over: false };
         let ends = RunEnds {
             events: event_sender,
             input: input_receiver,
             interrupts: interrupt_receiver,
+            window: window_receiver,
             leave: leave_receiver,
         };
         (run, ends)
@@ -318,6 +326,11 @@ impl Run {
     /// needs that (`docs/wire` §3.10).
     pub fn interrupt(&self) {
         self.interrupter.interrupt();
+    }
+
+    /// Tells the program that the window of [`RunOptions::window`] has another size now.
+    pub fn resize(&self, window: Window) {
+        self.window.send_replace(Some(window));
     }
 
     /// A handle that interrupts the run from another task.

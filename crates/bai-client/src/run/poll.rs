@@ -8,7 +8,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::execute::{
-    ExecuteReply, ExecuteRequest, ExecuteResult, InputPiece, Mode, RunId, RunStatus,
+    ExecuteReply, ExecuteRequest, ExecuteResult, InputPiece, Mode, RunId, RunStatus, Window,
 };
 use futures_util::future::BoxFuture;
 use reqwest::Method;
@@ -73,7 +73,8 @@ impl PollLink {
         received: u64,
     ) -> PollLink {
         let received = extras.numbers.then_some(received);
-        let first = Arc::new(first.counting(received).with_bytes(extras.bytes).with_live(extras.live));
+        let first = first.counting(received).with_bytes(extras.bytes).with_live(extras.live);
+        let first = Arc::new(first.in_window(extras.window));
         let now = Instant::now();
         PollLink {
             session,
@@ -99,7 +100,13 @@ impl PollLink {
     }
 
     fn counted(&self, request: ExecuteRequest) -> Arc<ExecuteRequest> {
-        Arc::new(request.counting(self.received).with_bytes(self.extras.bytes).with_live(self.extras.live))
+        let Extras { bytes, live, window, .. } = self.extras;
+        Arc::new(request.counting(self.received).with_bytes(bytes).with_live(live).in_window(window))
+    }
+
+    /// The next request tells this size.
+    pub(super) fn resize(&mut self, window: Window) {
+        self.extras.window = Some(window);
     }
 
     /// Asks for more output, but not at once.

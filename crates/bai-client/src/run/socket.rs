@@ -7,7 +7,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::upgrade;
 use bai_protocol::byte_text;
-use bai_protocol::execute::{ExecuteResult, InputPiece, RunId, Script, StreamRequest};
+use bai_protocol::execute::{ExecuteResult, InputPiece, RunId, Script, StreamRequest, Window, WindowChange};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Upgraded;
 use serde::Serialize;
@@ -50,8 +50,8 @@ pub(super) enum NoSocket {
 }
 
 /// The first frame. Servers with the capability `run-ids` take the run id from it; others ignore the key. Servers with
-/// `numbered-frames` number their frames after `received: 0`, and those with `byte-output` know `bytes`, those with
-/// `live-output` know `live`, and those with `scripts` know `script`.
+/// `numbered-frames` number their frames after `received: 0`. Those with `byte-output` know `bytes`, those with
+/// `live-output` know `live`, those with `scripts` know `script`, and those with `windows` know `window`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -66,6 +66,8 @@ struct FirstFrame<'a> {
     live: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<&'a Script>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
 }
 
 impl SocketLink {
@@ -98,8 +100,8 @@ impl SocketLink {
         let received = extras.numbers.then_some(0);
         let script = if let Cell::Script(_, script) = cell { Some(script) } else { None };
         let script = script.filter(|_| extras.scripts);
-        let Extras { bytes, live, .. } = extras;
-        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, script };
+        let Extras { bytes, live, window, .. } = extras;
+        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, script, window };
         let frame = serde_json::to_string(&frame);
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;
@@ -125,6 +127,12 @@ impl SocketLink {
             }
         })
         .await
+    }
+
+    pub(super) async fn resize(&mut self, window: Window) -> Result<(), LinkEnd> {
+        // The server would read text as a line.
+        let change = WindowChange { window };
+        self.write(Message::binary(serde_json::to_vec(&change).unwrap_or_default())).await
     }
 
     async fn write(&mut self, message: Message) -> Result<(), LinkEnd> {

@@ -47,7 +47,7 @@ pub(crate) async fn start(
     let mut parts = parts(commands);
     let first = parts.pop_front().unwrap_or(BatchStep { step: None, command: String::new() });
     let run = begin(session, turn, &first, &options).await?;
-    let (handle, RunEnds { events, input, interrupts, leave }) = Run::new(QUEUE);
+    let (handle, RunEnds { events, input, interrupts, leave, .. }) = Run::new(QUEUE);
     let relay = Relay {
         session: session.clone(),
         turn: turn.clone(),

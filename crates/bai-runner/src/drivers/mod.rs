@@ -56,6 +56,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("errors", include_str!("python/errors.py")),
     ("display", include_str!("python/display.py")),
     ("hooks", include_str!("python/hooks.py")),
+    ("window", include_str!("python/window.py")),
     ("scripts", include_str!("python/scripts.py")),
     ("patches", include_str!("python/patches.py")),
     ("figures", include_str!("python/figures.py")),

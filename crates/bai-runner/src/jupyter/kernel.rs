@@ -10,6 +10,7 @@ use super::connection::{post, send};
 use super::messages::{self, KernelMessage};
 use super::spec::Kernelspec;
 use super::start::{self, KernelProcess};
+use super::window;
 use crate::error::StartError;
 use crate::interpreter::{EXIT_LIMIT, Event};
 use crate::kernel_spec::KernelSpec;
@@ -304,6 +305,13 @@ impl JupyterKernel {
                 let mut message = JupyterMessage::new(reply, None);
                 message.parent_header = question.header;
                 send(&self.kernel.sockets.stdin, message);
+            }
+            ToDriver::Window { variables, .. } => {
+                if let Some(code) = window::code(variables, &self.language) {
+                    let request =
+                        ExecuteRequest { silent: true, store_history: false, ..ExecuteRequest::new(code) };
+                    post(&self.kernel.sockets.shell, request.into());
+                }
             }
             ToDriver::Bye => {
                 post(&self.kernel.sockets.control, ShutdownRequest { restart: false }.into());

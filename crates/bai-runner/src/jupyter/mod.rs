@@ -10,6 +10,7 @@
 //! | `direct_output` | what the process writes past its messages |
 //! | `kernel` | a running kernel, in the place of an interpreter under a driver |
 //! | `cell`, `messages` | when a cell is over, and what the kernel's messages mean |
+//! | `window` | how a kernel learns the size of the window |
 
 mod cell;
 mod connection;
@@ -21,6 +22,7 @@ mod kernel;
 mod messages;
 mod spec;
 mod start;
+mod window;
 
 use super::error::StartError;
 use super::image::{ImageName, JUPYTER};

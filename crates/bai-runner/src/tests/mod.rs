@@ -23,3 +23,4 @@ mod scripts;
 mod shadowing;
 mod skeleton;
 mod survival;
+mod windows;

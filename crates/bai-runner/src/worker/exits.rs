@@ -24,7 +24,7 @@ impl Worker {
         match folder {
             Ok(folder) => {
                 let scratch = self.scratch.insert(folder);
-                RunningStep::start_cell(code, scratch.path(), &self.resolved, &self.spec)
+                RunningStep::start_cell(code, scratch.path(), &self.resolved, &self.spec, self.window)
             }
             Err(error) => Started::Over(
                 Some(format!("cannot make a folder to compile the cell in: {}", explain(&error))),
@@ -48,7 +48,7 @@ impl Worker {
             }
         }
         let environment = self.environment.as_ref().map(TemporaryFolder::path);
-        RunningStep::start(kind, step, &self.resolved, &self.spec, environment)
+        RunningStep::start(kind, step, &self.resolved, &self.spec, environment, self.window)
     }
 
     pub(super) fn on_step(&mut self, event: StepEvent) {

@@ -170,7 +170,7 @@ impl SingleRun<'_> {
             Ok(Ok(session)) => {
                 let cell = self.plan.cell(case);
                 let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
-                let options = self.context.script_options();
+                let options = self.context.shown_script_options();
                 script::run(&session, cell, options, output, &InputSource::from_stdin(), signals, steps).await
             }
             Ok(Err(exit)) => Ok(exit),

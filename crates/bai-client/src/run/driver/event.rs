@@ -15,6 +15,8 @@ pub(super) enum DriverEvent {
     Interrupt,
     /// The handle is gone.
     Dropped,
+    /// The window has another size.
+    Resized,
     /// The interrupt was sent to the server.
     InterruptSent,
     /// The user's answer.
@@ -43,6 +45,7 @@ impl Driver {
                 if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
             }
             () = maybe(&mut self.interrupt_request) => DriverEvent::InterruptSent,
+            Ok(()) = self.window.changed(), if listening => DriverEvent::Resized,
             Some(answer) = self.input.recv(), if listening => DriverEvent::Answer(answer),
             () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,
             () = maybe_at(self.crossed) => DriverEvent::StillAsked,

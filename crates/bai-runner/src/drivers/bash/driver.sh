@@ -9,6 +9,7 @@ set --
 shopt -s expand_aliases
 exec {_bai_stdin}<&0
 _bai_command_here='(^|[;|&(]|'$'\n''|(^|[[:space:]])(do|then|else|sudo|time))[[:space:]]*$'
+declare -A _bai_ours=()
 _bai_number=0 _bai_running= _bai_status=0 _bai_flags= _bai_waiting=()
 
 # pipe, JSON: sends a message, in frames that are written in one piece.
@@ -34,6 +35,7 @@ _bai_say() {
         case $line in
             "ack $number") return ;;
             complete\ *) _bai_complete "${line#complete }" ;;
+            window\ *) _bai_window "$line" ;;
             run\ * | script\ *) _bai_waiting+=("$line") ;;
         esac
     done
@@ -50,6 +52,18 @@ _bai_order() {
         _bai_say '{"say":"sync"}'
         _bai_next=$((${EPOCHREALTIME/[.,]/} + 2000))
     fi
+} 2>/dev/null
+
+# "window columns rows NAME=VALUE…": sets the variables, except those to which the user gave another value.
+_bai_window() {
+    local IFS=' ' pair name
+    for pair in $1; do
+        name=${pair%%=*}
+        [[ $pair == *=* ]] || continue
+        [[ ${!name-dumb} == dumb || ${!name-} == "${_bai_ours[$name]-}" ]] || continue
+        _bai_ours[$name]=${pair#*=}
+        if [[ -n ${pair#*=} ]]; then export "$pair"; else unset -v "$name"; fi
+    done
 } 2>/dev/null
 
 # text: sets _bai_quoted to its JSON.
@@ -149,6 +163,7 @@ _bai_testament() {
     umask -p
     trap -p | grep -v _bai_
     printf '_bai_flags=%q\n' "$_bai_flags"
+    declare -p _bai_ours
 } 2>/dev/null
 
 # status: ends the cell in a new shell.
@@ -236,6 +251,7 @@ while :; do
             _bai_over "$_bai_running" "$_bai_status"
             ;;
         complete\ *) _bai_complete "${_bai_line#complete }" ;;
+        window\ *) _bai_window "$_bai_line" ;;
         bye) exit ;;
     esac
 done

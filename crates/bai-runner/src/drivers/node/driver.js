@@ -86,6 +86,31 @@
         }
     }
 
+    // The window in which a person sees the output. The methods of a terminal are those that write escape sequences.
+    const tty = require('tty');
+    const ours = {};
+    function setWindow({ columns, rows, variables }) {
+        for (const [name, value] of Object.entries(variables)) {
+            const now = process.env[name];
+            if (now !== undefined && now !== 'dumb' && now !== ours[name]) continue;
+            ours[name] = value;
+            if (value === null) delete process.env[name];
+            else process.env[name] = value;
+        }
+        for (const stream of [process.stdout, process.stderr]) {
+            const before = stream.columns + 'x' + stream.rows;
+            for (const [name, value] of Object.entries({ columns, rows, isTTY: columns === null ? null : true })) {
+                if (value === null) delete stream[name];
+                else stream[name] = value;
+            }
+            for (const name of ['clearLine', 'clearScreenDown', 'cursorTo', 'moveCursor', 'getWindowSize', 'getColorDepth', 'hasColors']) {
+                if (columns === null) delete stream[name];
+                else stream[name] = tty.WriteStream.prototype[name];
+            }
+            if (columns !== null && before !== columns + 'x' + rows) stream.emit('resize');
+        }
+    }
+
     function complain(text) {
         process.stderr.write(text.endsWith('\n') ? text : text + '\n');
     }
@@ -416,6 +441,7 @@
     port.on('message', (message) => {
         if (message.do === 'run') run(message.id, message.code, !message.script);
         else if (message.do === 'input') stdin.answer(message.text);
+        else if (message.do === 'window') setWindow(message);
         else if (message.do === 'bye') leave();
         // The cell was stopped and has not reported it, because it had waited before.
         else if (message.do === 'stopped' && current && current.id === message.id) interrupted(current);
@@ -567,6 +593,7 @@
                     port.postMessage(message);
                     send(ASIDE_OUT, { say: 'started', id: message.id });
                     break;
+                case 'window':
                 case 'bye':
                     port.postMessage(message);
                     break;

@@ -50,8 +50,26 @@ function line = __bai_line__()
   end
   if (strncmp(line, "complete ", 9))
     __bai_complete__(line);
+  elseif (strncmp(line, "window ", 7))
+    __bai_window__(line);
   elseif (strcmp(line, "wake"))
     __bai_state__("woken", true);
+  end
+end
+
+% "window columns rows NAME=VALUE…": sets the variables, except those to which the user gave another value.
+function __bai_window__(line)
+  mlock();
+  persistent ours = struct();
+  for pair = strsplit(line, " ")(4:end)
+    at = index(pair{1}, "=");
+    name = pair{1}(1:at - 1);
+    value = pair{1}(at + 1:end);
+    now = getenv(name);
+    if (any(strcmp(now, {"", "dumb"})) || (isfield(ours, name) && strcmp(now, ours.(name))))
+      ours.(name) = value;
+      if (isempty(value)) unsetenv(name); else setenv(name, value); end
+    end
   end
 end
 
@@ -506,7 +524,7 @@ function __bai_main__(in, out, aside)
     set(0, "defaultfigurevisible", "off");
   end
   % Each function is called once, which locks it.
-  __bai_json__(""); __bai_ask__(); __bai_write__(); __bai_exit__(); __bai_complete__(); __bai_report__(); __bai_run__();
+  __bai_json__(""); __bai_window__("window 0 0"); __bai_ask__(); __bai_write__(); __bai_exit__(); __bai_complete__(); __bai_report__(); __bai_run__();
   input(); yes_or_no(); keyboard(); fprintf(); fputs(); fdisp(); warning(); fclose(); system(); doc(); exit(); quit();
   for action = {@__bai_stop__, @__bai_say__, @__bai_sync__, @__bai_tell__, @__bai_look__, @__bai_private_folder__, @__bai_draw__, @__bai_figures__, @__bai_cell__, @__bai_over__, @__bai_step__}
     action{1}();

@@ -88,11 +88,23 @@ sub take {
     $taken = $id if $word eq 'ack';
     push @waiting, [$id, unescape($text // ''), $word eq 'run'] if $word eq 'run' || $word eq 'script';
     push @waiting, undef if $word eq 'bye';
+    window($text) if $word eq 'window';
     _bai::Suggest::answer($id, unescape($text // '')) if $word eq 'complete';
     # SIGINT was sent, and Perl does not notice it while it waits in system().
     if ($word eq 'wake' && $running && !$interrupted && ref $SIG{INT} && $SIG{INT} == \&on_interrupt) {
         $receiving = 0;
         interrupt();
+    }
+}
+
+# "rows NAME=VALUE…": sets the variables, except those to which the user gave another value.
+our %ours;
+sub window {
+    for (split / /, $_[0]) {
+        my ($name, $value) = /\A(\w+)=(.*)/ or next;
+        next if ($ENV{$name} // 'dumb') ne 'dumb' && $ENV{$name} ne ($ours{$name} // '');
+        $ours{$name} = $value;
+        length $value ? $ENV{$name} = $value : delete $ENV{$name};
     }
 }
 

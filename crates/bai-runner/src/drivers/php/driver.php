@@ -13,6 +13,7 @@ namespace _bai {
         /** Cells that have arrived. */
         public static array $waiting = [];
         private static int $number = 0, $taken = 0;
+        private static array $ours = [];
         private static ?string $input = null;
 
         public static function open(array $numbers): void
@@ -87,11 +88,26 @@ namespace _bai {
                 case 'input':
                     self::$input = self::unescape($text === '' ? $id : "$id $text");
                     break;
+                case 'window':
+                    self::window($text);
+                    break;
                 case 'bye':
                     exit(0);
                 case 'complete':
                     Suggest::answer((int) $id, self::unescape($text));
                     break;
+            }
+        }
+
+        /** "rows NAME=VALUE…": sets the variables, except those to which the user gave another value. */
+        private static function window(string $text): void
+        {
+            foreach (array_slice(explode(' ', $text), 1) as $pair) {
+                [$name, $value] = explode('=', $pair, 2);
+                $now = getenv($name);
+                if ($now !== false && $now !== 'dumb' && $now !== (self::$ours[$name] ?? '')) continue;
+                self::$ours[$name] = $value;
+                putenv($value === '' ? $name : $pair);
             }
         }
 

@@ -40,7 +40,7 @@ package.__path__ = []
 package.PIPES = PIPES
 package.load = load
 sys.modules['_bai_repl'] = package
-for name in ('imports', 'wire', 'interrupts', 'streams', 'errors', 'display', 'hooks', 'cells', 'patches', 'completion', 'main'):
+for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'cells', 'patches', 'completion', 'main'):
     load(name)
 if CURRENT_FOLDER:
     sys.path.insert(0, '')

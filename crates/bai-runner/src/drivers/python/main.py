@@ -3,7 +3,7 @@
 import os
 import sys
 
-from _bai_repl import cells, completion, display, interrupts, load, patches, streams, wire
+from _bai_repl import cells, completion, display, interrupts, load, patches, streams, window, wire
 
 _exit = os._exit
 
@@ -48,6 +48,7 @@ def serve():
         'run': work.put,
         'input': streams.questions.answer,
         'complete': completion.request,
+        'window': window.change,
         'wake': interrupts.wake,
         'environment': work.environment,
         'bye': work.end,

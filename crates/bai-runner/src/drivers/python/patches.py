@@ -6,7 +6,7 @@ import os
 import sys
 import types
 
-from _bai_repl import cells, display, errors, hooks, streams
+from _bai_repl import cells, display, errors, hooks, streams, window
 
 
 def _starts_child(module, name):
@@ -86,6 +86,7 @@ def _pyplot(module):
 
 def install():
     hooks.install()
+    window.install()
     for name in ('system', 'fork', 'forkpty', 'posix_spawn', 'posix_spawnp'):
         _starts_child(os, name)
     hooks.when_imported('subprocess', _subprocess)

@@ -9,7 +9,7 @@ import os
 import sys
 import termios
 
-from _bai_repl import wire
+from _bai_repl import window, wire
 
 _file_write = io.FileIO.write
 _ioctl = fcntl.ioctl
@@ -42,6 +42,9 @@ class _Standard(io.FileIO):
         while written < len(view):
             written += _file_write(self, view[written:]) or 0
         return written
+
+    def isatty(self):
+        return window.is_seen(self.fileno())
 
 
 class StandardOutput(_Standard):
@@ -157,7 +160,7 @@ class StandardInput(io.TextIOBase):
         return 0
 
     def isatty(self):
-        return False
+        return window.is_seen(0)
 
     def readable(self):
         return True
@@ -254,6 +257,13 @@ def _open(kind, number):
     return io.TextIOWrapper(raw, encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
 
 
+class _ScriptInput(io.FileIO):
+    """The descriptor, which a person may type into."""
+
+    def isatty(self):
+        return not _is_piped or super().isatty()
+
+
 _input = StandardInput()
 # Whether a script runs whose input nobody types.
 _is_piped = False
@@ -263,7 +273,7 @@ def begin_script(terminal):
     """The input of a script is what its descriptor 0 gives."""
     global _is_piped
     _is_piped = not terminal
-    raw = io.BufferedReader(io.FileIO(0, 'r', closefd=False))
+    raw = io.BufferedReader(_ScriptInput(0, 'r', closefd=False))
     raw.raw.name = '<stdin>'
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, encoding='utf-8')
 

@@ -122,6 +122,7 @@ suspendInterrupts({
         line <- next_line()
         if (startsWith(line, "run ") || startsWith(line, "script ")) run(line)
         if (startsWith(line, "complete ")) complete(line)
+        if (startsWith(line, "window ")) window(line)
         if (line == "bye") real_quit("no")
     }
 })

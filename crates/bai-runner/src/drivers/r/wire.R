@@ -70,6 +70,27 @@ unescape <- function(text) {
     text
 }
 
+# The values of variables and of the option `width` that window() has set.
+our_variables <- character()
+our_width <- getOption("width")
+
+# "window columns rows NAME=VALUE…": R wraps its output at the width. A value of the user stays.
+window <- function(line) {
+    words <- strsplit(line, " ", fixed = TRUE)[[1]]
+    width <- as.integer(words[2])
+    if (identical(getOption("width"), our_width)) {
+        our_width <<- if (width) max(10L, min(width, 10000L)) else 80L
+        options(width = our_width)
+    }
+    for (pair in words[-(1:3)]) {
+        name <- sub("=.*", "", pair)
+        value <- sub("^[^=]*=", "", pair)
+        if (!Sys.getenv(name, "dumb") %in% c("dumb", our_variables[name])) next
+        our_variables[name] <<- value
+        if (nzchar(value)) do.call(Sys.setenv, structure(list(value), names = name)) else Sys.unsetenv(name)
+    }
+}
+
 # Serves messages that may come at any time, and returns the line with the awaited beginning. NULL if SIGINT came first,
 # unless `is_patient` is set.
 wait_for <- function(beginning, is_patient) {
@@ -77,6 +98,7 @@ wait_for <- function(beginning, is_patient) {
         line <- next_line()
         if (startsWith(line, beginning)) return(line)
         if (startsWith(line, "complete ")) complete(line)
+        if (startsWith(line, "window ")) window(line)
         if (line == "wake") {
             woken <<- TRUE
             if (!is_patient) return(NULL)

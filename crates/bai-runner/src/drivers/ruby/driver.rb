@@ -65,12 +65,32 @@ module BaiRepl
           case word
           when 'ack' then ACKS[id.to_i]&.push(true)
           when 'run', 'script' then Cells::WAITING.push([id.to_i, unescape(text || ''), word == 'run'])
+          when 'window' then Window.change(id.to_i, *text.split(' '))
           when 'bye' then Cells::WAITING.push(nil)
           when 'complete' then Suggest.answer(id.to_i, unescape(text || ''))
           end
         end
         # The runner has ended, and so does everything that it started.
         Process.kill(:KILL, 0)
+      end
+    end
+  end
+
+  # The window in which a person sees the output; variables tell children. A value of the user stays.
+  module Window
+    @ours = {}
+    @size = [24, 80]
+
+    class << self
+      attr_reader :size
+
+      def change(columns, rows, *pairs)
+        before, @size = @size, columns.zero? ? [24, 80] : [rows.to_i, columns]
+        pairs.map { |pair| pair.split('=', 2) }.each do |name, value|
+          next unless [nil, 'dumb', @ours[name]].include?(ENV[name])
+          ENV[name] = @ours[name] = value.empty? ? nil : value
+        end
+        Process.kill(:WINCH, PROCESS) if @size != before && Signal.list.key?('WINCH')
       end
     end
   end
@@ -129,7 +149,7 @@ module BaiRepl
     end
 
     def winsize
-      [24, 80]
+      Window.size
     end
   end
 

@@ -13,6 +13,8 @@
 #   script ID CODE                 the same, and the value of the last line is not shown
 #   complete ID CODE               completions          (aside)
 #   input TEXT                                                    the answer to `ask`, which few drivers send
+#   window COLUMNS ROWS NAME=VALUE…                               the window in which a person sees the output, 0 for none, and
+#                                                                 the variables that tell programs about it
 #   wake                                                          SIGINT was sent; only some languages need to know
 #   bye                                                           end normally
 #   ack NUMBER                                                    all output before this message has been read

@@ -1,0 +1,89 @@
+# The window in which a person sees the output: its size, and whether the standard streams count as a terminal. They are pipes,
+# so programs of a cell, and its children, learn the size from variables. The runner says which; a value of the user stays.
+
+import os
+import signal
+import stat
+import sys
+
+from _bai_repl import hooks
+
+_fstat = os.fstat
+_real_size = os.get_terminal_size
+_real_isatty = os.isatty
+_environ = os.environ
+_ours = {}
+_size = None
+
+
+def _place(number):
+    try:
+        status = _fstat(number)
+        return status.st_dev, status.st_ino
+    except OSError:
+        return None
+
+
+# Where standard output and standard error lead. User code may lead them elsewhere.
+_START = {number: _place(number) for number in (1, 2)}
+
+
+def change(columns, rows, variables):
+    """The window of the next cell, or a change during this one. Called in the thread of messages."""
+    global _size
+    before, _size = _size, None if columns is None else os.terminal_size((columns, rows))
+    for name, value in variables.items():
+        _set(name, value)
+    # Programs that see a terminal would start a pager, which wants the keyboard.
+    _set('PAGER', None if _size is None else 'cat')
+    _note_polars()
+    if before != _size and before is not None and _size is not None:
+        # As a terminal does. Without a handler the signal has no effect.
+        os.kill(os.getpid(), signal.SIGWINCH)
+
+
+def _set(name, value):
+    if _environ.get(name, 'dumb') not in ('dumb', _ours.get(name)):
+        return
+    if value is None:
+        _environ.pop(name, None)
+    else:
+        _environ[name] = _ours[name] = value
+
+
+def is_seen(number):
+    """Whether a person sees what is written to a standard stream, or types what is read from it."""
+    if _size is None:
+        return False
+    place = _place(number)
+    return place is not None and (number == 0 and stat.S_ISFIFO(_fstat(0).st_mode) or place == _START.get(number))
+
+
+def _get_terminal_size(fd=None):
+    """Return the size of the terminal window as (columns, lines)."""
+    if _size is not None and (fd is None or isinstance(fd, int) and 0 <= fd <= 2 and is_seen(fd)):
+        return _size
+    return _real_size() if fd is None else _real_size(fd)
+
+
+def _isatty(fd):
+    """Return True if the fd is connected to a terminal."""
+    return _real_isatty(fd) or isinstance(fd, int) and 0 <= fd <= 2 and is_seen(fd)
+
+
+def _note_polars(module=None):
+    # It asks only a real terminal for the width; this is its own variable.
+    if 'polars' in sys.modules:
+        _set('POLARS_TABLE_WIDTH', None if _size is None else str(_size.columns))
+
+
+def _pydoc(module):
+    # A pager would want the keyboard.
+    module.pager = lambda text, title='': (getattr(module, 'plain_pager', None) or module.plainpager)(text)
+
+
+def install():
+    os.get_terminal_size = _get_terminal_size
+    os.isatty = _isatty
+    hooks.when_imported('polars', _note_polars)
+    hooks.when_imported('pydoc', _pydoc)
