@@ -153,7 +153,9 @@ fn write_record(
     match record {
         ConsoleRecord::Stdout(text) => console.bytes(Stream::Stdout, &byte_text::bytes(text)),
         ConsoleRecord::Stderr(text) => console.bytes(Stream::Stderr, &byte_text::bytes(text)),
-        ConsoleRecord::Display(display) => write_record(console, &display.record),
+        ConsoleRecord::Display(_) if record.text().is_some_and(|text| !byte_text::is_utf8(text)) => {
+            console.record(&record.clone().map_text(|text| byte_text::replaced(&text).into_owned()))
+        }
         other => console.record(other),
     }
 }

@@ -21,11 +21,52 @@ pub(super) struct BufferedWriter<W> {
     writer: W,
     pub(super) buffer: Vec<u8>,
     flow: Flow,
+    keeping: Option<Keeping>,
+}
+
+/// Output that is kept as it is written.
+#[derive(Debug)]
+struct Keeping {
+    /// Where it begins in the buffer.
+    from: usize,
+    bytes: Vec<u8>,
 }
 
 impl<W: Write> BufferedWriter<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self { writer, buffer: Vec::new(), flow: Flow::Open }
+        Self { writer, buffer: Vec::new(), flow: Flow::Open, keeping: None }
+    }
+
+    /// Keeps what is written from now on.
+    pub(super) fn keep(&mut self) {
+        self.keeping = Some(Keeping { from: self.buffer.len(), bytes: Vec::new() });
+    }
+
+    /// Returns what was kept, and keeps no more.
+    pub(super) fn stop_keeping(&mut self) -> Option<Vec<u8>> {
+        self.keep_buffer();
+        self.keeping.take().map(|keeping| keeping.bytes)
+    }
+
+    /// Adds bytes that are not kept.
+    pub(super) fn push_unkept(&mut self, bytes: &[u8]) {
+        self.keep_buffer();
+        self.buffer.extend_from_slice(bytes);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.from = self.buffer.len();
+        }
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.keeping.as_ref().map_or(0, |keeping| keeping.bytes.len())
+    }
+
+    fn keep_buffer(&mut self) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.bytes.extend_from_slice(self.buffer.get(keeping.from..).unwrap_or_default());
+            keeping.from = self.buffer.len();
+        }
     }
 
     pub(super) fn flow(&self) -> Flow {
@@ -40,6 +81,10 @@ impl<W: Write> BufferedWriter<W> {
     /// Writes the buffer.
     pub(super) fn write_out(&mut self) -> io::Result<Flow> {
         if !self.buffer.is_empty() {
+            self.keep_buffer();
+            if let Some(keeping) = &mut self.keeping {
+                keeping.from = 0;
+            }
             let buffer = std::mem::take(&mut self.buffer);
             let written = self.write_now(&buffer);
             self.buffer = buffer;

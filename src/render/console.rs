@@ -10,13 +10,14 @@ use thiserror::Error;
 pub use super::buffered_writer::Flow;
 use super::buffered_writer::{BufferedWriter, PIECE};
 use super::document::Table;
+use super::live::Live;
 use super::media::{Canvases, Medium, Picture};
 use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
 use crate::terminal::{ColorDepth, Graphics, PassthroughTracker, Screen, Size, reset_sequences};
 use crate::theme::{Rgb, Role, Theme};
 use bai_protocol::execute::Window;
-use bai_protocol::record::ConsoleRecord;
+use bai_protocol::record::{ConsoleRecord, PictureSize};
 
 /// How the console writes.
 #[derive(Clone, Debug)]
@@ -126,6 +127,7 @@ pub struct Console<O, E> {
     pub(super) last_picture: Option<Picture>,
     pub(super) canvases: Canvases,
     pub(super) table: Option<Arc<Table>>,
+    pub(super) live: Live,
 }
 
 /// The attributes of standard error where the text sets none. They distinguish the two streams when both go to one
@@ -156,6 +158,7 @@ impl<O: Write, E: Write> Console<O, E> {
             last_picture: None,
             canvases: Canvases::default(),
             table: None,
+            live: Live::default(),
             options,
         }
     }
@@ -195,14 +198,19 @@ impl<O: Write, E: Write> Console<O, E> {
         match record {
             ConsoleRecord::Stdout(text) => self.text(Stream::Stdout, text),
             ConsoleRecord::Stderr(text) => self.text(Stream::Stderr, text),
-            ConsoleRecord::Html(html) => self.html(html),
+            ConsoleRecord::Html(html) => {
+                self.clear_if_due();
+                self.html(html)
+            }
             ConsoleRecord::Log(text) => self.note(&sanitize::text(text)),
-            ConsoleRecord::Media { mime, data } => self.media(mime, data),
-            ConsoleRecord::Display(display) => self.record(&display.record),
-            // They are for the prompt, or for a screen.
-            ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => {
+            ConsoleRecord::Media { mime, data } => self.media(mime, data, PictureSize::default()),
+            ConsoleRecord::Display(display) => self.display(display),
+            ConsoleRecord::Clear { wait } => {
+                self.clear(*wait);
                 Ok(self.flow(Stream::Stdout))
             }
+            // They are for the prompt.
+            ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => Ok(self.flow(Stream::Stdout)),
             ConsoleRecord::Unknown { kind, .. } => {
                 self.note(&format!("[a record of the unknown kind {}]", sanitize::line(kind, 60)))
             }
@@ -252,6 +260,13 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     fn terminal_bytes(&mut self, stream: Stream, bytes: &[u8]) -> Result<Flow, RenderError> {
+        if !bytes.is_empty() {
+            self.clear_if_due();
+        }
+        if stream == Stream::Stderr && !self.options.repl {
+            // It is written past the output that is kept.
+            self.forget_displays();
+        }
         for piece in bytes.chunks(PIECE) {
             if self.sanitized(stream, piece)? == Flow::Closed {
                 return Ok(Flow::Closed);
@@ -265,6 +280,13 @@ impl<O: Write, E: Write> Console<O, E> {
     /// # Errors
     /// As [`Console::record`].
     pub fn flush(&mut self) -> Result<Flow, RenderError> {
+        self.drop_unreachable();
+        self.end_change();
+        self.write_batch()
+    }
+
+    /// Resets the colours and writes the buffer.
+    pub(super) fn write_batch(&mut self) -> Result<Flow, RenderError> {
         self.reset_pen();
         let out = self.write_out(Stream::Stdout)?;
         let _ = self.write_out(Stream::Stderr)?;
@@ -276,6 +298,7 @@ impl<O: Write, E: Write> Console<O, E> {
         self.cursor.restart();
         self.tail.clear();
         self.told_full_screen = false;
+        self.begin_live();
     }
 
     /// Ends a cell: resets what the cell left unfinished or switched on, and writes the buffer. Reports an unfinished
@@ -302,6 +325,8 @@ impl<O: Write, E: Write> Console<O, E> {
         if hidden > 0 {
             let _ = self.note(&format!("[{hidden} bytes of an unfinished escape sequence are not shown]"))?;
         }
+        self.show_late()?;
+        self.begin_live();
         self.flush()
     }
 
@@ -315,15 +340,34 @@ impl<O: Write, E: Write> Console<O, E> {
     /// # Errors
     /// As [`Console::record`].
     pub fn fresh_line(&mut self) -> Result<Flow, RenderError> {
+        let _ = self.start_line()?;
+        self.flush()
+    }
+
+    /// Starts a new line if the cursor is not at the start of one, and writes the buffer.
+    pub(super) fn start_line(&mut self) -> Result<Flow, RenderError> {
         if self.needs_newline()
             && let Some(stream) = self.terminal_stream()
         {
             self.reset_pen();
             self.buffer(stream).push(b'\n');
-            self.cursor.restart();
+            self.cursor.pass_rows(1);
             self.tail.clear();
         }
-        self.flush()
+        self.write_batch()
+    }
+
+    /// Writes lines of this program on lines of their own, to the terminal. They are harmless except for our own sequences.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn our_lines(&mut self, text: &str) -> Result<Flow, RenderError> {
+        let _ = self.start_line()?;
+        self.out.buffer.extend_from_slice(text.as_bytes());
+        self.follow(text.as_bytes());
+        self.cursor.leave_own_lines();
+        self.tail.clear();
+        self.write_batch()
     }
 
     /// Removes the unfinished line from the screen, so that an editor can show it as its prompt. The result is empty if
@@ -362,8 +406,10 @@ impl<O: Write, E: Write> Console<O, E> {
 
     /// Sets the size of the window.
     pub fn resize(&mut self, size: Size) {
-        self.options.size = size;
-        self.cursor.resize(size.cols, size.rows);
+        if self.options.size != size {
+            self.options.size = size;
+            self.cursor.resize(size.cols, size.rows);
+        }
     }
 
     /// Shows a note of this program on lines of its own: on the terminal in the theme's style, in scripts on standard
@@ -374,20 +420,26 @@ impl<O: Write, E: Write> Console<O, E> {
     pub fn note(&mut self, text: &str) -> Result<Flow, RenderError> {
         let stream = if self.options.repl { Stream::Stdout } else { Stream::Stderr };
         let terminal = self.on_terminal(stream);
-        let _ = if terminal { self.fresh_line()? } else { self.write_out(Stream::Stdout)? };
+        let _ = if terminal { self.start_line()? } else { self.write_out(Stream::Stdout)? };
         let depth = self.options.screen.colors;
         let theme = Arc::clone(&self.options.theme);
+        if terminal && !self.options.repl {
+            // It is written past the output that is kept.
+            self.forget_displays();
+        }
+        let mut lines = String::new();
         for line in text.lines() {
             let painted = match terminal && !self.options.screen.dumb {
                 true => theme.paint(Role::Note, depth, line),
                 false => line.to_owned(),
             };
-            let buffer = self.buffer(stream);
-            buffer.extend_from_slice(painted.as_bytes());
-            buffer.push(b'\n');
+            lines.push_str(&painted);
+            lines.push('\n');
         }
+        self.buffer(stream).extend_from_slice(lines.as_bytes());
         if terminal {
-            self.cursor.restart();
+            self.follow(lines.as_bytes());
+            self.cursor.leave_own_lines();
             self.tail.clear();
         }
         self.write_out(if self.options.repl { Stream::Stdout } else { Stream::Stderr })
@@ -408,7 +460,7 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     /// Resets the colours, so that the next writer gets the terminal's own.
-    fn reset_pen(&mut self) {
+    pub(super) fn reset_pen(&mut self) {
         let to_err = self.terminal_stream() == Some(Stream::Stderr) && !self.options.repl;
         let buffer = if to_err { &mut self.err.buffer } else { &mut self.out.buffer };
         let (from, before) = (buffer.len(), self.pen.attributes());
@@ -423,7 +475,7 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    fn flow(&self, stream: Stream) -> Flow {
+    pub(super) fn flow(&self, stream: Stream) -> Flow {
         match stream {
             Stream::Stderr if !self.options.repl => self.err.flow(),
             _ => self.out.flow(),

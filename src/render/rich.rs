@@ -83,9 +83,6 @@ impl<O: Write, E: Write> Console<O, E> {
         if !self.on_terminal(Stream::Stdout) {
             return self.text(Stream::Stdout, text);
         }
-        let _ = self.fresh_line()?;
-        self.out.buffer.extend_from_slice(text.as_bytes());
-        self.line_was_read();
-        self.flush()
+        self.our_lines(text)
     }
 }

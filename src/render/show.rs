@@ -13,7 +13,7 @@ use super::sanitize;
 use crate::format;
 use crate::terminal::Graphics;
 use crate::theme::Signs;
-use bai_protocol::record::ConsoleRecord;
+use bai_protocol::record::{ConsoleRecord, Display, PictureSize};
 
 /// The most characters of a MIME type that are shown.
 const MIME_WIDTH: usize = 60;
@@ -25,6 +25,8 @@ pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
 #[must_use]
 pub struct PictureJob {
     medium: Medium,
+    /// The display that it belongs to, for one with an id.
+    display: Option<Display>,
     picture: Result<Picture, PictureError>,
     surface: DrawingSurface,
 }
@@ -33,6 +35,7 @@ pub struct PictureJob {
 #[must_use]
 pub struct PictureResult {
     medium: Medium,
+    display: Option<Display>,
     source: Option<Picture>,
     /// The picture, and the size of the original in pixels.
     outcome: Result<(EncodedPicture, (u32, u32)), Problem>,
@@ -47,7 +50,7 @@ enum Problem {
 impl PictureJob {
     /// Does the work on a separate thread, within limits of time and size. Blocks until it is done.
     pub fn paint(self) -> PictureResult {
-        let Self { medium, picture, surface } = self;
+        let Self { medium, display, picture, surface } = self;
         let source = picture.as_ref().ok().cloned();
         let job = move || {
             let still =
@@ -57,7 +60,7 @@ impl PictureJob {
         };
         let outcome =
             run_with_limit(MAX_TIME, job).unwrap_or_else(|undone| Err(Problem::Picture(undone.into())));
-        PictureResult { medium, source, outcome }
+        PictureResult { medium, display, source, outcome }
     }
 }
 
@@ -70,14 +73,24 @@ impl<O: Write, E: Write> Console<O, E> {
     /// Returns the work that a record needs before it can be shown, if any. It may take long; pass its result to
     /// [`Console::show_picture`]. A caller that can block uses [`Console::record`] instead.
     pub fn picture_job(&mut self, record: &ConsoleRecord) -> Option<PictureJob> {
+        let (record, display) = match record {
+            ConsoleRecord::Display(display) => (&*display.record, Some(display)),
+            record => (record, None),
+        };
         let ConsoleRecord::Media { mime, data } = record else { return None };
-        let medium = Medium::decode(mime, data).ok()?;
-        self.paint(medium).ok()
+        if let Some(Display { id: Some(id), update: true, .. }) = display
+            && !self.updates_now(id)
+        {
+            return None;
+        }
+        let size = display.map(|display| display.size).unwrap_or_default();
+        let job = self.paint(Medium::decode(mime, data).ok()?, size).ok()?;
+        Some(PictureJob { display: display.filter(|display| display.id.is_some()).cloned(), ..job })
     }
 
     /// Returns the work that a medium needs, or the medium itself if it is not a picture. A drawing is drawn on its
     /// canvas.
-    fn paint(&mut self, medium: Medium) -> Result<PictureJob, Medium> {
+    fn paint(&mut self, medium: Medium, size: PictureSize) -> Result<PictureJob, Medium> {
         let picture = if essence(&medium.mime) == DRAWING {
             self.canvases.draw(&medium.bytes).map(Picture::Drawing)
         } else {
@@ -86,15 +99,21 @@ impl<O: Write, E: Write> Console<O, E> {
                 None => return Err(medium),
             }
         };
-        Ok(PictureJob { medium, picture, surface: self.surface() })
+        let mut surface = self.surface();
+        surface.canvas.asked = size;
+        Ok(PictureJob { medium, display: None, picture, surface })
     }
 
     /// Shows a prepared picture.
     ///
     /// # Errors
     /// As [`Console::record`].
-    pub fn show_picture(&mut self, result: PictureResult) -> Result<Flow, RenderError> {
-        let PictureResult { medium, source, outcome } = result;
+    pub fn show_picture(&mut self, mut result: PictureResult) -> Result<Flow, RenderError> {
+        if let Some(display) = result.display.take() {
+            return self.place(&display, |console| console.show_picture(result));
+        }
+        self.clear_if_due();
+        let PictureResult { medium, source, outcome, .. } = result;
         let saved = self.keep(&medium, source.as_ref());
         if outcome.is_ok() {
             self.last_picture = source;
@@ -108,7 +127,8 @@ impl<O: Write, E: Write> Console<O, E> {
         flow
     }
 
-    pub(super) fn media(&mut self, mime: &str, data: &str) -> Result<Flow, RenderError> {
+    pub(super) fn media(&mut self, mime: &str, data: &str, size: PictureSize) -> Result<Flow, RenderError> {
+        self.clear_if_due();
         let medium = match Medium::decode(mime, data) {
             Ok(medium) => medium,
             Err(problem) => {
@@ -116,7 +136,7 @@ impl<O: Write, E: Write> Console<O, E> {
                 return self.note(&format!("[{mime}, {}: {problem}]", format::size(data.len() as u64)));
             }
         };
-        let medium = match self.paint(medium) {
+        let medium = match self.paint(medium, size) {
             Ok(job) => return self.show_picture(job.paint()),
             Err(medium) => medium,
         };
@@ -149,7 +169,7 @@ impl<O: Write, E: Write> Console<O, E> {
                 match git_graph(&String::from_utf8_lossy(&medium.bytes), self.options.screen.unicode) {
                     Some(graph) => {
                         if self.on_terminal(Stream::Stdout) {
-                            let _ = self.fresh_line()?;
+                            let _ = self.start_line()?;
                         }
                         let flow = self.text(Stream::Stdout, &graph)?;
                         self.remark(saved).unwrap_or(Ok(flow))
@@ -173,10 +193,10 @@ impl<O: Write, E: Write> Console<O, E> {
             let times = Signs::new(self.options.screen.unicode).times;
             return self.describe(medium, &format!(", {width}{times}{height} pixels"), saved);
         }
-        if self.fresh_line()? == Flow::Closed {
+        if self.start_line()? == Flow::Closed {
             return Ok(Flow::Closed);
         }
-        match drawn.inline(&mut self.out) {
+        match self.ink(drawn) {
             Ok(()) => {}
             Err(DrawError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(Flow::Closed);
@@ -184,8 +204,7 @@ impl<O: Write, E: Write> Console<O, E> {
             Err(DrawError::Io(error)) => return Err(RenderError::Output(error)),
             Err(problem) => return self.describe(medium, &format!(", {problem}"), saved),
         }
-        self.line_was_read();
-        let flow = self.flush()?;
+        let flow = self.write_batch()?;
         self.remark(saved).unwrap_or(Ok(flow))
     }
 

@@ -160,6 +160,15 @@ impl OutputFold {
         }
     }
 
+    /// The output so far was cleared: lines that are held back are not shown, and the count begins anew.
+    pub(super) fn clear(&mut self) {
+        self.shown = 0;
+        self.line_bytes = 0;
+        self.folded_lines = 0;
+        self.end.clear();
+        self.end_bytes = 0;
+    }
+
     /// Takes the end of the output that was held back. Later output is shown again.
     pub(super) fn unfold(&mut self) -> Option<Folded> {
         if !self.is_folding() {

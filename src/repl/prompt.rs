@@ -213,11 +213,11 @@ impl Repl {
         };
         let is_query = matches!(work, Cell::Query(_));
         let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
-        let (end, typed) =
+        let cell::EndedCell { end, typed, requests } =
             cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &session, work, options)?;
-        self.initial = typed.keys;
+        self.initial = requests.next_input + &typed.keys;
         self.completer.cell_ran(&code);
-        if !options.ours {
+        if !options.ours && !requests.replaces {
             // A cell that ended the session would end it again in a replay.
             let failed =
                 !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost(SessionState::Usable));
@@ -232,7 +232,8 @@ impl Repl {
                 {
                     self.terminal.note("if the kernel is new: :replay runs the session's cells again")?;
                 }
-                (code.unwrap_or(0) == 0, LoopAction::Continue)
+                let then = if requests.leaves { LoopAction::Quit } else { LoopAction::Continue };
+                (code.unwrap_or(0) == 0, then)
             }
             CellEnd::Lost(state) => {
                 match state {

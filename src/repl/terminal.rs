@@ -180,6 +180,9 @@ impl PromptTerminal {
             self.paint.push(&mut painted, role, line);
             painted.push('\n');
         }
+        if self.screen.stdout_tty {
+            return open(self.console.our_lines(&painted)?);
+        }
         self.out.write_all(painted.as_bytes())?;
         self.console.line_was_read();
         Ok(())

@@ -1,3 +1,5 @@
+#[path = "displays.rs"]
+mod displays;
 #[path = "golden.rs"]
 mod golden;
 #[path = "progress.rs"]

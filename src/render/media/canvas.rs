@@ -2,6 +2,7 @@
 
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
+use bai_protocol::record::PictureSize;
 
 /// A position in the window, in cells from its corner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,12 @@ pub(in crate::render) struct Canvas {
     pub(super) room: Cells,
     /// The size of a cell in pixels, width and height. Neither is zero.
     pub(super) cell: (u16, u16),
+    /// Whether the size of a cell is known, and not assumed.
+    pub(super) measured: bool,
     /// Whether a smaller picture is enlarged to fill the space.
     pub(super) fill: bool,
+    /// The size that the program wants for the picture, in pixels of a screen of normal density.
+    pub(in crate::render) asked: PictureSize,
 }
 
 /// The surface that pictures are drawn on.
@@ -50,6 +55,9 @@ const PLAIN_HEIGHT: u32 = 16;
 /// The assumed size of a cell if it is unknown. Only the proportion matters.
 const CELL: (u16, u16) = (8, 16);
 
+/// The program leaves the size open.
+const OPEN: PictureSize = PictureSize { width: None, height: None };
+
 /// The rows that a picture leaves free: one for the prompt, one for the earlier output.
 const RESERVED_ROWS: u16 = 2;
 
@@ -61,10 +69,13 @@ impl Canvas {
         let plausible =
             |(width, height): &(u16, u16)| (2..=200).contains(width) && (2..=400).contains(height);
         let rows = window.rows.saturating_sub(RESERVED_ROWS).max(1);
+        let cell = asked.filter(plausible).or(by_window.filter(plausible));
         Self {
             room: Cells { cols: window.cols.max(1), rows: max_rows.map_or(rows, |most| most.clamp(1, rows)) },
-            cell: asked.filter(plausible).or(by_window.filter(plausible)).unwrap_or(CELL),
+            cell: cell.unwrap_or(CELL),
+            measured: cell.is_some(),
             fill: false,
+            asked: OPEN,
         }
     }
 
@@ -82,12 +93,14 @@ impl Canvas {
 
     /// The space for half blocks: each cell has two pixels, one above the other.
     pub(in crate::render) fn of_blocks(cols: u16, rows: u16) -> Self {
-        Self { room: Cells { cols: cols.max(1), rows: rows.max(1) }, cell: (1, 2), fill: false }
+        let room = Cells { cols: cols.max(1), rows: rows.max(1) };
+        Self { room, cell: (1, 2), measured: true, fill: false, asked: OPEN }
     }
 
     /// The space for a picture at its own size.
     pub(in crate::render) fn natural() -> Self {
-        Self { room: Cells { cols: 4096, rows: 4096 }, cell: (1, 1), fill: false }
+        let room = Cells { cols: 4096, rows: 4096 };
+        Self { room, cell: (1, 1), measured: true, fill: false, asked: OPEN }
     }
 
     /// Returns the place in the middle of the space for a picture of this size.
@@ -103,9 +116,10 @@ impl Canvas {
         (u32::from(self.cell.1) / PLAIN_HEIGHT).clamp(1, 4)
     }
 
-    /// Returns the size in pixels at which a picture of `width` × `height` pixels is drawn: its own size, or the
-    /// largest that fits with the same proportion. Never zero.
+    /// Returns the size in pixels at which a picture of `width` × `height` pixels is drawn: the size that the program wants, or
+    /// its own size, or the largest that fits with the same proportion. Never zero.
     pub(super) fn fit(&self, width: u32, height: u32) -> (u32, u32) {
+        let (width, height) = self.wanted(width, height);
         let (width, height) = (width.saturating_mul(self.density()), height.saturating_mul(self.density()));
         let room_width = u64::from(self.room.cols) * u64::from(self.cell.0);
         let room_height = u64::from(self.room.rows) * u64::from(self.cell.1);
@@ -119,6 +133,19 @@ impl Canvas {
         };
         let side = |n: u64| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
         (side(fit_width), side(fit_height))
+    }
+
+    /// Returns the size that the program wants for a picture of `width` × `height` pixels. One side follows from the other.
+    fn wanted(&self, width: u32, height: u32) -> (u32, u32) {
+        let in_proportion = |side: u32, from: u32, to: u32| {
+            u32::try_from(u64::from(side) * u64::from(to) / u64::from(from.max(1))).unwrap_or(u32::MAX)
+        };
+        match (self.asked.width, self.asked.height) {
+            (Some(wide), Some(high)) => (wide, high),
+            (Some(wide), None) => (wide, in_proportion(wide, width, height)),
+            (None, Some(high)) => (in_proportion(high, height, width), high),
+            (None, None) => (width, height),
+        }
     }
 
     /// Returns the cells that a picture of this many pixels covers.
@@ -173,6 +200,18 @@ mod tests {
         let canvas = Canvas::new(window(80, 24, None), Some((16, 33)), None);
         assert_eq!(canvas.fit(100, 50), (200, 100));
         assert_eq!(canvas.fit(1000, 500), (1280, 640));
+    }
+
+    #[test]
+    fn a_picture_has_the_size_that_its_program_wants() {
+        let fit = |width, height| {
+            let canvas = Canvas::new(window(80, 24, None), Some((8, 16)), None);
+            Canvas { asked: PictureSize { width, height }, ..canvas }.fit(100, 50)
+        };
+        assert_eq!(fit(Some(200), None), (200, 100));
+        assert_eq!(fit(None, Some(25)), (50, 25));
+        assert_eq!(fit(Some(20), Some(40)), (20, 40));
+        assert_eq!(fit(Some(1_000_000), None), (640, 320), "it fits in any case");
     }
 
     #[test]

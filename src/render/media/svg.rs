@@ -164,7 +164,13 @@ mod tests {
     use crate::render::media::canvas::Cells;
     use proptest::prelude::*;
 
-    const CANVAS: Canvas = Canvas { room: Cells { cols: 20, rows: 5 }, cell: (8, 16), fill: false };
+    const CANVAS: Canvas = Canvas {
+        room: Cells { cols: 20, rows: 5 },
+        cell: (8, 16),
+        measured: false,
+        fill: false,
+        asked: bai_protocol::record::PictureSize { width: None, height: None },
+    };
 
     fn drawn(svg: &str) -> Result<Still, PictureError> {
         still_of_bytes(svg.as_bytes())

@@ -1,7 +1,7 @@
-//! The position of the cursor, as far as it follows from the output: enough to keep moves inside a cell's own lines,
-//! and to know whether a prompt must start on a new line.
+//! The position of the cursor, as far as it follows from the output: enough to keep moves inside a cell's own lines, to
+//! return to a line that is to be shown anew, and to know whether a prompt must start on a new line.
 
-/// The cursor, relative to the first line of the cell.
+/// The cursor. Its rows are counted from an arbitrary one.
 ///
 /// If the terminal may disagree, the model counts fewer lines: a move that it allows ends on a line that this cell has
 /// printed.
@@ -13,6 +13,10 @@ pub struct Cursor {
     col: u64,
     row: u64,
     last_row: u64,
+    /// The first row that the program's moves may reach.
+    own: u64,
+    /// The first row for which the count is exact.
+    known: u64,
     /// The row where the current line began. The line may have wrapped since.
     line_row: u64,
 }
@@ -26,6 +30,8 @@ impl Cursor {
             col: 0,
             row: 0,
             last_row: 0,
+            own: 0,
+            known: 0,
             line_row: 0,
         }
     }
@@ -40,10 +46,36 @@ impl Cursor {
         usize::try_from(self.cols).unwrap_or(usize::MAX)
     }
 
-    /// Makes only the lines that are printed from now on count as the cell's own. The cursor is in column 0.
+    /// Returns the row.
+    pub(in crate::render) fn row(&self) -> u64 {
+        self.row
+    }
+
+    /// Makes only the lines that are printed from now on count as the cell's own. The cursor is in column 0, on a row that does
+    /// not follow from the output.
     pub fn restart(&mut self) {
+        self.leave_own_lines();
+        self.known = self.row;
+    }
+
+    /// Makes only the lines that are printed from now on count as the cell's own. The cursor is in column 0.
+    pub(in crate::render) fn leave_own_lines(&mut self) {
         self.col = 0;
         self.disown();
+    }
+
+    /// The first row at or below `row` to which [`Cursor::return_to`] can go.
+    pub(in crate::render) fn first_reachable(&self, row: u64) -> u64 {
+        row.max(self.known).max((self.last_row + 1).saturating_sub(self.rows))
+    }
+
+    /// Moves up to the start of a row that can be reached; the lines from there on are gone. Returns the number of rows.
+    pub(in crate::render) fn return_to(&mut self, row: u64) -> u64 {
+        let up = self.row.saturating_sub(row);
+        self.row = row;
+        self.own = self.own.min(row);
+        self.leave_own_lines();
+        up
     }
 
     /// Sets the size of the window. The terminal has wrapped its lines again, so moves upwards end at the current line.
@@ -52,12 +84,13 @@ impl Cursor {
         self.rows = u64::from(rows.max(1));
         self.col = if self.col > self.cols { (self.col - 1) % self.cols + 1 } else { self.col };
         self.disown();
+        self.known = self.row + 1;
     }
 
     fn disown(&mut self) {
-        self.row = 0;
-        self.last_row = 0;
-        self.line_row = 0;
+        self.last_row = self.row;
+        self.own = self.row;
+        self.line_row = self.row;
     }
 
     /// Moves to the start of the current line, across the rows into which it has wrapped. Returns the number of rows
@@ -68,6 +101,12 @@ impl Cursor {
         self.last_row = self.row;
         self.col = 0;
         Some(up)
+    }
+
+    /// Moves below something that covers this many rows, and that the program's moves do not reach.
+    pub(in crate::render) fn pass_rows(&mut self, rows: u64) {
+        self.down(rows);
+        self.leave_own_lines();
     }
 
     fn down(&mut self, lines: u64) {
@@ -133,7 +172,7 @@ impl Cursor {
     /// Moves up by at most `lines`: not above the first line of the cell, nor above the top of the window. Returns the
     /// number of lines.
     pub(super) fn move_up(&mut self, lines: u64) -> u64 {
-        let top = (self.last_row + 1).saturating_sub(self.rows);
+        let top = (self.last_row + 1).saturating_sub(self.rows).max(self.own);
         let lines = lines.min(self.row.saturating_sub(top));
         self.row -= lines;
         if lines > 0 {

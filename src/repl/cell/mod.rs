@@ -16,13 +16,14 @@ use tokio::runtime::Handle;
 use super::editor::Editor;
 use super::interrupted_output::InterruptedOutput;
 use super::output_fold::OutputFold;
+use super::printable::printable;
 use super::session::PromptSession;
 use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
 use bai_client::{Cell, SessionState};
 use event_buffer::BufferedRun;
 use footer::footer;
-use output::is_text;
+use output::keeps_fold;
 
 /// A second Ctrl-C within this time opens the interrupt menu.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
@@ -73,6 +74,47 @@ pub(super) struct TypedAhead {
     pub(super) keys: String,
 }
 
+/// What the program asked of the prompt.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// Text for the next prompt.
+    pub(super) next_input: String,
+    /// The text takes the place of this cell.
+    pub(super) replaces: bool,
+    /// The prompt is to end.
+    pub(super) leaves: bool,
+}
+
+impl Requests {
+    /// Adds text for the next prompt below the one that there is, or replaces that.
+    fn next_input(&mut self, text: &str, replace: bool) {
+        if replace {
+            self.next_input.clear();
+            self.replaces = true;
+        }
+        if !self.next_input.is_empty() {
+            self.next_input.push('\n');
+        }
+        self.next_input.push_str(printable(&text.replace("\r\n", "\n")).trim_end_matches('\n'));
+    }
+}
+
+/// How a cell ended, and what it leaves for the prompt.
+#[derive(Debug)]
+pub(super) struct EndedCell {
+    pub(super) end: CellEnd,
+    pub(super) typed: TypedAhead,
+    pub(super) requests: Requests,
+}
+
+impl EndedCell {
+    /// A cell that did not run.
+    fn not_run(state: SessionState) -> Self {
+        let (typed, requests) = (TypedAhead::default(), Requests::default());
+        EndedCell { end: CellEnd::Lost(state), typed, requests }
+    }
+}
+
 /// Runs one cell until it ends. Blocks the thread that owns the keyboard.
 pub(super) fn run(
     runtime: &Handle,
@@ -81,7 +123,7 @@ pub(super) fn run(
     session: &PromptSession,
     cell: Cell,
     options: CellOptions,
-) -> Result<(CellEnd, TypedAhead), TerminalError> {
+) -> Result<EndedCell, TerminalError> {
     let start = Instant::now();
     terminal.console.begin_cell();
     let window = terminal.console.options().window();
@@ -91,11 +133,11 @@ pub(super) fn run(
         WaitOutcome::Done(Err(error)) => {
             terminal.error(&error)?;
             let state = if error.session_is_gone { SessionState::Gone } else { SessionState::Usable };
-            return Ok((CellEnd::Lost(state), TypedAhead::default()));
+            return Ok(EndedCell::not_run(state));
         }
         WaitOutcome::Interrupted => {
             terminal.note("not run")?;
-            return Ok((CellEnd::Lost(SessionState::Usable), TypedAhead::default()));
+            return Ok(EndedCell::not_run(SessionState::Usable));
         }
     };
     let max_lines = terminal.console.max_lines();
@@ -113,12 +155,15 @@ pub(super) fn run(
         fold: OutputFold::new(max_lines),
         last_spin: start,
         typed: TypedAhead::default(),
+        requests: Requests::default(),
+        clears: false,
         end_of_file_reported: false,
         options,
     };
     let end = running.run_to_end()?;
     let start = running.start;
     let mut typed = std::mem::take(&mut running.typed);
+    let requests = std::mem::take(&mut running.requests);
     // Text that was pasted for questions is kept, even if there were no questions.
     typed.keys.push_str(&typed.answers.take().unwrap_or_default());
     let interrupted = running.interrupted.is_some();
@@ -127,7 +172,7 @@ pub(super) fn run(
         terminal.output = transcript;
     }
     footer(terminal, &end, since(start), options.timed, interrupted)?;
-    Ok((end, typed))
+    Ok(EndedCell { end, typed, requests })
 }
 
 struct RunningCell<'a> {
@@ -149,6 +194,9 @@ struct RunningCell<'a> {
     /// The time when the spinner was last shown while output is held back.
     last_spin: Instant,
     typed: TypedAhead,
+    requests: Requests,
+    /// The output is to be cleared when more comes.
+    clears: bool,
     end_of_file_reported: bool,
     options: CellOptions,
 }
@@ -231,7 +279,7 @@ impl RunningCell<'_> {
                 }
             };
             // While output is held back, the spinner's line says so and stays.
-            if !(self.fold.is_folding() && is_text(event.as_ref())) {
+            if !(self.fold.is_folding() && keeps_fold(event.as_ref())) {
                 self.terminal.clear_spinner()?;
             }
             if let Some(pause) = self.show(event).await? {

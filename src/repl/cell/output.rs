@@ -28,6 +28,9 @@ impl RunningCell<'_> {
         let pause = loop {
             if !is_text(event.as_ref()) {
                 self.end_flood()?;
+            }
+            self.clear_fold(event.as_ref())?;
+            if !keeps_fold(event.as_ref()) {
                 self.end_fold()?;
             }
             if let Some(pause) = self.event(event).await? {
@@ -88,6 +91,24 @@ impl RunningCell<'_> {
         Ok(())
     }
 
+    /// Forgets the lines that are held back, if they were cleared. What was cleared counts no more for the folding.
+    fn clear_fold(&mut self, event: Option<&RunEvent>) -> Result<(), TerminalError> {
+        let Some(RunEvent::Console(record)) = event else { return Ok(()) };
+        let clears_now = match record {
+            ConsoleRecord::Clear { wait } => {
+                self.clears = *wait;
+                !wait
+            }
+            ConsoleRecord::Display(display) if display.update => false,
+            _ => std::mem::take(&mut self.clears),
+        };
+        if clears_now {
+            self.terminal.clear_spinner()?;
+            self.fold.clear();
+        }
+        Ok(())
+    }
+
     /// Shows one event. Returns why following the run must be interrupted, if it must.
     pub(super) async fn event(
         &mut self,
@@ -100,6 +121,14 @@ impl RunningCell<'_> {
         Ok(match event {
             Some(RunEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
             Some(RunEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
+            Some(RunEvent::Console(ConsoleRecord::NextInput { text, replace })) => {
+                self.requests.next_input(&text, replace);
+                None
+            }
+            Some(RunEvent::Console(ConsoleRecord::Leave)) => {
+                self.requests.leaves = true;
+                None
+            }
             Some(RunEvent::Console(record)) => self.record(&record).await?,
             Some(RunEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
                 self.delayed_question = Some((is_password, Instant::now()));
@@ -192,6 +221,16 @@ impl RunningCell<'_> {
 }
 
 /// Whether an event is text that the program printed.
-pub(super) fn is_text(event: Option<&RunEvent>) -> bool {
+fn is_text(event: Option<&RunEvent>) -> bool {
     matches!(event, Some(RunEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
+}
+
+/// Whether lines that are held back stay so at this event: it is text, or changes earlier output.
+pub(super) fn keeps_fold(event: Option<&RunEvent>) -> bool {
+    let Some(RunEvent::Console(record)) = event else { return false };
+    match record {
+        ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => true,
+        ConsoleRecord::Display(display) => display.update,
+        _ => is_text(event),
+    }
 }

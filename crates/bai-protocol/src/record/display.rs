@@ -65,6 +65,7 @@ impl Display {
     /// Returns the payload if it has no record.
     pub(super) fn from_wire(mut payload: Value) -> Result<Self, Value> {
         let record = payload.get_mut("record").map(Value::take).and_then(ConsoleRecord::from_wire);
+        let record = record.and_then(ConsoleRecord::plain);
         let Some(record) = record else { return Err(payload) };
         Ok(Display {
             id: payload.get("id").and_then(Value::as_str).map(str::to_owned),

@@ -25,24 +25,20 @@ const PIECE: usize = 4096;
 /// The placeholder for a cell of a picture.
 const PLACEHOLDER: char = '\u{10eeee}';
 
-/// Draws at the cursor.
-pub(super) fn encode(pixels: &RgbaImage) -> Result<Vec<u8>, DrawError> {
+/// Draws at the cursor. With an id the picture can be removed.
+pub(super) fn encode(pixels: &RgbaImage, id: Option<u32>) -> Result<Vec<u8>, DrawError> {
     let mut out = Vec::new();
-    for piece in pieces(pixels, "a=T,f=100,q=2")? {
+    let id = id.map(|id| format!(",i={id}")).unwrap_or_default();
+    for piece in pieces(pixels, &format!("a=T{id},f=100,q=2"))? {
         out.extend_from_slice(piece.as_bytes());
     }
     Ok(out)
 }
 
 /// Draws at the cursor, through tmux. The cursor ends behind the last placeholder.
-pub(super) fn encode_for_tmux(
-    pixels: &RgbaImage,
-    cells: Cells,
-    colors: ColorDepth,
-) -> Result<Vec<u8>, DrawError> {
+pub(super) fn encode_for_tmux(pixels: &RgbaImage, cells: Cells, id: u32) -> Result<Vec<u8>, DrawError> {
     let most = u16::try_from(diacritics::count()).unwrap_or(u16::MAX);
     let (cols, rows) = (cells.cols.min(most), cells.rows.min(most));
-    let id = next_id(colors);
     let mut out = Vec::new();
     for piece in pieces(pixels, &format!("a=T,U=1,i={id},c={cols},r={rows},f=100,q=2"))? {
         out.extend_from_slice(passthrough(&piece).as_bytes());
@@ -87,7 +83,7 @@ fn pieces(pixels: &RgbaImage, first: &str) -> Result<Vec<String>, DrawError> {
 }
 
 /// Returns an id that other programs at this terminal probably do not use. It is small if the terminal has few colours.
-fn next_id(colors: ColorDepth) -> u32 {
+pub(super) fn next_id(colors: ColorDepth) -> u32 {
     static FIRST: OnceLock<u32> = OnceLock::new();
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = FIRST.get_or_init(|| fastrand::u32(..)).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
@@ -96,6 +92,11 @@ fn next_id(colors: ColorDepth) -> u32 {
         // The first sixteen colours depend on the colour scheme, so no id uses them.
         _ => 16 + number % 240,
     }
+}
+
+/// The sequence that removes a picture from the window, and its data from the terminal.
+pub(super) fn removal(id: u32) -> String {
+    format!("\x1b_Ga=d,d=I,i={id},q=2\x1b\\")
 }
 
 /// The sequence that removes all pictures from the window.
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn in_tmux_every_cell_has_its_position() {
         let pixels = RgbaImage::new(24, 32);
-        let out = encode_for_tmux(&pixels, Cells { cols: 3, rows: 2 }, ColorDepth::TrueColor).unwrap();
+        let out = encode_for_tmux(&pixels, Cells { cols: 3, rows: 2 }, 300).unwrap();
         let text = String::from_utf8(out).unwrap();
         let (sent, shown) = text.rsplit_once("\x1b\x1b\\\x1b\\").unwrap();
         assert!(sent.starts_with("\x1bPtmux;\x1b\x1b_Ga=T,U=1,i=") && sent.contains("c=3,r=2"), "{sent:?}");

@@ -19,7 +19,7 @@ use image::RgbaImage;
 use thiserror::Error;
 
 use super::canvas::{Cells, DrawingSurface, Place};
-use crate::terminal::{ColorDepth, Graphics};
+use crate::terminal::{ColorDepth, Graphics, passthrough};
 
 /// Why a picture was not drawn.
 #[derive(Debug, Error)]
@@ -31,12 +31,20 @@ pub(in crate::render) enum DrawError {
 }
 
 /// A picture, encoded for the terminal.
+#[derive(Clone, Debug)]
 pub(in crate::render) struct EncodedPicture {
     encoding: Encoding,
     /// The size of the picture.
     pub(in crate::render) cells: Cells,
+    /// Whether it surely covers these rows.
+    exact: bool,
+    /// Whether the cursor returns to the first row after it.
+    returns: bool,
+    /// The sequence that removes it from the window, where erasing its cells does not.
+    pub(in crate::render) removal: Option<String>,
 }
 
+#[derive(Clone, Debug)]
 enum Encoding {
     /// Sequences that are written at the start of the picture. The cursor stays in the last row.
     Sequences(Vec<u8>),
@@ -56,23 +64,56 @@ impl EncodedPicture {
         {
             flatten(&mut pixels, [background.r, background.g, background.b]);
         }
-        let sequences = match surface.graphics {
-            Graphics::None => Vec::new(),
+        let (measured, graphics) = (surface.canvas.measured, surface.graphics);
+        let exact = measured || !matches!(graphics, Graphics::Kitty | Graphics::Sixel);
+        let returns = measured && matches!(graphics, Graphics::Kitty | Graphics::Sixel | Graphics::Iterm2);
+        let (sequences, removal) = match surface.graphics {
+            Graphics::None => (Vec::new(), None),
             Graphics::Blocks => {
-                return Ok(Self { encoding: Encoding::Blocks(pixels, surface.colors), cells });
+                let encoding = Encoding::Blocks(pixels, surface.colors);
+                return Ok(Self { encoding, cells, exact, returns, removal: None });
             }
-            Graphics::Sixel => sixel::encode(pixels)?,
-            Graphics::Iterm2 => iterm2::encode(&pixels, cells)?,
-            Graphics::Kitty => kitty::encode(&pixels)?,
-            Graphics::KittyTmux => kitty::encode_for_tmux(&pixels, cells, surface.colors)?,
+            Graphics::Sixel => (sixel::encode(pixels)?, None),
+            Graphics::Iterm2 => (iterm2::encode(&pixels, cells)?, None),
+            Graphics::Kitty => {
+                // What follows a picture of unknown height cannot be erased, so neither is the picture.
+                let id = exact.then(|| kitty::next_id(ColorDepth::TrueColor));
+                (kitty::encode(&pixels, id)?, id.map(kitty::removal))
+            }
+            Graphics::KittyTmux => {
+                let id = kitty::next_id(surface.colors);
+                let removal = passthrough(&kitty::removal(id));
+                (kitty::encode_for_tmux(&pixels, cells, id)?, Some(removal))
+            }
         };
-        Ok(Self { encoding: Encoding::Sequences(sequences), cells })
+        Ok(Self { encoding: Encoding::Sequences(sequences), cells, exact, returns, removal })
+    }
+
+    /// The bytes of it in memory, about.
+    pub(in crate::render) fn size(&self) -> usize {
+        match &self.encoding {
+            Encoding::Sequences(bytes) => bytes.len(),
+            Encoding::Blocks(pixels, _) => pixels.as_raw().len(),
+        }
+    }
+
+    /// The rows that it covers, if that is sure.
+    pub(in crate::render) fn rows(&self) -> Option<u16> {
+        self.exact.then_some(self.cells.rows)
     }
 
     /// Draws the picture at the cursor, which is in column 0 and ends in column 0 below the picture. The buffer of
     /// `out` is written first.
     pub(in crate::render) fn inline(self, out: &mut impl Write) -> Result<(), DrawError> {
         match self.encoding {
+            // Terminals differ in where the cursor is after such a picture. So its rows are made first, and the cursor returns.
+            Encoding::Sequences(sequences) if self.returns => {
+                let rows = self.cells.rows;
+                let below = "\n".repeat(usize::from(rows));
+                write!(out, "{below}\x1b[{rows}A\x1b7")?;
+                out.write_all(&sequences)?;
+                Ok(write!(out, "\x1b8{below}")?)
+            }
             Encoding::Sequences(sequences) => {
                 out.write_all(&sequences)?;
                 Ok(out.write_all(b"\n")?)

@@ -3,7 +3,13 @@ use crate::render::media::canvas::Cells;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const CANVAS: Canvas = Canvas { room: Cells { cols: 20, rows: 10 }, cell: (8, 16), fill: false };
+const CANVAS: Canvas = Canvas {
+    room: Cells { cols: 20, rows: 10 },
+    cell: (8, 16),
+    measured: false,
+    fill: false,
+    asked: bai_protocol::record::PictureSize { width: None, height: None },
+};
 
 /// Packs a record as the kernel sends it.
 fn packed(commands: &Value) -> Vec<u8> {

@@ -3,7 +3,13 @@ use crate::render::media::canvas::Cells;
 use image::RgbaImage;
 use image::{ImageFormat, Rgba};
 
-const CANVAS: Canvas = Canvas { room: Cells { cols: 20, rows: 5 }, cell: (8, 16), fill: false };
+const CANVAS: Canvas = Canvas {
+    room: Cells { cols: 20, rows: 5 },
+    cell: (8, 16),
+    measured: false,
+    fill: false,
+    asked: bai_protocol::record::PictureSize { width: None, height: None },
+};
 
 fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     let pixels = RgbaImage::from_fn(width, height, |x, y| Rgba([x as u8, y as u8, 200, 255]));
