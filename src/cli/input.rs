@@ -5,7 +5,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use secrecy::ExposeSecret;
 use std::io::{BufRead, Read};
 use std::os::fd::AsFd;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::mpsc;
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// How many bytes are read in one step.
@@ -52,9 +53,9 @@ impl InputSource {
     /// Standard input, terminal or not. It is read only on a request, and on its own thread, because a read cannot be
     /// cancelled.
     pub(super) fn from_stdin() -> Self {
-        let (questions, mut receiver) = mpsc::channel::<(Wanted, oneshot::Sender<InputReply>)>(1);
+        let (questions, receiver) = mpsc::channel::<(Wanted, oneshot::Sender<InputReply>)>();
         std::thread::spawn(move || {
-            while let Some((wanted, reply)) = receiver.blocking_recv() {
+            while let Ok((wanted, reply)) = receiver.recv() {
                 // After an interrupt the run loop may not wait for the answer.
                 let _ = reply.send(read(wanted));
             }
@@ -62,14 +63,13 @@ impl InputSource {
         InputSource { questions: Some(questions) }
     }
 
-    /// Requests input.
-    pub(super) async fn ask(&self, wanted: Wanted) -> InputReply {
-        let Some(questions) = &self.questions else { return InputReply::End };
+    /// Requests input. An answer that does not come is the end of the input.
+    pub(super) fn ask(&self, wanted: Wanted) -> oneshot::Receiver<InputReply> {
         let (reply, answer) = oneshot::channel();
-        if questions.send((wanted, reply)).await.is_err() {
-            return InputReply::End;
+        if let Some(questions) = &self.questions {
+            let _ = questions.send((wanted, reply));
         }
-        answer.await.unwrap_or(InputReply::End)
+        answer
     }
 }
 

@@ -125,6 +125,7 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
             logging::start(arguments.global.verbose, &log).map_err(|error| {
                 CliError::new(ExitStatus::Failed, format!("cannot write the log {}: {error}", log.display()))
             })?;
+            bai_engine::keep_caches_in(paths.interpreters_cache());
             configuration::read(&paths.config_file(), &arguments)?
         }
         None => FileConfig::default(),

@@ -13,12 +13,13 @@ use crate::render::Flow;
 use crate::repl::{FrontEnd, not_started, output_lost};
 use crate::terminal::FatalSignal;
 use bai_client::{
-    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Run, RunEvent, RunOptions, SessionState,
+    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
 };
 use serde_json::json;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
@@ -47,6 +48,8 @@ struct ScriptRun<'a> {
     interrupted: Option<Instant>,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
+    /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
+    answer: Option<oneshot::Receiver<InputReply>>,
     no_input_reported: bool,
     replacement: ReplacementNote,
 }
@@ -113,6 +116,7 @@ pub(super) async fn run(
         resizes,
         interrupted: None,
         takes_pieces,
+        answer: None,
         no_input_reported: false,
         replacement,
     };
@@ -153,6 +157,14 @@ async fn next(signals: &mut Option<Signal>) {
     }
 }
 
+/// Waits for an answer that is being read.
+async fn answered(answer: &mut Option<oneshot::Receiver<InputReply>>) -> InputReply {
+    match answer {
+        Some(answer) => answer.await.unwrap_or(InputReply::End),
+        None => std::future::pending().await,
+    }
+}
+
 impl ScriptRun<'_> {
     async fn follow(&mut self) -> Result<ExitStatus, EarlyEnd> {
         if let Some(message) = self.steps.begin() {
@@ -172,13 +184,18 @@ impl ScriptRun<'_> {
                     continue;
                 }
                 event = self.run.next() => event,
+                answer = answered(&mut self.answer) => {
+                    self.answer = None;
+                    self.give(answer)?;
+                    continue;
+                }
             };
             match event {
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;
                     self.say(OutputMessage::Record(record)).await?;
                 }
-                Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,
+                Some(RunEvent::WaitingInput { is_password }) => self.ask(is_password).await,
                 Some(RunEvent::StepFinished { step, exit_code }) => {
                     self.say(self.steps.finished(step, exit_code)).await?;
                     if let Some(message) = self.steps.begin_after(step, exit_code) {
@@ -215,24 +232,28 @@ impl ScriptRun<'_> {
         }
     }
 
-    async fn answer(&mut self, is_password: bool) -> Result<(), EarlyEnd> {
+    async fn ask(&mut self, is_password: bool) {
         self.output.flush().await;
-        let wanted = self.wanted(is_password);
-        let answer = tokio::select! {
-            biased;
-            signal = self.signals.recv() => return self.stop(signal),
-            answer = self.input.ask(wanted) => answer,
-        };
+        // An answer that is still being read is for this question: the one before it has ended by itself.
+        if self.answer.is_none() {
+            self.answer = Some(self.input.ask(self.wanted(is_password)));
+        }
+    }
+
+    /// Gives the program an answer.
+    fn give(&mut self, answer: InputReply) -> Result<(), EarlyEnd> {
         match answer {
             InputReply::Line(line) => {
                 self.run.send_input(line);
             }
             InputReply::Piece(bytes) => {
-                self.run.send_piece(bytes, false);
+                // What is typed stays with the terminal until a program asks for it.
+                let rest = if std::io::stdin().is_terminal() { Rest::WhenAsked } else { Rest::AtHand };
+                self.run.send_piece(bytes, rest);
             }
             InputReply::Interrupted => self.interrupt()?,
             InputReply::End if self.takes_pieces => {
-                self.run.send_piece(Vec::new(), true);
+                self.run.send_piece(Vec::new(), Rest::None);
             }
             InputReply::End => {
                 if !std::mem::replace(&mut self.no_input_reported, true) {

@@ -76,6 +76,11 @@ impl Paths {
         self.cache.join("names")
     }
 
+    /// The cache of what the engine knows about the interpreters of this machine.
+    pub fn interpreters_cache(&self) -> PathBuf {
+        self.cache.join("interpreters")
+    }
+
     /// The cache of terminals' answers, so that they are not queried again.
     pub fn terminal_cache(&self) -> PathBuf {
         self.cache.join("terminals")

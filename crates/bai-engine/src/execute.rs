@@ -47,7 +47,7 @@ pub(super) async fn execute(
         Some("input") => {
             let run = continued(&session, &call).await?;
             let input = match call.end {
-                Some(end) => RunInput::Piece(InputPiece { input: call.code, end }),
+                Some(end) => RunInput::Piece(InputPiece { input: call.code, end, ahead: call.ahead }),
                 None => RunInput::Line(call.code),
             };
             answer(&session, &run, input).await;

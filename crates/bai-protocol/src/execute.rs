@@ -74,6 +74,9 @@ pub struct InputPiece {
     pub input: String,
     /// Whether the input ends with it.
     pub end: bool,
+    /// Whether more is at hand: the next piece is asked for before the program has read this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ahead: bool,
 }
 
 /// The window in which a person sees the output of a run, for servers with
@@ -130,6 +133,9 @@ pub struct ExecuteRequest {
     /// For servers with the capability `windows`: where a person sees the output.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
+    /// Beside `end`: the piece's `ahead`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ahead: bool,
 }
 
 impl ExecuteRequest {
@@ -160,7 +166,7 @@ impl ExecuteRequest {
 
     /// A piece of the input as the answer to `waiting-input`.
     pub fn piece(run_id: &RunId, piece: &InputPiece) -> Self {
-        ExecuteRequest { end: Some(piece.end), ..Self::input(run_id, &piece.input) }
+        ExecuteRequest { end: Some(piece.end), ahead: piece.ahead, ..Self::input(run_id, &piece.input) }
     }
 
     /// Adds the number of the last received frame, if the frames are numbered.
@@ -197,6 +203,7 @@ impl ExecuteRequest {
             script: None,
             end: None,
             window: None,
+            ahead: false,
         }
     }
 }
@@ -257,6 +264,9 @@ pub struct IncomingExecute {
     pub end: Option<bool>,
     /// Where a person sees the output.
     pub window: Option<Window>,
+    /// Beside `end`: whether the next piece is asked for before the program has read this one.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub ahead: bool,
 }
 
 impl IncomingExecute {

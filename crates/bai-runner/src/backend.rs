@@ -73,9 +73,9 @@ impl Backend {
     }
 
     /// Sends bytes to the reader of standard input.
-    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         if let Backend::Driven(interpreter) = self {
-            interpreter.type_bytes(bytes, end);
+            interpreter.type_bytes(bytes, end, ahead);
         }
     }
 

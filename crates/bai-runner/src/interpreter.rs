@@ -277,9 +277,9 @@ impl Interpreter {
     }
 
     /// Sends bytes to the reader of standard input.
-    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         if let Some(stdin) = &mut self.stdin {
-            stdin.send(bytes, end);
+            stdin.send(bytes, end, ahead);
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Op {
         bytes: Vec<u8>,
         /// Whether the input ends with them.
         end: bool,
+        /// Whether more is at hand: [`Reply::WaitingInput`](super::Reply::WaitingInput) comes before the program has read them.
+        ahead: bool,
     },
     /// The window in which a person sees the output, from now on. `None` if it goes to a file or a program.
     Window(Option<Window>),

@@ -3,9 +3,12 @@
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use std::io::Read;
 
 /// The variable that marks all descendants, whichever session they are in.
 const MARK: &str = "BACKENDAI_PROCESS_TREE";
+/// More bytes than the line of `/proc/…/stat` has. To read it in one step counts: there may be thousands.
+const STAT_LINE: usize = 2048;
 /// A process that forks during the search is found in the next round.
 const ROUNDS: usize = 4;
 
@@ -14,23 +17,56 @@ const ROUNDS: usize = 4;
 pub(super) struct ProcessTree {
     /// `None` when only the mark is used.
     leader: Option<Pid>,
-    mark: String,
+    mark: Mark,
 }
 
-/// The variable that the first program of a process tree is to be started with.
-pub(super) fn mark() -> (String, String) {
-    (MARK.to_owned(), uuid::Uuid::new_v4().to_string())
+/// A mark that no other process tree has.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    value: String,
+    /// When it was made, in the unit of `/proc/…/stat`. Only younger processes can have it.
+    since: u64,
+}
+
+impl Mark {
+    pub(super) fn new() -> Self {
+        Mark { value: uuid::Uuid::new_v4().to_string(), since: ticks_since_boot() }
+    }
+
+    /// The variable that the first program of the process tree is to be started with.
+    pub(super) fn variable(&self) -> (String, String) {
+        (MARK.to_owned(), self.value.clone())
+    }
+
+    fn is_in(&self, environment: &[u8]) -> bool {
+        let mark = format!("{MARK}={}", self.value);
+        environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+    }
+}
+
+/// The time since the system's start. 0 where it is not known.
+fn ticks_since_boot() -> u64 {
+    #[cfg(target_os = "linux")]
+    if let (Ok(now), Ok(Some(rate))) = (
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME),
+        nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK),
+    ) {
+        let ticks = now.tv_sec() * rate + now.tv_nsec() * rate / 1_000_000_000;
+        // One less, for another way to round.
+        return u64::try_from(ticks - 1).unwrap_or(0);
+    }
+    0
 }
 
 impl ProcessTree {
     /// The process tree of the session leader `leader`, which was started with `mark`.
-    pub(super) fn new(leader: Pid, mark: &(String, String)) -> Self {
+    pub(super) fn new(leader: Pid, mark: Mark) -> Self {
         ProcessTree { leader: Some(leader), ..ProcessTree::marked(mark) }
     }
 
     /// All processes that were started with `mark`, in any session.
-    pub(super) fn marked((name, value): &(String, String)) -> Self {
-        ProcessTree { leader: None, mark: format!("{name}={value}") }
+    pub(super) fn marked(mark: Mark) -> Self {
+        ProcessTree { leader: None, mark }
     }
 
     /// Asks the first program and its process group to end. Returns whether there was a process to ask.
@@ -61,7 +97,10 @@ impl ProcessTree {
     }
 
     fn has(&self, pid: Pid) -> bool {
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+        let mut line = [0; STAT_LINE];
+        let stat = std::fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut line));
+        let stat = stat.ok().and_then(|count| line.get(..count)).unwrap_or_default();
+        let stat = String::from_utf8_lossy(stat);
         // The name of the program is in parentheses and may contain any character.
         let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
         let mut fields = fields.split(' ');
@@ -72,7 +111,13 @@ impl ProcessTree {
         if session.is_some() && session == self.leader {
             return true;
         }
+        // To read the environment of every process of a machine would take longer than all else at the end of a session. A
+        // system that does not tell the start says 0.
+        let start: Option<u64> = fields.nth(15).and_then(|start| start.parse().ok());
+        if start.is_some_and(|start| 0 < start && start < self.mark.since) {
+            return false;
+        }
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|variable| variable == self.mark.as_bytes())
+        self.mark.is_in(&environment)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::dispositions;
 use super::process;
-use super::process_tree::{self, ProcessTree};
+use super::process_tree::{Mark, ProcessTree};
 use bytes::{BufMut, BytesMut};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -82,10 +82,10 @@ impl Terminal {
             fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
         }
         fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
-        let mark = process_tree::mark();
+        let mark = Mark::new();
         let mut env = spec.env.clone();
         env.push(("COLORTERM".into(), "truecolor".into()));
-        env.push(mark.clone());
+        env.push(mark.variable());
         if !env.iter().any(|(name, _)| name == "TERM") {
             env.push(("TERM".into(), "xterm-256color".into()));
         }
@@ -97,7 +97,7 @@ impl Terminal {
         own_terminal(&mut command);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
-        let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
+        let process_tree = ProcessTree::new(Pid::from_raw(pid), mark);
         let (ended, exit) = watch::channel(None);
         tokio::spawn(report_end(child, ended));
         Ok(Terminal { master: register(pty.master)?, exit, process_tree })

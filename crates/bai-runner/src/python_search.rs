@@ -110,13 +110,13 @@ impl<'a> Search<'a> {
             (Some(version), Some(wanted)) => version.distance(wanted) == Some(0),
             _ => true,
         };
-        self.leads(wanted).iter().filter(|lead| could_fit(lead)).filter_map(probe).find(fits)
+        self.leads(wanted).filter(could_fit).filter_map(|lead| probe(&lead)).find(fits)
     }
 
     /// All interpreters, newest first: one for each minor version, and the user's default of that version before others.
     pub(super) fn all(&self) -> Vec<Candidate> {
         let mut found: Vec<Candidate> = Vec::new();
-        for candidate in self.leads(None).iter().filter_map(probe) {
+        for candidate in self.leads(None).filter_map(|lead| probe(&lead)) {
             let same = |known: &Candidate| known.version.minor == candidate.version.minor;
             if !found.iter().any(same) {
                 found.push(candidate);
@@ -126,13 +126,13 @@ impl<'a> Search<'a> {
         found
     }
 
-    fn leads(&self, wanted: Option<WantedVersion>) -> Vec<Lead> {
-        let mut leads = self.active();
-        leads.extend(self.on_path(wanted));
-        leads.extend(self.pyenv());
-        leads.extend(self.uv());
-        leads.extend(self.conda());
-        leads
+    /// The leads in the order of preference. A place is looked at only when it is its turn: folders of programs have
+    /// thousands of entries.
+    fn leads(&self, wanted: Option<WantedVersion>) -> impl Iterator<Item = Lead> {
+        let others: [&dyn Fn(&Self) -> Vec<Lead>; 4] =
+            [&Self::versioned_on_path, &Self::pyenv, &Self::uv, &Self::conda];
+        let others = others.into_iter().flat_map(move |place| place(self));
+        self.active().into_iter().chain(self.on_path(wanted)).chain(others)
     }
 
     fn active(&self) -> Vec<Lead> {
@@ -152,22 +152,24 @@ impl<'a> Search<'a> {
         names.extend(["python3".to_owned(), "python".to_owned()]);
         let shims = self.pyenv_root().map(|root| root.join("shims"));
         let mut leads = Vec::new();
+        let path = self.search_paths.path();
         for name in names {
-            for folder in self.search_paths.path() {
+            for folder in &path {
                 // A shim only selects one of pyenv's own installations, which are searched directly.
-                if Some(&folder) == shims.as_ref() {
+                if Some(folder) == shims.as_ref() {
                     leads.extend(self.pyenv_default());
                 } else {
                     leads.push(Lead { executable: folder.join(&name), origin: "PATH", version: None });
                 }
             }
         }
-        for folder in self.search_paths.path() {
-            if Some(&folder) != shims.as_ref() {
-                leads.extend(versioned_names(&folder));
-            }
-        }
         leads
+    }
+
+    fn versioned_on_path(&self) -> Vec<Lead> {
+        let shims = self.pyenv_root().map(|root| root.join("shims"));
+        let folders = self.search_paths.path().into_iter().filter(|folder| Some(folder) != shims.as_ref());
+        folders.flat_map(|folder| versioned_names(&folder)).collect()
     }
 
     fn pyenv_root(&self) -> Option<PathBuf> {

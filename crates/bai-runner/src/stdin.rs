@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
+use tokio::net::unix::pipe::Sender;
 use tokio::time::Instant;
 
 #[cfg(target_os = "linux")]
@@ -84,12 +85,14 @@ pub(super) struct StandardInput {
     /// A reading end, by which the pipe is identified.
     reader: OwnedFd,
     /// `None` after the end of the input.
-    writer: Option<OwnedFd>,
+    writer: Option<Sender>,
     inode: u64,
     /// Bytes that are not in the pipe yet.
     unwritten: Vec<u8>,
     /// The input ends with them.
     ending: bool,
+    /// More is at hand: it is asked for as soon as these bytes are in the pipe.
+    ahead: bool,
     /// The processes that earlier cells have left in the background: they do not ask in this one.
     background: Vec<String>,
     question: Question,
@@ -105,10 +108,11 @@ impl StandardInput {
         let inode = fstat(&reader)?.st_ino;
         let input = StandardInput {
             reader,
-            writer: Some(writer),
+            writer: Some(Sender::from_owned_fd(writer)?),
             inode,
             unwritten: Vec::new(),
             ending: false,
+            ahead: false,
             background: Vec::new(),
             question: Question::None,
             next_look: Instant::now() + SOON,
@@ -117,10 +121,11 @@ impl StandardInput {
         Ok((input, child))
     }
 
-    /// Sends bytes. The input ends after them if `end` is set.
-    pub(super) fn send(&mut self, bytes: &[u8], end: bool) {
+    /// Sends bytes. The input ends after them if `end` is set; with `ahead`, more is asked for before they are read.
+    pub(super) fn send(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         self.unwritten.extend_from_slice(bytes);
         self.ending |= end;
+        self.ahead = ahead;
         self.write_now();
         self.look_again();
     }
@@ -140,11 +145,12 @@ impl StandardInput {
     /// A new cell begins: drops unread input of the last one, and reopens an ended input.
     pub(super) fn renew(&mut self) {
         self.unwritten.clear();
-        self.ending = false;
+        (self.ending, self.ahead) = (false, false);
         let again = format!("/proc/self/fd/{}", self.reader.as_raw_fd());
         let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         if self.writer.is_none() {
-            self.writer = open(again.as_str(), flags | OFlag::O_WRONLY, Mode::empty()).ok();
+            let writer = open(again.as_str(), flags | OFlag::O_WRONLY, Mode::empty()).ok();
+            self.writer = writer.and_then(|writer| Sender::from_owned_fd(writer).ok());
         }
         if !self.is_empty()
             && let Ok(rest) = open(again.as_str(), flags | OFlag::O_RDONLY, Mode::empty())
@@ -161,19 +167,31 @@ impl StandardInput {
         self.background = waiting::descendants(leader);
     }
 
-    /// Waits until a process that `leader` has started begins to wait for a line, or stops waiting for one that has not come.
-    /// Cancel-safe.
+    /// Waits until a process that `leader` has started begins to wait for a line, or stops waiting for one that has not come;
+    /// or until there is room for more of what is at hand. Cancel-safe.
     pub(super) async fn reader_event(&mut self, leader: Pid) -> ReaderEvent {
         loop {
-            if self.writer.is_none() {
-                std::future::pending::<()>().await;
+            match &self.writer {
+                Some(writer) if !self.unwritten.is_empty() => {
+                    if writer.writable().await.is_err() {
+                        self.unwritten.clear();
+                    }
+                    self.write_now();
+                    continue;
+                }
+                Some(_) if self.ahead && self.question == Question::None => {
+                    // It has been asked for: whether a process waits does not matter any more.
+                    self.question = Question::Announced;
+                    return ReaderEvent::Waits;
+                }
+                Some(_) if !self.ahead => {}
+                _ => std::future::pending::<()>().await,
             }
             tokio::time::sleep_until(self.next_look).await;
-            self.write_now();
             self.interval = (self.interval * 3 / 2).min(LATER);
             self.next_look = Instant::now() + self.interval;
-            let idle = self.unwritten.is_empty() && self.is_empty();
-            let waits = idle && waiting::waits(leader, self.inode, &self.background) && self.is_empty();
+            let waits =
+                self.is_empty() && waiting::waits(leader, self.inode, &self.background) && self.is_empty();
             if let Some(event) = self.question.after_a_look(waits) {
                 return event;
             }
@@ -183,8 +201,8 @@ impl StandardInput {
     fn write_now(&mut self) {
         let Some(writer) = &self.writer else { return };
         while !self.unwritten.is_empty() {
-            // The rest is tried again at the next check.
-            let Ok(count) = nix::unistd::write(writer, &self.unwritten) else { return };
+            // The rest follows when there is room.
+            let Ok(count) = writer.try_write(&self.unwritten) else { return };
             self.unwritten.drain(..count);
         }
         if self.ending {

@@ -202,8 +202,8 @@ impl RunningStep {
     }
 
     /// Sends bytes to the reader of standard input.
-    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool) {
-        self.stdin.send(bytes, end);
+    pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
+        self.stdin.send(bytes, end, ahead);
     }
 
     pub(super) fn interrupt(&mut self) {

@@ -3,16 +3,14 @@
 
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
-use super::{dispositions, process};
+use super::{dispositions, known_answers, process};
 use bai_protocol::language::Language;
 use bai_protocol::machine_limit::MachineLimit;
-use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How long a program may take to print its version: much longer than needed on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -122,24 +120,28 @@ impl Tool {
         search_paths: &SearchPaths,
     ) -> impl Iterator<Item = FoundTool> {
         self.leads(language.programs, search_paths)
-            .into_iter()
             .filter_map(|(executable, origin)| FoundTool::probe(executable, origin, self.ask))
     }
 
-    fn leads(&self, names: &[&str], search_paths: &SearchPaths) -> Vec<(PathBuf, &'static str)> {
+    /// The leads. A place is looked at only when it is its turn.
+    fn leads(
+        &self,
+        names: &'static [&'static str],
+        search_paths: &SearchPaths,
+    ) -> impl Iterator<Item = (PathBuf, &'static str)> {
         let path = search_paths.path();
-        let plain = names.iter().flat_map(|name| path.iter().map(move |folder| folder.join(name)));
-        let mut leads: Vec<_> = plain.map(|executable| (executable, "PATH")).collect();
+        let plain: Vec<_> =
+            names.iter().flat_map(|name| path.iter().map(move |folder| folder.join(name))).collect();
         let is_versioned = |file: &PathBuf| {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             names.iter().any(|known| name.strip_prefix(known).is_some_and(is_version_suffix))
         };
-        let versioned = path.iter().flat_map(|folder| children(folder)).filter(is_versioned);
-        leads.extend(versioned.map(|executable| (executable, "PATH")));
-        for folder in self.homes.iter().flat_map(|home| folders(search_paths, home)) {
-            leads.extend(names.iter().map(|name| (folder.join(name), "home folder")));
-        }
-        leads
+        let versioned = path.into_iter().flat_map(|folder| children(&folder)).filter(is_versioned);
+        let in_path = plain.into_iter().chain(versioned).map(|executable| (executable, "PATH"));
+        let homes = self.homes.iter().flat_map(|home| folders(search_paths, home));
+        let in_homes =
+            homes.flat_map(|folder| names.iter().map(move |name| (folder.join(name), "home folder")));
+        in_path.chain(in_homes)
     }
 }
 
@@ -157,16 +159,11 @@ fn folders(search_paths: &SearchPaths, pattern: &str) -> Vec<PathBuf> {
     parents.into_iter().rev().map(|parent| parent.join(after)).collect()
 }
 
-type VersionCache = HashMap<(PathBuf, String, Option<SystemTime>), Option<String>>;
-static KNOWN: LazyLock<Mutex<VersionCache>> = LazyLock::new(Mutex::default);
-
 /// The output of a program that is run with `args`, in an environment in which it loads no files of the user. `None` if
 /// it cannot be run, has no output, or takes too long.
 pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
-    let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
-    let key = (executable.to_owned(), args.join("\n"), changed);
-    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return known.clone();
+    if let Some(known) = known_answers::recall(executable, args) {
+        return known;
     }
     // A program that took too long, or found too little of something, is asked again the next time: the machine may be
     // less busy then.
@@ -175,7 +172,7 @@ pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
         Err(error) if is_passing(&error) => return None,
         Err(_) => None,
     };
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, output.clone());
+    known_answers::remember(executable, args, output.clone());
     output
 }
 

@@ -14,7 +14,7 @@ use super::kernel_spec::KernelSpec;
 use super::language::{NOT_RUN, Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
-use super::process_tree::{self, ProcessTree};
+use super::process_tree::{Mark, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
 use super::stdin;
@@ -137,9 +137,9 @@ impl Worker {
         commands: mpsc::Receiver<KernelCommand>,
         replies: mpsc::Sender<Reply>,
     ) -> Result<(), StartError> {
-        let mark = process_tree::mark();
-        let descendants = Descendants(ProcessTree::marked(&mark));
-        spec.env.push(mark);
+        let mark = Mark::new();
+        let descendants = Descendants(ProcessTree::marked(mark.clone()));
+        spec.env.push(mark.variable());
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
         let slot = if keeps_interpreter(&resolved) {
@@ -234,7 +234,7 @@ impl Worker {
             KernelCommand::Op(Op::Build(step)) => self.queue.push(Task::Step(StepKind::Build, step)),
             KernelCommand::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
             KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
-            KernelCommand::Op(Op::InputPiece { bytes, end }) => self.on_piece(&bytes, end),
+            KernelCommand::Op(Op::InputPiece { bytes, end, ahead }) => self.on_piece(&bytes, end, ahead),
             KernelCommand::Op(Op::Window(window)) => {
                 self.window = window.filter(|window| window.columns > 0 && window.rows > 0);
                 self.tell_window();
@@ -254,7 +254,7 @@ impl Worker {
         match (self.waiting_input.take(), &mut self.slot) {
             (Some(InputRequester::Reader), _) => {
                 let (bytes, end) = stdin::typed(text);
-                self.type_bytes(&bytes, end);
+                self.type_bytes(&bytes, end, false);
             }
             (Some(InputRequester::Driver), InterpreterSlot::Running(interpreter)) => {
                 interpreter.send(&ToDriver::Input { text });
@@ -263,9 +263,9 @@ impl Worker {
         }
     }
 
-    fn on_piece(&mut self, bytes: &[u8], end: bool) {
+    fn on_piece(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         match self.waiting_input.take() {
-            Some(InputRequester::Reader) => self.type_bytes(bytes, end),
+            Some(InputRequester::Reader) => self.type_bytes(bytes, end, ahead),
             Some(InputRequester::Driver) => {
                 self.typed_ahead.push(bytes, end);
                 self.answer_driver(false);
@@ -275,11 +275,11 @@ impl Worker {
     }
 
     /// Sends bytes to the reader of standard input.
-    fn type_bytes(&mut self, bytes: &[u8], end: bool) {
+    fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         let step = self.current.as_mut().and_then(|current| current.step.as_mut());
         match (step, &mut self.slot) {
-            (Some(step), _) => step.type_bytes(bytes, end),
-            (None, InterpreterSlot::Running(interpreter)) => interpreter.type_bytes(bytes, end),
+            (Some(step), _) => step.type_bytes(bytes, end, ahead),
+            (None, InterpreterSlot::Running(interpreter)) => interpreter.type_bytes(bytes, end, ahead),
             _ => {}
         }
     }

@@ -17,7 +17,8 @@ pub(super) mod steps;
 pub(super) use driver::{Start, start, start_in_turn};
 
 use super::error::{ClientError, ErrorKind};
-use bai_protocol::execute::{BatchOptions, RunId, Script, Window};
+use bai_protocol::byte_text;
+use bai_protocol::execute::{BatchOptions, InputPiece, RunId, Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -204,8 +205,26 @@ pub struct Run {
 enum Answer {
     /// A line, without its newline.
     Line(Zeroizing<String>),
-    /// A piece of the input, and whether the input ends with it.
-    Piece(Zeroizing<Vec<u8>>, bool),
+    /// A piece of the input.
+    Piece(Zeroizing<Vec<u8>>, Rest),
+}
+
+impl Answer {
+    /// A piece as it is sent.
+    fn piece(bytes: &[u8], rest: Rest) -> InputPiece {
+        InputPiece { input: byte_text::text(bytes), end: rest == Rest::None, ahead: rest == Rest::AtHand }
+    }
+}
+
+/// What follows a piece of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// The input ends.
+    None,
+    /// More, when the program has read the piece and asks.
+    WhenAsked,
+    /// More, which is at hand: the server asks before the program has read the piece.
+    AtHand,
 }
 
 /// Interrupts a run, from any task. It does not keep the run alive.
@@ -310,11 +329,11 @@ impl Run {
         self.answer(Answer::Line(text))
     }
 
-    /// Answers the [`RunEvent::WaitingInput`] that was read last with a piece of the input, byte for byte; the input ends after
-    /// it if `end` is set. The program asks again when it has read all of it. Only for servers with
+    /// Answers the [`RunEvent::WaitingInput`] that was read last with a piece of the input, byte for byte. The program
+    /// asks again as `rest` says. Only for servers with
     /// [`bai_protocol::capability::Capability::Scripts`]. Returns whether the answer was accepted, as [`Run::send_input`] does.
-    pub fn send_piece(&self, bytes: impl Into<Zeroizing<Vec<u8>>>, end: bool) -> bool {
-        self.answer(Answer::Piece(bytes.into(), end))
+    pub fn send_piece(&self, bytes: impl Into<Zeroizing<Vec<u8>>>, rest: Rest) -> bool {
+        self.answer(Answer::Piece(bytes.into(), rest))
     }
 
     fn answer(&self, answer: Answer) -> bool {

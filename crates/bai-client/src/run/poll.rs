@@ -6,10 +6,7 @@ use super::link_event::{LinkEnd, LinkEvent};
 use super::{Answer, Cell};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
-use bai_protocol::byte_text;
-use bai_protocol::execute::{
-    ExecuteReply, ExecuteRequest, ExecuteResult, InputPiece, Mode, RunId, RunStatus, Window,
-};
+use bai_protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus, Window};
 use futures_util::future::BoxFuture;
 use reqwest::Method;
 use std::sync::Arc;
@@ -119,10 +116,7 @@ impl PollLink {
     pub(super) fn answer(&mut self, answer: &Answer) {
         self.call = Some(self.counted(match answer {
             Answer::Line(text) => ExecuteRequest::input(&self.run_id, text),
-            Answer::Piece(bytes, end) => {
-                let piece = InputPiece { input: byte_text::text(bytes), end: *end };
-                ExecuteRequest::piece(&self.run_id, &piece)
-            }
+            Answer::Piece(bytes, rest) => ExecuteRequest::piece(&self.run_id, &Answer::piece(bytes, *rest)),
         }));
         self.not_before = Instant::now();
     }

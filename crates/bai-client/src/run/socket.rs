@@ -6,8 +6,7 @@ use super::{Answer, Cell};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::upgrade;
-use bai_protocol::byte_text;
-use bai_protocol::execute::{ExecuteResult, InputPiece, RunId, Script, StreamRequest, Window, WindowChange};
+use bai_protocol::execute::{ExecuteResult, RunId, Script, StreamRequest, Window, WindowChange};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Upgraded;
 use serde::Serialize;
@@ -121,8 +120,8 @@ impl SocketLink {
         self.write(match answer {
             Answer::Line(text) => Message::text(text.to_string()),
             // The server would read text as a line.
-            Answer::Piece(bytes, end) => {
-                let piece = InputPiece { input: byte_text::text(&bytes), end };
+            Answer::Piece(bytes, rest) => {
+                let piece = Answer::piece(&bytes, rest);
                 Message::binary(serde_json::to_vec(&piece).unwrap_or_default())
             }
         })

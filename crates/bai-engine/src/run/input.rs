@@ -17,8 +17,8 @@ impl RunInput {
     pub(crate) fn into_op(self) -> Op {
         match self {
             RunInput::Line(text) => Op::Input(text),
-            RunInput::Piece(InputPiece { input, end }) => {
-                Op::InputPiece { bytes: byte_text::bytes(&input).into_owned(), end }
+            RunInput::Piece(InputPiece { input, end, ahead }) => {
+                Op::InputPiece { bytes: byte_text::bytes(&input).into_owned(), end, ahead }
             }
         }
     }

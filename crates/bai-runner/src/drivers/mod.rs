@@ -1,6 +1,10 @@
 //! The small programs that live inside the interpreters. They are files of their own languages in the folders beside this
 //! file. This module only packs them into the texts that a loader reads.
 
+use super::cache;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+
 /// The driver of bash.
 pub(super) const BASH: &str = include_str!("bash/driver.sh");
 /// The driver of Node.js.
@@ -57,6 +61,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("display", include_str!("python/display.py")),
     ("hooks", include_str!("python/hooks.py")),
     ("window", include_str!("python/window.py")),
+    ("sources", include_str!("python/sources.py")),
     ("scripts", include_str!("python/scripts.py")),
     ("patches", include_str!("python/patches.py")),
     ("figures", include_str!("python/figures.py")),
@@ -72,9 +77,19 @@ const PYTHON: &[(&str, &str)] = &[
     ("waiting", include_str!("python/waiting.py")),
 ];
 
+/// The modules of the Python driver as a Python literal, which a JSON text of lists and strings is too, and a name for them.
+static PYTHON_MODULES: LazyLock<(String, String)> = LazyLock::new(|| {
+    let modules = serde_json::to_string(PYTHON).unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    modules.hash(&mut hasher);
+    let name = format!("driver-{:016x}", hasher.finish());
+    (modules, name)
+});
+
 /// The Python driver as one program: its modules, then the code that loads them.
 pub(super) fn python() -> String {
-    let modules = serde_json::to_string(PYTHON).unwrap_or_default();
-    // A JSON text of lists and strings is a Python literal too.
-    format!("MODULES = {modules}\n{}", include_str!("python/boot.py"))
+    let (modules, name) = &*PYTHON_MODULES;
+    let cache = cache::file(name).and_then(|path| serde_json::to_string(path.to_str()?).ok());
+    let cache = cache.as_deref().unwrap_or("''");
+    format!("CACHE = {cache}\nMODULES = {modules}\n{}", include_str!("python/boot.py"))
 }

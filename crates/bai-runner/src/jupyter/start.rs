@@ -9,7 +9,7 @@ use crate::free_ports::Attempts;
 use crate::interpreter::last_lines;
 use crate::kernel_spec::KernelSpec;
 use crate::process::{self, Process, Program};
-use crate::process_tree::{self, ProcessTree};
+use crate::process_tree::{Mark, ProcessTree};
 use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::{ExecuteRequest, KernelInfoRequest};
 use std::process::ExitStatus;
@@ -96,13 +96,13 @@ async fn until_ready(
     let workdir = &spec.workdir;
     std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
     let (executable, args) = kernel.command(connection_file.file());
-    let mark = process_tree::mark();
+    let mark = Mark::new();
     let env = process::environment(&variables(kernel, spec, &mark), &[], &[]);
     let program =
         Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
     let (mut process, out, err) = Process::spawn(program).map_err(|source| cannot_start(kernel, source))?;
     drop(connection_file.give_up_ports());
-    let process_tree = ProcessTree::new(process.leader(), &mark);
+    let process_tree = ProcessTree::new(process.leader(), mark);
     let (mut out, mut err) = (DirectOutput::new(out), DirectOutput::new(err));
     let mut early = Vec::new();
     let sockets = {
@@ -147,14 +147,14 @@ async fn until_ready(
 }
 
 /// The variables of the kernel's process, on top of our own.
-fn variables(kernel: &Kernelspec, spec: &KernelSpec, mark: &(String, String)) -> Vec<(String, String)> {
+fn variables(kernel: &Kernelspec, spec: &KernelSpec, mark: &Mark) -> Vec<(String, String)> {
     let known = |name: &str| {
         let own = spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         own.or_else(|| std::env::var(name).ok())
     };
     let mut env = spec.env.clone();
     env.extend(kernel.variables(known));
-    env.push(mark.clone());
+    env.push(mark.variable());
     // Without this variable ipykernel prints how to connect to it by hand. It should name our process, but kernels
     // do not accept the first process of a container.
     let parent = std::process::id();

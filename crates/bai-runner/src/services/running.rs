@@ -7,7 +7,7 @@ use super::token::Token;
 use crate::free_ports::{self, Attempts};
 use crate::port_owner;
 use crate::process::{self, Process, Program};
-use crate::process_tree::{self, ProcessTree};
+use crate::process_tree::{Mark, ProcessTree};
 use bai_private::TemporaryFolder;
 use bai_protocol::service::ServiceParameters;
 use serde_json::json;
@@ -165,9 +165,9 @@ impl Launch<'_> {
         } else {
             definition.words(asked, &variables).map_err(|error| error.to_string())?
         };
-        let mark = process_tree::mark();
+        let mark = Mark::new();
         let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
-        more.push(mark.clone());
+        more.push(mark.variable());
         // Some programs bind their port at once.
         drop(reserved);
         let (process, out, err) = spawn(&words, workdir, &environment(env, &more)).map_err(text)?;
@@ -180,7 +180,7 @@ impl Launch<'_> {
             Some(port) => ServiceAddress::Port(port),
             None => return Err("no port was named for it".to_owned()),
         };
-        let process_tree = ProcessTree::new(process.leader(), &mark);
+        let process_tree = ProcessTree::new(process.leader(), mark);
         let mut running = Running { process, address, process_tree, _scratch: scratch };
         if !definition.noop {
             until_open(&mut running, self.place, &tail, last_words).await?;

@@ -210,7 +210,7 @@ impl Session {
                 return whole;
             }
             let bytes = pieces.next().map_or_else(Vec::new, |piece| piece.to_vec());
-            self.send(Op::InputPiece { bytes, end: pieces.peek().is_none() }).await;
+            self.send(Op::InputPiece { bytes, end: pieces.peek().is_none(), ahead: false }).await;
         }
     }
 

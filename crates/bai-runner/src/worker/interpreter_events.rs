@@ -85,10 +85,13 @@ impl Worker {
             {
                 self.waiting_input = None;
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {
-                    interpreter.set_busy(false);
                     interpreter.finish_streams(&mut self.outbox);
                 }
                 self.end_current(code);
+                // After the reply: it looks through processes.
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+                    interpreter.set_busy(false);
+                }
             }
             FromDriver::Unreadable { sentence } => self.outbox.say(&sentence),
             FromDriver::Sync | FromDriver::Ready | FromDriver::Done { .. } => {}

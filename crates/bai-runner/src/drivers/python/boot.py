@@ -1,5 +1,5 @@
-# Loads the driver's modules. The names MODULES (a list of [name, source]) and sys.argv[1:4] (the numbers of the
-# pipes: control in, control out, aside out) come from the runner.
+# Loads the driver's modules. The names MODULES (a list of [name, source]), CACHE (a file's path without its end, or '') and
+# sys.argv[1:4] (the numbers of the pipes: control in, control out, aside out) come from the runner.
 #
 # The driver keeps itself apart from the user: its modules live in a package of their own with their own copy of the
 # builtins, and everything that they need at the start is imported while the current folder is not on sys.path. The module
@@ -13,6 +13,7 @@ CURRENT_FOLDER = sys.path[:1] == ['']
 if CURRENT_FOLDER:
     del sys.path[0]
 
+import marshal
 import os
 import types
 
@@ -22,7 +23,39 @@ if os.environ.get('PYTHONSAFEPATH') == 'bai-repl':
 
 PIPES = [int(number) for number in sys.argv[1:4]]
 MODULES = dict(MODULES)
+# To compile them takes longer than all else of a start. Another version of Python has another file.
+CACHE = CACHE and '%s-%s-%x-%d' % (CACHE, sys.implementation.cache_tag, sys.hexversion, sys.flags.optimize)
 package = types.ModuleType('_bai_repl')
+
+
+def compiled(name):
+    return compile(MODULES[name], '<bai-repl ' + name + '>', 'exec', 0, True)
+
+
+def cached():
+    """The modules that an earlier start has compiled, by their names. A file that another user can write is not used."""
+    try:
+        with open(CACHE, 'rb') as file:
+            about = os.fstat(file.fileno())
+            if about.st_uid == os.geteuid() and not about.st_mode & 0o022:
+                return marshal.loads(file.read())
+    except (OSError, ValueError, EOFError, TypeError):
+        pass
+    return {}
+
+
+def keep():
+    """Compiles all modules for later starts."""
+    beside = '%s.%d' % (CACHE, os.getpid())
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as file:
+            file.write(marshal.dumps({name: compiled(name) for name in MODULES}))
+        os.rename(beside, CACHE)
+    except OSError:
+        pass
+
+
+CODES = cached() if CACHE else {}
 
 
 def load(name):
@@ -31,7 +64,7 @@ def load(name):
     if module is None:
         module = types.ModuleType('_bai_repl.' + name)
         module.__dict__['__builtins__'] = dict(builtins.__dict__)
-        exec(compile(MODULES[name], '<bai-repl ' + name + '>', 'exec', 0, True), module.__dict__)
+        exec(CODES.get(name) or compiled(name), module.__dict__)
         sys.modules[module.__name__] = package.__dict__[name] = module
     return module
 
@@ -40,8 +73,11 @@ package.__path__ = []
 package.PIPES = PIPES
 package.load = load
 sys.modules['_bai_repl'] = package
-for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'cells', 'patches', 'completion', 'main'):
+for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'patches',
+             'completion', 'main'):
     load(name)
+if CACHE and not CODES:
+    keep()
 if CURRENT_FOLDER:
     sys.path.insert(0, '')
 package.main.serve()

@@ -5,11 +5,10 @@ import __future__
 import _ast
 import builtins
 import io
-import linecache
 import sys
 import types
 
-from _bai_repl import display, errors, imports, interrupts, load, streams
+from _bai_repl import display, errors, imports, interrupts, load, sources, streams
 
 _compile = compile
 _exec = exec
@@ -37,7 +36,7 @@ class _Cells:
         self.count += 1
         display.results.cell = self.count
         filename = '<cell %d>' % self.count
-        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        sources.keep(filename, source)
         if '!' in source or '%' in source or '?' in source:
             source = load('commands').translate(source)
         tree = _compile(source, filename, 'exec', self.flags | _ONLY_AST, True)
@@ -95,7 +94,7 @@ def run_text(source, filename):
         code = _compile(source, filename, 'eval', cells.flags, True)
     except SyntaxError:
         code = _compile(source, filename, 'exec', cells.flags, True)
-    linecache.cache[filename] = (len(source), None, [source + '\n'], filename)
+    sources.keep(filename, source + '\n')
     return _run_code(code)
 
 

@@ -2,9 +2,10 @@
 # does, if the interpreter has it. It runs in a thread of its own, even while a cell runs.
 
 import _thread
-import collections
 import sys
 import time
+
+from _collections import deque
 
 from _bai_repl import load, wire
 
@@ -17,7 +18,7 @@ class _Worker:
     """Answers one question at a time, the newest first; older ones that still wait get an empty answer."""
 
     def __init__(self):
-        self._waiting = collections.deque()
+        self._waiting = deque()
         self._there = None
         self._generation = 0
         self._busy_since = None

@@ -1,8 +1,7 @@
 # The display of a value: the text of the interactive interpreter, or the richest representation that the value offers.
 
-import base64
+import binascii
 import builtins
-import json
 import os
 import sys
 
@@ -70,10 +69,11 @@ def _sendable(kind, data):
     """A representation as text, or None if it cannot be one."""
     if isinstance(data, (bytes, bytearray, memoryview)):
         if kind in _PICTURES:
-            return wire.Plain(base64.b64encode(bytes(data)))
+            return wire.Plain(binascii.b2a_base64(bytes(data), newline=False))
         return bytes(data).decode('utf-8', 'replace')
     if isinstance(data, str):
         return str(data)
+    import json
     try:
         return json.dumps(data)
     except Exception:

@@ -1,13 +1,19 @@
 # The report of an uncaught exception: in Python's form, without the driver's own frames.
 
 import sys
-import traceback
 
 from _bai_repl import streams
 
 _OURS = '<bai-repl '
-_TracebackException = traceback.TracebackException
 _default_hook = sys.__excepthook__
+# As it is before the user can change it. The module is loaded at its first use: that takes longer than all of ours together.
+_TracebackException = None
+
+
+def remember(traceback):
+    global _TracebackException
+    if _TracebackException is None:
+        _TracebackException = traceback.TracebackException
 
 
 def _stacks(report, seen):
@@ -42,6 +48,9 @@ def skip_ours(trace):
 
 
 def describe(kind, value, trace):
+    if _TracebackException is None:
+        import traceback
+        remember(traceback)
     report = _TracebackException(kind, value, skip_ours(trace))
     for stack in _stacks(report, set()):
         stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]

@@ -1,28 +1,43 @@
 # The changes in the standard library and in IPython that let them work in a session: each change is made when the
 # module is imported.
 
-import functools
 import os
 import sys
 import types
 
-from _bai_repl import cells, display, errors, hooks, streams, window
+from _bai_repl import cells, display, errors, hooks, sources, streams, window
 
 
-def _starts_child(module, name):
+_forgotten = sys.version_info < (3, 12)
+
+
+def _forget_our_threads():
+    """Python warns when a process with threads is forked. That is true, but the driver's threads do not concern the user."""
+    global _forgotten
+    if not _forgotten:
+        _forgotten = True
+        import warnings
+        message = 'This process .* is multi-threaded, use of fork'
+        warnings.filterwarnings('ignore', message=message, category=DeprecationWarning)
+
+
+def _starts_child(module, name, before=None):
     """Keeps the order between us and the children of this function, which write to the same streams."""
     original = getattr(module, name, None)
     if original is None:
         return
 
-    @functools.wraps(original)
     def start(*args, **options):
+        if before is not None:
+            before()
         streams.before_child()
         try:
             return original(*args, **options)
         finally:
             streams.after_child()
 
+    start.__name__, start.__qualname__, start.__module__ = name, name, original.__module__
+    start.__doc__, start.__wrapped__ = original.__doc__, original
     setattr(module, name, start)
 
 
@@ -87,8 +102,12 @@ def _pyplot(module):
 def install():
     hooks.install()
     window.install()
-    for name in ('system', 'fork', 'forkpty', 'posix_spawn', 'posix_spawnp'):
+    sources.install()
+    for name in ('system', 'posix_spawn', 'posix_spawnp'):
         _starts_child(os, name)
+    for name in ('fork', 'forkpty'):
+        _starts_child(os, name, _forget_our_threads)
+    hooks.when_imported('traceback', errors.remember)
     hooks.when_imported('subprocess', _subprocess)
     hooks.when_imported('getpass', _getpass)
     hooks.when_imported('inspect', _inspect)
@@ -97,8 +116,3 @@ def install():
     hooks.when_imported('IPython.core.display_functions', _ipython)
     hooks.when_imported('IPython.core.display', _ipython)
     hooks.when_imported('matplotlib.pyplot', _pyplot)
-    if sys.version_info >= (3, 12):
-        import warnings
-        # True, but the driver's threads do not concern the user.
-        message = 'This process .* is multi-threaded, use of fork'
-        warnings.filterwarnings('ignore', message=message, category=DeprecationWarning)

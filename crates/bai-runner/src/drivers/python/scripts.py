@@ -1,11 +1,10 @@
 # Scripts: code that behaves as a file that Python itself runs, in the session's namespace.
 
 import io
-import linecache
 import os
 import sys
 
-from _bai_repl import cells, streams
+from _bai_repl import cells, sources, streams
 
 # The names of the files that Python's own tracebacks have.
 _FILES = {'-c': '<string>', '-': '<stdin>', '': '<stdin>'}
@@ -34,7 +33,7 @@ class Script:
             sys.path[:1] = [os.path.dirname(self._path)]
         filename = self._path if is_here else _FILES.get(self._name, self._name)
         if not is_here:
-            linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+            sources.keep(filename, source)
         streams.begin_script(self._terminal)
         try:
             return cells.run_script(source, filename, started, self._finish if self._last else None)

@@ -1,8 +1,8 @@
 # The window in which a person sees the output: its size, and whether the standard streams count as a terminal. They are pipes,
 # so programs of a cell, and its children, learn the size from variables. The runner says which; a value of the user stays.
 
+import _signal as signal
 import os
-import signal
 import stat
 import sys
 

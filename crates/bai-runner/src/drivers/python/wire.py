@@ -4,9 +4,11 @@
 import _thread
 import io
 import itertools
-import json
 import os
-import signal
+
+# The parts in C: the modules around them take longer to load than all of ours.
+from _json import encode_basestring_ascii as _quote, make_scanner
+from _signal import SIGKILL
 
 from _bai_repl import PIPES
 
@@ -14,8 +16,6 @@ CONTROL_IN, CONTROL_OUT, ASIDE_OUT = PIPES
 PIECE = 4096 - 7
 
 # The user may replace any of these in their modules; the driver keeps the real ones.
-_quote = json.encoder.encode_basestring_ascii
-_scan = json.JSONDecoder().scan_once
 _write = os.write
 _getpid = os.getpid
 _exit = os._exit
@@ -25,6 +25,20 @@ _numbers = itertools.count(1)
 
 PID = _getpid()
 _unanswered = {}
+
+
+class _Plainly:
+    """What the scanner makes of JSON: what its types say."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+    memo = {}
+
+
+_scan = make_scanner(_Plainly)
 
 
 class Bell:
@@ -140,7 +154,7 @@ def _listen(handlers):
             _exit(70)
         if not line:
             # The runner has ended, and so does everything that it started.
-            _killpg(0, signal.SIGKILL)
+            _killpg(0, SIGKILL)
         message, _ = _scan(line.decode('utf-8'), 0)
         what = message.pop('do')
         if what == 'ack':
