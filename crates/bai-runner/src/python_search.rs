@@ -129,8 +129,8 @@ impl<'a> Search<'a> {
     /// The leads in the order of preference. A place is looked at only when it is its turn: folders of programs have
     /// thousands of entries.
     fn leads(&self, wanted: Option<WantedVersion>) -> impl Iterator<Item = Lead> {
-        let others: [&dyn Fn(&Self) -> Vec<Lead>; 4] =
-            [&Self::versioned_on_path, &Self::pyenv, &Self::uv, &Self::conda];
+        let others: [fn(&Self) -> Vec<Lead>; 4] =
+            [Self::versioned_on_path, Self::pyenv, Self::uv, Self::conda];
         let others = others.into_iter().flat_map(move |place| place(self));
         self.active().into_iter().chain(self.on_path(wanted)).chain(others)
     }
