@@ -83,11 +83,10 @@ impl ConsoleOptions {
 }
 
 /// What the prompt says of a program that draws on the whole screen, which is not shown.
-const FULL_SCREEN: &str =
-    "[this program needs a terminal and is not shown here: run it with :pty COMMAND; Ctrl-D ends its input]";
+const FULL_SCREEN: &str = "[a full-screen program is not shown here; :pty COMMAND runs it in a terminal]";
 /// The same outside of the prompt.
 const FULL_SCREEN_IN_SCRIPT: &str =
-    "[this program needs a terminal and is not shown here: bai-repl pty SESSION COMMAND runs it in one]";
+    "[a full-screen program is not shown here; bai-repl pty SESSION opens a terminal]";
 
 /// The stream that a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

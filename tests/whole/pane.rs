@@ -215,7 +215,7 @@ fn a_full_screen_program_in_a_cell_is_named() {
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let code = r"import subprocess; _ = subprocess.run(['printf', r'\033[?1049h\033[2J\033[Hpainted\033[?1049lafter\n'])";
     terminal.enter(code);
-    let screen = terminal.wait_until("the line", |screen| screen.says("run it with :pty COMMAND"));
+    let screen = terminal.wait_until("the line", |screen| screen.says(":pty COMMAND runs it in a terminal"));
     assert!(screen.has_line("after"), "{}", screen.all);
     assert_eq!(screen.all.matches("painted").count(), 1, "only the typed code has it: {}", screen.all);
     terminal.wait_for_prompt(PROMPT);
