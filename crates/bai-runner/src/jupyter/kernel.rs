@@ -7,9 +7,10 @@
 
 use super::cell::{Cell, question_about};
 use super::connection::{post, send};
-use super::messages::{self, KernelMessage};
+use super::messages::{KernelMessage, Payload};
 use super::spec::Kernelspec;
 use super::start::{self, KernelProcess};
+use super::widgets::Widgets;
 use super::window;
 use crate::error::StartError;
 use crate::interpreter::{EXIT_LIMIT, Event};
@@ -18,12 +19,15 @@ use crate::language::Resolved;
 use crate::outbox::Outbox;
 use crate::wire::{FromDriver, ToDriver};
 use bai_protocol::byte_text;
+use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::{
     CompleteRequest, ExecuteRequest, InputReply, InspectRequest, InterruptRequest, JupyterMessage,
     JupyterMessageContent, ShutdownRequest,
 };
 use std::collections::{HashMap, VecDeque};
+use std::io::Read;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,6 +38,8 @@ const BEFORE_QUESTION: Duration = Duration::from_millis(30);
 const SURELY_STARTED: Duration = Duration::from_millis(500);
 /// How long to wait for the last output of a kernel that has ended.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
+/// The most bytes of a file that fill a prompt.
+const LARGEST_INPUT: u64 = 1 << 20;
 /// With this many unanswered completions, no more are requested.
 const MOST_COMPLETIONS: usize = 4;
 
@@ -48,8 +54,7 @@ pub(crate) struct JupyterKernel {
     completions: HashMap<String, u64>,
     /// The question that waits for its answer, or for the output before it.
     question: Option<(KernelMessage, Option<Instant>)>,
-    /// The output must be cleared when more comes.
-    clears: bool,
+    widgets: Widgets,
     ended: Option<(ExitStatus, Instant)>,
 }
 
@@ -80,7 +85,7 @@ impl JupyterKernel {
             cell: None,
             completions: HashMap::new(),
             question: None,
-            clears: false,
+            widgets: Widgets::default(),
             ended: None,
         }))
     }
@@ -182,11 +187,10 @@ impl JupyterKernel {
             }
             ("status", "idle") if is_ours => self.with_cell(|cell| cell.idle(Instant::now())),
             ("execute_input", _) if is_ours => self.started(),
-            ("clear_output", _) => {
-                self.clears = true;
-                if !message.waits() {
-                    self.text(ConsoleRecord::Stdout(String::new()));
-                }
+            ("clear_output", _) => self.text(ConsoleRecord::Clear { wait: message.waits() }),
+            ("comm_open" | "comm_msg" | "comm_close", _) => {
+                let changed = self.widgets.receive(&message.kind, message.content());
+                changed.into_iter().for_each(|record| self.text(record));
             }
             _ => self.show(message, is_ours),
         }
@@ -199,7 +203,9 @@ impl JupyterKernel {
     }
 
     fn show(&mut self, message: &KernelMessage, is_ours: bool) {
-        let Some(reply) = message.output().map(|reply| reply.map_text(byte_text::of_utf8)) else { return };
+        let widget = message.displayed().and_then(|bundle| self.widgets.display(bundle));
+        let Some(reply) = widget.or_else(|| message.output()) else { return };
+        let reply = reply.map_text(byte_text::of_utf8);
         if is_ours {
             self.started();
             if message.kind == "error" {
@@ -223,7 +229,7 @@ impl JupyterKernel {
                 self.question = Some((message, Some(Instant::now() + BEFORE_QUESTION)));
             }
             "execute_reply" if is_ours => {
-                message.pages().into_iter().for_each(|page| self.text(page));
+                message.payloads().into_iter().for_each(|payload| self.payload(payload));
                 self.with_cell(|cell| cell.replied(message.went_well(), Instant::now()));
             }
             "inspect_reply" if is_ours => {
@@ -234,6 +240,22 @@ impl JupyterKernel {
             _ => {}
         }
         self.finish_if_over();
+    }
+
+    /// Passes on what a reply asks of the prompt.
+    fn payload(&mut self, payload: Payload) {
+        match payload {
+            Payload::Page(text) => self.text(ConsoleRecord::Stdout(byte_text::of_utf8(text))),
+            Payload::NextInput { text, replace } => self.say(FromDriver::NextInput { text, replace }),
+            Payload::Edit(file) => match read_text(&file) {
+                Ok(text) => self.say(FromDriver::NextInput { text, replace: false }),
+                Err(error) => {
+                    let sentence = format!("cannot read {}: {}\n", file.display(), explain(&error));
+                    self.text(ConsoleRecord::Stderr(sentence));
+                }
+            },
+            Payload::Leave => self.say(FromDriver::Leave),
+        }
     }
 
     fn with_cell(&mut self, change: impl FnOnce(&mut Cell)) {
@@ -266,11 +288,8 @@ impl JupyterKernel {
         self.ready.push_back(Event::Message(0, message));
     }
 
-    /// Passes output on, and first clears the line if that was asked for.
+    /// Passes output on.
     fn text(&mut self, reply: ConsoleRecord) {
-        if std::mem::take(&mut self.clears) {
-            self.ready.push_back(Event::Output(ConsoleRecord::Stdout(messages::CLEAR_LINE.to_owned())));
-        }
         match reply {
             text @ (ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_)) => {
                 self.ready.push_back(Event::Output(text));
@@ -355,6 +374,16 @@ impl JupyterKernel {
             let _ = tokio::time::timeout(EXIT_LIMIT, self.kernel.process.wait()).await;
         }
     }
+}
+
+/// The text of a file to edit, if a prompt can take it.
+fn read_text(file: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(file)?.take(LARGEST_INPUT + 1).read_to_string(&mut text)?;
+    if read as u64 > LARGEST_INPUT {
+        return Err(std::io::Error::other("it is too large for a prompt"));
+    }
+    Ok(text)
 }
 
 fn execute(code: &str) -> JupyterMessageContent {

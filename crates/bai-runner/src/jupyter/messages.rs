@@ -6,9 +6,7 @@ use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::Header;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-/// Clears the line on a terminal, as IPython does.
-pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
+use std::path::PathBuf;
 
 /// A message of the kernel.
 #[derive(Debug, Default)]
@@ -20,6 +18,41 @@ pub(super) struct KernelMessage {
     /// Its whole header, for an answer to it.
     pub(super) header: Option<Header>,
     content: Map<String, Value>,
+}
+
+/// What the reply to a cell asks of the client.
+#[derive(Debug, PartialEq)]
+pub(super) enum Payload {
+    /// Text for a pager.
+    Page(String),
+    /// Text for the next prompt.
+    NextInput {
+        text: String,
+        /// It takes the place of the cell.
+        replace: bool,
+    },
+    /// A file for an editor.
+    Edit(PathBuf),
+    /// The client is to end.
+    Leave,
+}
+
+impl Payload {
+    fn read(item: &Value) -> Option<Self> {
+        let text = |key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(match item.get("source")?.as_str()? {
+            "page" => {
+                Payload::Page(format!("{}\n", item.get("data")?.get("text/plain")?.as_str()?.trim_end()))
+            }
+            "set_next_input" => Payload::NextInput {
+                text: text("text")?,
+                replace: item.get("replace").and_then(Value::as_bool).unwrap_or(false),
+            },
+            "edit_magic" => Payload::Edit(text("filename")?.into()),
+            "ask_exit" => Payload::Leave,
+            _ => return None,
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -58,8 +91,19 @@ impl KernelMessage {
         items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
     }
 
-    fn bundle(&self) -> Map<String, Value> {
-        self.content.get("data").and_then(Value::as_object).cloned().unwrap_or_default()
+    fn object(&self, key: &str) -> Map<String, Value> {
+        self.content.get(key).and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+
+    /// The content of the message.
+    pub(super) fn content(&self) -> &Map<String, Value> {
+        &self.content
+    }
+
+    /// The bundle of representations that this message displays.
+    pub(super) fn displayed(&self) -> Option<&Map<String, Value>> {
+        let displays = matches!(self.kind.as_str(), "display_data" | "execute_result");
+        self.content.get("data").filter(|_| displays).and_then(Value::as_object)
     }
 
     /// Whether the kernel is `busy`, `idle` or something else.
@@ -95,7 +139,12 @@ impl KernelMessage {
                 Some(ConsoleRecord::Stderr(self.text("text").to_owned()))
             }
             "stream" => Some(ConsoleRecord::Stdout(self.text("text").to_owned())),
-            "display_data" | "update_display_data" | "execute_result" => shown(self.bundle()),
+            "display_data" | "update_display_data" | "execute_result" => bundle::displayed(
+                whole_texts(self.object("data")),
+                &self.object("metadata"),
+                &self.object("transient"),
+                self.kind == "update_display_data",
+            ),
             "error" => Some(ConsoleRecord::Stderr(self.traceback())),
             _ => None,
         }
@@ -122,17 +171,15 @@ impl KernelMessage {
         }
     }
 
-    /// Text for a pager.
-    pub(super) fn pages(&self) -> Vec<ConsoleRecord> {
-        let payload = self.content.get("payload").and_then(Value::as_array).into_iter().flatten();
-        let pages = payload.filter(|item| item.get("source").and_then(Value::as_str) == Some("page"));
-        let texts = pages.filter_map(|page| page.get("data")?.get("text/plain")?.as_str());
-        texts.map(|text| ConsoleRecord::Stdout(format!("{}\n", text.trim_end()))).collect()
+    /// What a reply asks of the client.
+    pub(super) fn payloads(&self) -> Vec<Payload> {
+        let payloads = self.content.get("payload").and_then(Value::as_array).into_iter().flatten();
+        payloads.filter_map(Payload::read).collect()
     }
 
     /// The answer about a name, and whether the kernel knows it.
     pub(super) fn inspection(&self) -> (ConsoleRecord, bool) {
-        let text = self.bundle().remove("text/plain").map(whole).unwrap_or_default();
+        let text = self.object("data").remove("text/plain").map(whole).unwrap_or_default();
         if self.is("found") && !text.trim().is_empty() {
             return (ConsoleRecord::Stdout(format!("{}\n", text.trim_end())), true);
         }
@@ -140,18 +187,13 @@ impl KernelMessage {
     }
 }
 
-/// The best representation for a terminal.
-fn shown(bundle: Map<String, Value>) -> Option<ConsoleRecord> {
-    let bundle = bundle.into_iter().map(|(kind, value)| {
-        let is_data = kind.ends_with("json");
+/// A bundle whose texts are whole.
+fn whole_texts(bundle: Map<String, Value>) -> Map<String, Value> {
+    let texts = bundle.into_iter().map(|(kind, value)| {
+        let is_data = kind.ends_with("json") || value.is_null();
         (kind, if is_data { value } else { Value::String(whole(value)) })
     });
-    Some(match bundle::best(bundle.collect())? {
-        ConsoleRecord::Media { mime, data } => ConsoleRecord::Media { mime, data },
-        ConsoleRecord::Html(html) => ConsoleRecord::Html(html),
-        ConsoleRecord::Stdout(text) => ConsoleRecord::Stdout(text),
-        _ => return None,
-    })
+    texts.collect()
 }
 
 /// A text that some kernels send as a list of lines.
@@ -212,6 +254,38 @@ mod tests {
             assert_eq!(kernel_message("display_data", json!({"data": data})).output(), reply, "{data}");
         }
         assert_eq!(kernel_message("comm_open", json!({"data": {"text/plain": "x"}})).output(), None);
+    }
+
+    #[test]
+    fn a_display_has_its_id_and_its_size() {
+        let content = json!({"data": {"image/png": "AA=="}, "metadata": {"image/png": {"width": 8}}, "transient": {"display_id": "d"}});
+        let record = |kind| kernel_message(kind, content.clone()).output().unwrap().to_wire();
+        let png = json!(["media", ["image/png", "data:image/png;base64,AA=="]]);
+        let display = |update| json!(["display", {"id": "d", "update": update, "width": 8, "record": png}]);
+        assert_eq!(record("display_data"), display(false));
+        assert_eq!(record("update_display_data"), display(true));
+    }
+
+    #[test]
+    fn replies_ask_for_what_a_prompt_can_do() {
+        let payload = json!([
+            {"source": "page", "data": {"text/plain": "doc\n\n"}, "start": 0},
+            {"source": "set_next_input", "text": "x = 1", "replace": true},
+            {"source": "set_next_input", "text": "y"},
+            {"source": "edit_magic", "filename": "/tmp/x.py", "line_number": 0},
+            {"source": "ask_exit", "keepkernel": false},
+            {"source": "dance"}, {"source": 3}, 4, {"source": "set_next_input"},
+        ]);
+        let reply = kernel_message("execute_reply", json!({"payload": payload}));
+        let next = |text: &str, replace| Payload::NextInput { text: text.into(), replace };
+        let asked = [
+            Payload::Page("doc\n".into()),
+            next("x = 1", true),
+            next("y", false),
+            Payload::Edit("/tmp/x.py".into()),
+            Payload::Leave,
+        ];
+        assert_eq!(reply.payloads(), asked);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `direct_output` | what the process writes past its messages |
 //! | `kernel` | a running kernel, in the place of an interpreter under a driver |
 //! | `cell`, `messages` | when a cell is over, and what the kernel's messages mean |
+//! | `widgets` | progress bars of widgets as text |
 //! | `window` | how a kernel learns the size of the window |
 
 mod cell;
@@ -22,6 +23,7 @@ mod kernel;
 mod messages;
 mod spec;
 mod start;
+mod widgets;
 mod window;
 
 use super::error::StartError;

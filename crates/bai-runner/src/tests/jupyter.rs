@@ -146,7 +146,9 @@ async fn rich_results_are_records() {
     assert_eq!(outcome.sequence()[1..], ["O:after\n"]);
     let outcome =
         session.run("print('one', end='', flush=True); clear_output(wait=True); print('two')").await;
-    assert_eq!(outcome.stdout(), "one\r\u{1b}[2Ktwo\n");
+    let clear = Reply::Console(ConsoleRecord::Clear { wait: true });
+    let text = |text: &str| Reply::Console(ConsoleRecord::Stdout(text.into()));
+    assert_eq!(outcome.replies, [text("one"), clear, text("two\n")]);
 }
 
 #[tokio::test]
