@@ -203,7 +203,8 @@ pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference)
     }
     // Genuine servers do not have these fields.
     if let (Some(found), Some(body)) = (session.interpreter.get(), body.as_object_mut()) {
-        let what = format!("{} {} ({})", found.language, found.version, found.executable.display());
+        let with = found.shell.as_ref().map(|shell| format!(" with {shell}")).unwrap_or_default();
+        let what = format!("{} {}{with} ({})", found.language, found.version, found.executable.display());
         body.insert("interpreter".to_owned(), json!(what));
         body.insert("note".to_owned(), json!(found.note));
     }

@@ -27,7 +27,7 @@ impl Language for App {
 
     fn find(&'static self, _image: &ImageName, _places: &SearchPaths) -> Result<Resolved, StartError> {
         let (version, executable) = (String::new(), PathBuf::from(SHELL));
-        let info = KernelInfo { language: self.name(), version, executable, note: None };
+        let info = KernelInfo { language: self.name(), version, executable, shell: None, note: None };
         Ok(Resolved { language: self, info })
     }
 

@@ -31,6 +31,14 @@ impl Backend {
         Ok((Backend::Driven(interpreter), early))
     }
 
+    /// What runs the cells, if it is not the language itself.
+    pub(super) fn shell(&self) -> Option<&str> {
+        match self {
+            Backend::Driven(interpreter) => interpreter.shell(),
+            Backend::Jupyter(_) => None,
+        }
+    }
+
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
         match self {

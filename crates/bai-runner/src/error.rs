@@ -84,6 +84,16 @@ pub enum StartError {
         /// The end of its output.
         output: String,
     },
+    /// The interpreter cannot do what was asked for.
+    #[error("{} {why}", executable.display())]
+    Unable {
+        /// The interpreter.
+        executable: PathBuf,
+        /// The reason, as a clause whose subject is the interpreter.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
     /// The interpreter did not become ready in time.
     #[error("{} was not ready after {seconds} s", executable.display())]
     Timeout {
@@ -112,7 +122,7 @@ impl StartError {
             StartError::NoJupyterKernel { .. } => {
                 "name one of the installed kernels; kernels come with packages such as ipykernel"
             }
-            StartError::JupyterInstead { hint, .. } => hint,
+            StartError::JupyterInstead { hint, .. } | StartError::Unable { hint, .. } => hint,
             StartError::Limit { limit } => limit.hint(),
             StartError::Workdir { .. } => "choose a folder that exists and that you may enter",
             StartError::Spawn { .. } => {

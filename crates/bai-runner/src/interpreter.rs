@@ -46,6 +46,8 @@ pub(super) struct Interpreter {
     /// The standard input of the interpreter and its children.
     stdin: Option<StandardInput>,
     wakeups: Wakeups,
+    /// What runs the cells, if it is not the language itself.
+    shell: Option<String>,
     /// A pipe of the driver is closed.
     cut_off: Option<CutOff>,
     /// A cell runs.
@@ -126,6 +128,7 @@ impl Interpreter {
                 err: Output::new(err),
                 stdin,
                 wakeups: Wakeups::new(wake),
+                shell: None,
                 cut_off: None,
                 busy: false,
                 resume_at: Instant::now(),
@@ -142,7 +145,14 @@ impl Interpreter {
     ) -> Result<(), StartError> {
         loop {
             match self.next(true).await {
-                Event::Message(_, FromDriver::Ready) => return Ok(()),
+                Event::Message(_, FromDriver::Ready { shell }) => {
+                    self.shell = shell;
+                    return Ok(());
+                }
+                Event::Message(_, FromDriver::Unable { why, hint }) => {
+                    let executable = resolved.info.executable.clone();
+                    return Err(StartError::Unable { executable, why, hint });
+                }
                 Event::Output(reply) => early.push(reply),
                 Event::Ended(status) => {
                     self.drain(|reply| early.push(reply));
@@ -153,6 +163,11 @@ impl Interpreter {
                 Event::Message(..) | Event::Aside(_) | Event::Progress | Event::Reader(_) => {}
             }
         }
+    }
+
+    /// What runs the cells, if it is not the language itself.
+    pub(super) fn shell(&self) -> Option<&str> {
+        self.shell.as_deref()
     }
 
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.

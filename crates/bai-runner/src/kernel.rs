@@ -51,11 +51,11 @@ impl Kernel {
         what: Resolved,
         spec: KernelSpec,
     ) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
-        let info = Arc::new(what.info.clone());
+        let mut info = what.info.clone();
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (replies, reply_receiver) = mpsc::channel(REPLIES);
-        Worker::start(what, spec, receiver, replies).await?;
-        Ok((Kernel { commands, info }, reply_receiver))
+        info.shell = Worker::start(what, spec, receiver, replies).await?;
+        Ok((Kernel { commands, info: Arc::new(info) }, reply_receiver))
     }
 
     /// Sends an operation. `Code`, `Clean`, `Build` and `Exec` are queued, first in, first out. Each ends with exactly

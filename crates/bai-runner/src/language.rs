@@ -150,6 +150,8 @@ pub struct KernelInfo {
     pub version: String,
     /// The path of the interpreter.
     pub executable: PathBuf,
+    /// What runs the cells of a kernel, if it is not the language itself, such as `IPython 8.39.0`.
+    pub shell: Option<String>,
     /// One line for the user if it is not the requested version: `python:3.6 is not here; using 3.11.7`.
     pub note: Option<String>,
 }

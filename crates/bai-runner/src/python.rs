@@ -46,7 +46,8 @@ impl Language for Python {
         let exact = wanted.is_none_or(|wanted| found.is(wanted));
         let note = (!exact).then(|| format!("{image} is not here; using {}", found.version));
         let Candidate { executable, version, .. } = found;
-        let info = KernelInfo { language: self.name(), version: version.to_string(), executable, note };
+        let info =
+            KernelInfo { language: self.name(), version: version.to_string(), executable, shell: None, note };
         Ok(Resolved { language: self, info })
     }
 

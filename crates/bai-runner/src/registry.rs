@@ -87,7 +87,10 @@ fn language_of(image: &ImageName, search_paths: &SearchPaths) -> Result<&'static
 pub(super) fn given(image: &ImageName, executable: &Path) -> Result<Resolved, StartError> {
     let language = language_of(image, &SearchPaths::of_this_process())?;
     let (executable, version, note) = (executable.to_owned(), String::new(), None);
-    Ok(Resolved { language, info: KernelInfo { language: language.name(), version, executable, note } })
+    Ok(Resolved {
+        language,
+        info: KernelInfo { language: language.name(), version, executable, shell: None, note },
+    })
 }
 
 fn what_is_known(search_paths: &SearchPaths) -> String {

@@ -288,7 +288,7 @@ pub(super) fn find(
         StartError::NoSuchVersion { image: image.to_string(), here }
     })?;
     let note = (!found.fits(wanted)).then(|| format!("{image} is not here; using {}", found.version.text));
-    Ok(KernelInfo { language, version: found.version.text, executable: found.executable, note })
+    Ok(KernelInfo { language, version: found.version.text, executable: found.executable, shell: None, note })
 }
 
 /// Every program of a language.

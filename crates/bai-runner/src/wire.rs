@@ -116,7 +116,16 @@ fn escape(text: &str) -> String {
 #[serde(tag = "say", rename_all = "snake_case")]
 pub(super) enum FromDriver {
     /// The interpreter takes cells.
-    Ready,
+    Ready {
+        /// What runs its cells, if it is not the language itself, such as `IPython 8.39.0`.
+        #[serde(default)]
+        shell: Option<String>,
+    },
+    /// The interpreter cannot do what was asked for: a clause, whose subject is the interpreter, and what the user can do.
+    Unable {
+        why: String,
+        hint: String,
+    },
     /// The cell can be interrupted from now on.
     Started {
         id: u64,

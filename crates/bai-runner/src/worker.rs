@@ -130,13 +130,13 @@ enum WorkerEvent {
 }
 
 impl Worker {
-    /// Starts the interpreter and then the task that serves it.
+    /// Starts the interpreter and then the task that serves it. Returns what runs the cells, if it is not the language itself.
     pub(super) async fn start(
         resolved: Resolved,
         mut spec: KernelSpec,
         commands: mpsc::Receiver<KernelCommand>,
         replies: mpsc::Sender<Reply>,
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<String>, StartError> {
         let mark = Mark::new();
         let descendants = Descendants(ProcessTree::marked(mark.clone()));
         spec.env.push(mark.variable());
@@ -148,6 +148,10 @@ impl Worker {
             InterpreterSlot::Running(interpreter)
         } else {
             InterpreterSlot::Unused
+        };
+        let shell = match &slot {
+            InterpreterSlot::Running(interpreter) => interpreter.shell().map(str::to_owned),
+            _ => None,
         };
         let worker = Worker {
             resolved,
@@ -170,7 +174,7 @@ impl Worker {
             _descendants: descendants,
         };
         tokio::spawn(worker.serve(commands));
-        Ok(())
+        Ok(shell)
     }
 
     async fn serve(mut self, mut commands: mpsc::Receiver<KernelCommand>) {

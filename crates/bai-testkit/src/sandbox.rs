@@ -43,6 +43,8 @@ impl Sandbox {
         sandbox.set("HOME", sandbox.home().to_str().unwrap().to_owned());
         sandbox.set("LANG", "C.UTF-8");
         sandbox.set("TERM", "xterm-256color");
+        // Not the shell that happens to be installed.
+        sandbox.set("BAI_REPL_PYTHON_SHELL", "plain");
         // The model of the fake terminal is Alacritty's. A program that recognises it waits longer for answers.
         sandbox.set("ALACRITTY_WINDOW_ID", "1");
         sandbox.set("PATH", std::env::var("PATH").unwrap());

@@ -62,7 +62,7 @@ impl Language for Jupyter {
         let (language, version) = (self.name(), kernel.title().to_owned());
         Ok(Resolved {
             language: self,
-            info: KernelInfo { language, version, executable: kernel.file, note: None },
+            info: KernelInfo { language, version, executable: kernel.file, shell: None, note: None },
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use bai_protocol::execute::Script;
-use bai_testkit::test_venv;
+use bai_testkit::{ipython_environments, test_venv};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -118,9 +118,22 @@ impl Session {
         Some(Self::start_with("python", &[("VIRTUAL_ENV", test_venv()?)]).await)
     }
 
+    /// Sessions in each environment with IPython, whose shell is IPython.
+    pub(super) async fn start_with_ipython() -> Vec<Self> {
+        let mut sessions = Vec::new();
+        for environment in ipython_environments() {
+            let environment = environment.to_str().unwrap();
+            // It writes no profile: the folder would be among the session's files.
+            let (shell, profiles) = (("BAI_REPL_PYTHON_SHELL", "ipython"), ("IPYTHONDIR", "ipython"));
+            let env = [("VIRTUAL_ENV", environment), shell, profiles];
+            sessions.push(Self::start_with("python", &env).await);
+        }
+        sessions
+    }
+
     pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {
-        // Not the locale of the user who runs the tests.
-        let env = [&[("LC_ALL", "C.UTF-8")], env].concat();
+        // Not the locale of the user who runs the tests, and not the shell that happens to be installed.
+        let env = [&[("LC_ALL", "C.UTF-8"), ("BAI_REPL_PYTHON_SHELL", "plain")], env].concat();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (workdir, image) = (folder.path().to_owned(), ImageName::parse(image));
         let spec = KernelSpec { workdir, env, image, executable: None };

@@ -94,7 +94,7 @@ impl Worker {
                 }
             }
             FromDriver::Unreadable { sentence } => self.outbox.say(&sentence),
-            FromDriver::Sync | FromDriver::Ready | FromDriver::Done { .. } => {}
+            FromDriver::Sync | FromDriver::Ready { .. } | FromDriver::Done { .. } => {}
             message => tracing::warn!(?message, "a message came on the wrong pipe"),
         }
     }

@@ -74,7 +74,7 @@ package.PIPES = PIPES
 package.load = load
 sys.modules['_bai_repl'] = package
 for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'patches',
-             'completion', 'main'):
+             'completion', 'shell', 'main'):
     load(name)
 if CACHE and not CODES:
     keep()

@@ -40,7 +40,7 @@ class _Cells:
         if '!' in source or '%' in source or '?' in source:
             source = load('commands').translate(source)
         tree = _compile(source, filename, 'exec', self.flags | _ONLY_AST, True)
-        self._note_classes(tree.body, '', filename)
+        self.note_classes(tree.body, filename)
         parts = []
         if tree.body and type(tree.body[-1]).__name__ == 'Expr' and not _is_silenced(source):
             last = tree.body.pop()
@@ -52,11 +52,12 @@ class _Cells:
             self.flags |= code.co_flags & _FUTURE_FLAGS
         return codes
 
-    def _note_classes(self, body, prefix, filename):
+    def note_classes(self, body, filename, prefix=''):
+        """Remembers the cell of each class in it."""
         for node in body:
             if isinstance(node, _ast.ClassDef):
                 self.classes[prefix + node.name] = filename
-                self._note_classes(node.body, prefix + node.name + '.', filename)
+                self.note_classes(node.body, filename, prefix + node.name + '.')
 
 
 def _is_silenced(source):
@@ -100,19 +101,20 @@ def run_text(source, filename):
 
 def run(source, started):
     """Runs a cell; returns its exit code. Calls started() when the cell can be interrupted."""
-    return _run_to_end(lambda: _run_source(source, started))
+    return run_to_end(lambda: _run_source(source, started))
 
 
 def run_script(source, filename, started, finish):
     """Runs a script; returns its exit code. Calls finish(), if there is one, after its last line."""
-    code = _run_to_end(lambda: _run_script(source, filename, started))
+    code = run_to_end(lambda: _run_script(source, filename, started))
     if finish is not None:
         _guarded(lambda: _run_action(finish))
         streams.flush()
     return code
 
 
-def _run_to_end(action):
+def run_to_end(action):
+    """Runs a cell as a function, which gives its exit code if it fails without an exception, and the work at its end."""
     code = _guarded(action)
     for action in at_end:
         # An error there is the cell's error.
@@ -152,15 +154,18 @@ def _guarded(action):
     kind = value = trace = None
     try:
         try:
-            action()
+            return action() or 0
         finally:
             interrupts.disarm()
-        return 0
     except SystemExit as error:
         return errors.exit_code(error)
     except BaseException:
         kind, value, trace = sys.exc_info()
+    if 'bdb' in sys.modules and load('debugging').is_quit(kind):
+        return 1
     streams.repair()
     sys.last_type, sys.last_value, sys.last_traceback = kind, value, errors.skip_ours(trace)
+    if sys.version_info >= (3, 12):
+        sys.last_exc = value
     errors.report(kind, value, trace)
     return 1

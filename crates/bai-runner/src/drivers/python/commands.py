@@ -7,12 +7,13 @@ import re
 import sys
 import time
 
-from _bai_repl import cells
+from _bai_repl import cells, load
 
 _PART = re.compile(r'#[^\n]*|("""|\'\'\')(?:\\.|(?!\1).)*(?:\1|\Z)|"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|\\\n|[()\[\]{}\n]', re.S)
 _LINE = re.compile(r'[ \t]*([!%])([^\n]*)')
 _QUESTION = re.compile(r'\s*(?:(\?\??)\s*([^\W\d][\w.]*)?|([^\W\d][\w.]*)\s*(\?\??))\s*\Z')
 _OPTION = re.compile(r'-([nr])\s*(\d+)\s+')
+_ELSEWHERE = 'After `pip install ipython`, new sessions have all commands of IPython; jupyter:python3 has them too.'
 _UNITS = (('s', 1.0), ('ms', 1e-3), ('µs', 1e-6), ('ns', 1e-9))
 
 
@@ -51,24 +52,6 @@ def _skip_line(source, at, depth):
             depth += 1
         elif text in ')]}':
             depth = max(depth - 1, 0)
-
-
-def _shell(command):
-    import subprocess
-    process = None
-    try:
-        process = subprocess.Popen(command, shell=True)
-        process.wait()
-    except KeyboardInterrupt:
-        # The command was interrupted too and may be cleaning up. A second interrupt ends the wait.
-        try:
-            if process is not None:
-                process.wait()
-        except KeyboardInterrupt:
-            process.kill()
-        raise KeyboardInterrupt from None
-    finally:
-        cells.main.__dict__['_exit_code'] = process.returncode if process is not None else None
 
 
 def _explain(name, with_source):
@@ -126,7 +109,7 @@ def _pip(text):
     """%pip ARGUMENTS"""
     import importlib
     import shlex
-    _shell('%s %s %s' % (shlex.quote(sys.executable), _PIP, text))
+    load('programs').run('%s %s %s' % (shlex.quote(sys.executable), _PIP, text))
     importlib.invalidate_caches()
 
 
@@ -206,7 +189,7 @@ _COMMANDS = {
 def command(kind, text):
     """Runs the command of a line; a builtin under the name __command__."""
     if kind == '!':
-        return _shell(text)
+        return load('programs').run(text)
     if kind != '%':
         if text:
             return _explain(text, with_source=kind == '??')
@@ -214,7 +197,7 @@ def command(kind, text):
     name, _, rest = text.partition(' ')
     action = _COMMANDS.get(name)
     if action is None:
-        raise SystemExit('There is no %%%s here; there is %s' % (name, _what_there_is()))
+        raise SystemExit('There is no %%%s here; there is %s %s' % (name, _what_there_is(), _ELSEWHERE))
     return action(rest.strip())
 
 

@@ -7,7 +7,7 @@ import time
 
 from _collections import deque
 
-from _bai_repl import load, wire
+from _bai_repl import load, streams, wire
 
 _clock = time.monotonic
 # A question that takes longer than this keeps its thread, and the next one gets another.
@@ -42,7 +42,7 @@ class _Worker:
                 while self._waiting:
                     _answer(self._waiting.popleft()[0], None, [])
                 try:
-                    start, names = load('suggest').suggest(code, post)
+                    start, names = _suggest(code, post)
                 except BaseException:
                     # The user's objects may raise any error when they are inspected: there is no completion then.
                     start, names = None, []
@@ -51,6 +51,12 @@ class _Worker:
                     return
                 self._busy_since = None
             there.wait()
+
+
+def _suggest(code, post):
+    if streams.questions.is_waiting() and 'bdb' in sys.modules and load('debugging').is_asking():
+        return load('debugging').complete(code, post)
+    return load('shell').suggest(code, post)
 
 
 def _answer(id, start, names):

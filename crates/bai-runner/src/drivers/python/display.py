@@ -5,9 +5,12 @@ import builtins
 import os
 import sys
 
-from _bai_repl import wire
+from _bai_repl import load, wire
 
 _MISSING = object()
+# What fits in a line is not broken.
+_LINE = 79
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 _PICTURES = ('image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp')
 # In the order of preference, each with its method.
 _RICH = (
@@ -143,7 +146,7 @@ def show(value, name=None, update=False, metadata=None):
     offered, sizes = bundle(value)
     transient = {'display_id': name} if name is not None else None
     if not publish(offered, metadata or sizes, transient, update):
-        publish({'text/plain': repr(value)}, None, transient, update)
+        publish({'text/plain': _text(value)}, None, transient, update)
 
 
 class DisplayHandle:
@@ -166,6 +169,13 @@ class DisplayHandle:
 
 def _new_name():
     return os.urandom(16).hex()
+
+
+def _text(value):
+    text = repr(value)
+    if len(text) > _LINE and isinstance(value, _CONTAINERS):
+        text = load('pretty').text(value, text)
+    return text
 
 
 def display(*values, **options):

@@ -13,9 +13,9 @@ _getcwd = os.getcwd
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _INSTALLED = ('site-packages', 'dist-packages')
 # The driver's modules for which installed libraries work, not only the standard library.
-_EMPLOYERS = ('<bai-repl figures>', '<bai-repl static>')
-# They stand between an import and its code, whoever imports.
-_BETWEEN = ('<frozen ', '<string>', '<bai-repl hooks>', '<bai-repl imports>')
+_EMPLOYERS = ('<bai-repl figures>', '<bai-repl static>', '<bai-repl shell>')
+# They stand between an import and its code, whoever imports: IPython works for the driver at its start, and then for the user.
+_BETWEEN = ('<frozen ', '<string>', '<bai-repl driver>', '<bai-repl hooks>', '<bai-repl imports>', '<bai-repl ipython')
 # The driver's functions below which code is the user's, even code of a library.
 _users = set()
 
@@ -48,7 +48,8 @@ def _others(entries, folder):
 _start = _others(sys.path, _folder())
 
 
-def _path():
+def library_path():
+    """Where the driver's modules and its libraries come from."""
     entries = _others(sys.path, _folder())
     return [entry for entry in _start if entry in entries] + [entry for entry in entries if entry not in _start]
 
@@ -81,10 +82,13 @@ class _Finder:
             if finder is _Finder:
                 continue
             find = getattr(finder, 'find_spec', None)
-            where = _path() if finder is PathFinder else None
+            where = library_path() if finder is PathFinder else None
             spec = find(name, where, target) if find is not None else None
             if spec is not None:
                 return spec
+        if _frame(2).f_globals.get('__name__') == 'importlib.util':
+            # It only asks, and executes nothing.
+            return None
         raise ModuleNotFoundError('No module named %r' % name, name=name)
 
 

@@ -3,9 +3,11 @@
 import os
 import sys
 
-from _bai_repl import cells, completion, display, interrupts, load, patches, streams, window, wire
+from _bai_repl import cells, completion, display, interrupts, load, patches, shell, streams, window, wire
 
 _exit = os._exit
+# Seconds. What runs a program, and not a session, sends it sooner.
+_MOMENT = 0.3
 
 
 class _Work:
@@ -30,7 +32,10 @@ class _Work:
     def end(self):
         self.put(None, None)
 
-    def take(self):
+    def take(self, idle):
+        """The next cell. Calls idle() when there was none for a moment."""
+        if self._cell is None and not self._there.wait(_MOMENT):
+            idle()
         while self._cell is None:
             self._there.wait()
         cell, self._cell = self._cell, None
@@ -53,10 +58,10 @@ def serve():
         'environment': work.environment,
         'bye': work.end,
     })
-    wire.say_last({'say': 'ready'})
+    wire.say_last({'say': 'ready', 'shell': shell.name})
     while True:
         try:
-            id, code, script = work.take()
+            id, code, script = work.take(shell.prepare)
         except BaseException:
             # A signal handler of the user has raised an exception between two cells.
             streams.complain('Exception between two cells: %s\n' % sys.exc_info()[0].__name__)
@@ -73,7 +78,7 @@ def _run(id, code, script, environment):
         streams.begin_cell()
         if environment is not None:
             load('packages').add(environment)
-        run = cells.run if script is None else load('scripts').Script(script).run
+        run = shell.run if script is None else load('scripts').Script(script).run
         exit_code = run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
         streams.repair()
     except BaseException:

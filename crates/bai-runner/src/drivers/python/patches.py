@@ -5,7 +5,7 @@ import os
 import sys
 import types
 
-from _bai_repl import cells, display, errors, hooks, sources, streams, window
+from _bai_repl import cells, display, errors, hooks, load, sources, streams, window
 
 
 _forgotten = sys.version_info < (3, 12)
@@ -88,15 +88,38 @@ def _threading(module):
         module.excepthook = module.__excepthook__ = excepthook
 
 
+_DISPLAY_MODULES = ('IPython.core.display_functions', 'IPython.core.display')
+
+
 def _ipython(module):
+    # Where IPython is the shell, its functions use our publisher.
+    if not load('shell').is_ipython():
+        _replace_display(module)
+
+
+def replace_display():
+    """Lets IPython's functions, where it is no shell, display as ours do."""
+    for name in _DISPLAY_MODULES:
+        if name in sys.modules:
+            _replace_display(sys.modules[name])
+
+
+def _replace_display(module):
     for name in ('display', 'update_display', 'clear_output', 'publish_display_data'):
         if isinstance(module.__dict__.get(name), types.FunctionType):
             setattr(module, name, getattr(display, name))
 
 
 def _pyplot(module):
-    from _bai_repl import load
     load('figures').install(module)
+
+
+def _bdb(module):
+    load('debugging').change_bdb(module)
+
+
+def _pdb(module):
+    load('debugging').change_pdb(module)
 
 
 def install():
@@ -113,6 +136,8 @@ def install():
     hooks.when_imported('inspect', _inspect)
     hooks.when_imported('multiprocessing.context', _multiprocessing)
     hooks.when_imported('threading', _threading)
-    hooks.when_imported('IPython.core.display_functions', _ipython)
-    hooks.when_imported('IPython.core.display', _ipython)
+    hooks.when_imported('bdb', _bdb)
+    hooks.when_imported('pdb', _pdb)
+    for name in _DISPLAY_MODULES:
+        hooks.when_imported(name, _ipython)
     hooks.when_imported('matplotlib.pyplot', _pyplot)

@@ -4,8 +4,6 @@
 import _thread
 import sys
 
-from _bai_repl import cells
-
 _jedi = None
 _loading = False
 
@@ -25,7 +23,7 @@ def _load():
         sys.setrecursionlimit(limit)
 
 
-def attributes(code, prefix):
+def attributes(code, prefix, namespace):
     """Names that could follow the dot before `prefix` at the end of `code`, private ones last."""
     global _loading
     if _jedi is None:
@@ -33,7 +31,7 @@ def attributes(code, prefix):
             _loading = True
             _thread.start_new_thread(_load, ())
         return []
-    script = _jedi.Interpreter(code, [cells.main.__dict__])
+    script = _jedi.Interpreter(code, [namespace])
     found = script.complete() if hasattr(script, 'complete') else script.completions()
     names = [one.name for one in found if one.name.startswith(prefix)]
     return sorted(names, key=lambda name: name.startswith('_'))

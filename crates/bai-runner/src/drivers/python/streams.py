@@ -126,6 +126,9 @@ class _Questions:
                     wire.say_last({'say': 'unask'})
                 self._answer = ''
 
+    def is_waiting(self):
+        return self._answered is not None
+
     def answer(self, text):
         answered, self._answered = self._answered, None
         if answered is not None:

@@ -22,9 +22,11 @@ _GIVEN = re.compile(r'(\w+)\s*=(?!=)')
 _IDENTIFIER = re.compile(r'[^\W\d]\w*')
 
 
-def suggest(code, post):
-    """The start of the replaced text in `code`, in code points, and the replacements in the order to show them."""
+def suggest(code, post, names=None):
+    """The start of the replaced text in `code`, in code points, and the replacements in the order to show them. The names
+    are those of the session, or of the frame that a debugger is in."""
     where = scan.Scan(code)
+    where.names = cells.main.__dict__ if names is None else names
     if where.in_comment:
         return None, []
     kinds = (_in_string,) if where.string is not None else (_imports, _attributes, _names)
@@ -52,18 +54,18 @@ def _in_string(where, post):
     if where.open:
         bracket, place = where.open[-1]
         if bracket == '[' and not where.code[place + 1:start - len(letters)].strip():
-            keys = _keys(where.code, place)
+            keys = _keys(where, place)
             if keys:
                 return _key_suggestions(keys, text, start, quotes, post)
     return _paths(text, start + len(quotes), quotes)
 
 
-def _keys(code, place):
-    begin = scan.primary_before(code, place)
+def _keys(where, place):
+    begin = scan.primary_before(where.code, place)
     if begin is None:
         return []
     try:
-        value = evaluate(code[begin:place])
+        value = evaluate(where.code[begin:place], where.names)
     except _Unknown:
         return []
     own = getattr(type(value), '_ipython_key_completions_', None)
@@ -140,9 +142,9 @@ def _attributes(where, post):
     if begin is None or code[begin:dot].isdigit():
         return dot + 1, []
     try:
-        value = evaluate(code[begin:dot])
+        value = evaluate(code[begin:dot], where.names)
     except _Unknown:
-        return dot + 1, load('static').attributes(code, prefix)
+        return dot + 1, load('static').attributes(code, prefix, where.names)
     return dot + 1, _ranked(_dir(value), prefix)
 
 
@@ -163,14 +165,14 @@ class _Unknown(Exception):
 _SAFE_TO_INDEX = (list, tuple, dict, str, bytes)
 
 
-def evaluate(text):
+def evaluate(text, names):
     """The value of an expression of names, attributes, constants and subscripts of plain containers."""
     try:
         tree = ast.parse(text.strip(), mode='eval').body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _Unknown
     try:
-        return _value(tree)
+        return _value(tree, names)
     except _Unknown:
         raise
     except BaseException:
@@ -178,20 +180,20 @@ def evaluate(text):
         raise _Unknown
 
 
-def _value(node):
+def _value(node, session):
     kind = type(node).__name__
     if kind == 'Name':
-        for names in (cells.main.__dict__, builtins.__dict__):
+        for names in (session, builtins.__dict__):
             if node.id in names:
                 return names[node.id]
     elif kind == 'Attribute':
-        return getattr(_value(node.value), node.attr)
+        return getattr(_value(node.value, session), node.attr)
     elif kind == 'Subscript':
-        value = _value(node.value)
+        value = _value(node.value, session)
         index = node.slice.value if type(node.slice).__name__ == 'Index' else node.slice
         pandas = type(value).__module__.partition('.')[0] == 'pandas'
         if type(value) in _SAFE_TO_INDEX or pandas:
-            return value[_value(index)]
+            return value[_value(index, session)]
     elif kind in ('Constant', 'Str', 'Num', 'Bytes', 'NameConstant', 'UnaryOp'):
         return ast.literal_eval(node)
     elif kind in ('List', 'Dict', 'Tuple', 'Set', 'JoinedStr'):
@@ -211,7 +213,7 @@ def _names(where, post):
     found = _keyword_arguments(where, prefix)
     if prefix or found or where.open:
         mentioned = set(_IDENTIFIER.findall(code[:start]))
-        rest = _ranked(cells.main.__dict__, prefix)
+        rest = _ranked(where.names, prefix)
         rest += _ranked((name for name in mentioned if len(name) > 1), prefix)
         rest += _ranked(keyword.kwlist, prefix)
         rest += _ranked(builtins.__dict__, prefix)
@@ -220,7 +222,7 @@ def _names(where, post):
         rest.sort(key=lambda name: name.startswith('_'))
         found += [name for name in rest if not (name in known or known.add(name))]
     else:
-        found = _ranked((name for name in cells.main.__dict__ if not name.startswith('_')), '')
+        found = _ranked((name for name in where.names if not name.startswith('_')), '')
     return start, found
 
 
@@ -236,7 +238,7 @@ def _keyword_arguments(where, prefix):
         return []
     try:
         import inspect
-        parameters = inspect.signature(evaluate(code[begin:place])).parameters.values()
+        parameters = inspect.signature(evaluate(code[begin:place], where.names)).parameters.values()
     except Exception:
         return []
     given = set(_GIVEN.findall(code[place:]))

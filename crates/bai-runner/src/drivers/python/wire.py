@@ -52,8 +52,9 @@ class Bell:
         if self._lock.locked():
             self._lock.release()
 
-    def wait(self):
-        self._lock.acquire()
+    def wait(self, seconds=-1):
+        """Returns whether it was rung in that time."""
+        return self._lock.acquire(True, seconds)
 
 
 class Plain:

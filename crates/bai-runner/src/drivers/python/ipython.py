@@ -1,0 +1,304 @@
+# IPython's shell as the shell of the session. Its own are the transformation of cells, the magics, the history and the form of
+# tracebacks. Ours are the streams, questions, interrupts, figures and the display. It leaves no files: it has no profile, and its
+# history is that of this session.
+
+import builtins
+import inspect
+import linecache
+import os
+import re
+import signal
+import sys
+
+from _bai_repl import cells, display, errors, interrupts, load, streams
+
+_limit = sys.getrecursionlimit()
+try:
+    from IPython.core import interactiveshell, page
+    from IPython.core.autocall import ExitAutocall
+    from IPython.core.compilerop import CachingCompiler
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.profiledir import ProfileDir
+    from IPython.utils.text import SList
+    from traitlets import Type, default, observe
+    from traitlets.config import Config
+finally:
+    # jedi, which it imports, raises the limit; that is for the user to decide.
+    sys.setrecursionlimit(_limit)
+
+output = load('ipython_output')
+
+_MAGIC = re.compile(r'\s*(?:[\w.,\s]+=\s*)?[%!]')
+_ATTRIBUTE = re.compile(r'[\w)\]]\.\w*$')
+
+
+def _wants_colors():
+    # As other programs learn it.
+    return os.environ.get('FORCE_COLOR', '0') not in ('', '0')
+
+
+class _Compiler(CachingCompiler):
+    """Names cells as our own shell does, and remembers the cells of classes."""
+
+    def get_code_name(self, raw_code, transformed_code, number):
+        name, part = '<cell %d>' % number, 1
+        # A magic may run a part of its cell.
+        while name in linecache.cache and ''.join(linecache.cache[name][2]).strip() != transformed_code.strip():
+            part += 1
+            name = '<cell %d.%d>' % (number, part)
+        return name
+
+    if not hasattr(CachingCompiler, 'get_code_name'):
+        def cache(self, code, number=0):
+            name = self.get_code_name(code, code, number)
+            linecache.cache[name] = (len(code), None, [line + '\n' for line in code.splitlines()], name)
+            return name
+
+    def ast_parse(self, source, filename='<unknown>', symbol='exec'):
+        tree = super().ast_parse(source, filename, symbol)
+        cells.cells.note_classes(getattr(tree, 'body', ()), filename)
+        return tree
+
+
+class _Exit(ExitAutocall):
+    """Ends the cell. The prompt itself understands a line that is only that, and leaves."""
+
+    def __call__(self, code=None):
+        raise SystemExit(code)
+
+
+class _NoProfile(ProfileDir):
+    """A profile without files."""
+
+    @observe('location')
+    def _location_changed(self, change):
+        pass
+
+    def check_dirs(self, change=None):
+        pass
+
+
+class _Database(dict):
+    """What %store, bookmarks and aliases keep, for this session."""
+
+    def keys(self, pattern=None):
+        import fnmatch
+        return list(self) if pattern is None else fnmatch.filter(self, pattern)
+
+
+_Group = getattr(builtins, 'BaseExceptionGroup', ())
+
+
+def _has_group(value):
+    seen = set()
+    while value is not None and id(value) not in seen:
+        if isinstance(value, _Group):
+            return True
+        seen.add(id(value))
+        value = value.__cause__ or value.__context__
+    return False
+
+
+def _users_part(trace):
+    """A traceback without IPython's frames before the cell."""
+    while trace is not None and trace.tb_frame.f_globals.get('__name__', '').startswith('IPython.'):
+        trace = trace.tb_next
+    return trace
+
+
+class Shell(InteractiveShell):
+    displayhook_class = Type(output.DisplayHook)
+    display_pub_class = Type(output.Publisher)
+
+    def __init__(self, **options):
+        # The exit code of the cell, once it is known.
+        self.code = None
+        self._cancelled = None
+        # The colours for a window that shows none.
+        self._other_colors = 'nocolor'
+        self._has_colors = True
+        super().__init__(**options)
+        self.compile = _Compiler()
+        self.db = _Database()
+        self.loop_runner = self._run_loop
+
+    @observe('ipython_dir')
+    def _ipython_dir_changed(self, change):
+        # The folder is not made; extensions there are found.
+        pass
+
+    def init_virtualenv(self):
+        # The session's environment is complete.
+        pass
+
+    @default('exiter')
+    def _exiter_default(self):
+        return _Exit(self)
+
+    def ask_exit(self):
+        display.leave()
+
+    def set_next_input(self, s, replace=False):
+        display.next_input(s, replace)
+
+    def enable_gui(self, gui=None):
+        if gui not in (None, 'inline', 'agg'):
+            print('There is no window here. Figures are shown as pictures.')
+
+    def system(self, cmd):
+        load('programs').run(self.var_expand(cmd, depth=1))
+
+    system_piped = system_raw = system
+
+    def getoutput(self, cmd, split=True, depth=0):
+        text = load('programs').output(self.var_expand(cmd, depth=depth + 1))
+        return SList(text.splitlines()) if split else text
+
+    def run_cell_magic(self, *args, **options):
+        """An interrupt ends the cell, also if the magic hides it."""
+        was_interrupted = []
+        before = signal.getsignal(signal.SIGINT)
+
+        def note(number, frame):
+            was_interrupted.append(True)
+            before(number, frame)
+
+        signal.signal(signal.SIGINT, note if callable(before) else before)
+        try:
+            return super().run_cell_magic(*args, **options)
+        finally:
+            if signal.getsignal(signal.SIGINT) is note:
+                signal.signal(signal.SIGINT, before)
+            if was_interrupted and not self.code:
+                raise KeyboardInterrupt from None
+
+    # ---- errors
+
+    def showtraceback(self, exc_tuple=None, *args, **options):
+        kind, value, trace = exc_tuple or sys.exc_info()
+        if kind is None:
+            # The last one again.
+            super().showtraceback(exc_tuple, *args, **options)
+        elif issubclass(kind, SystemExit):
+            self.code = errors.exit_code(value)
+            sys.last_type, sys.last_value, sys.last_traceback = kind, value, trace
+        elif 'bdb' in sys.modules and load('debugging').is_quit(kind):
+            self.code = 1
+        elif self._awaits and issubclass(kind, sys.modules['asyncio'].CancelledError):
+            # The cause may be an interrupt, which comes next.
+            self._cancelled = kind, value, trace
+        else:
+            self.code = self.code or 1
+            if issubclass(kind, KeyboardInterrupt) and self._cancelled is not None:
+                exc_tuple, self._cancelled = (kind, value, self._cancelled[2]), None
+            if _has_group(value):
+                # IPython does not show the exceptions in it.
+                streams.complain(errors.describe(kind, value, _users_part(trace)))
+            else:
+                super().showtraceback(exc_tuple, *args, **options)
+
+    def showsyntaxerror(self, *args, **options):
+        if sys.exc_info()[0] is not None:
+            self.code = self.code or 1
+        super().showsyntaxerror(*args, **options)
+
+    def _showtraceback(self, etype, evalue, stb):
+        streams.complain(self.InteractiveTB.stb2text(stb) + '\n')
+
+    _awaits = False
+
+    def _run_loop(self, coroutine):
+        self._awaits = True
+        try:
+            return load('waiting').run(coroutine)
+        finally:
+            self._awaits = False
+
+    def run_source(self, source):
+        """Runs a cell; returns its exit code."""
+        self.code = None
+        if self._has_colors != _wants_colors():
+            self._has_colors = not self._has_colors
+            colors, self._other_colors = self._other_colors, self.colors
+            self.run_line_magic('colors', colors)
+        result = self.run_cell(source, store_history=True)
+        if self._cancelled is not None:
+            cancelled, self._cancelled = self._cancelled, None
+            self.showtraceback(cancelled)
+        if self.code is None:
+            self.code = 0 if result is None or result.success else 1
+        return self.code
+
+
+def _edit(line):
+    """%edit NAME, RANGE or FILE: the code becomes the text of the next prompt."""
+    target = re.sub(r'^(?:\s*-\w+)+\s*', '', line).strip()
+    shell = get_shell()
+    try:
+        code = inspect.getsource(shell.ev(target)) if target else ''
+    except Exception:
+        code = shell.find_user_code(target, skip_encoding_cookie=True)
+    shell.set_next_input(code.rstrip('\n'), replace=True)
+
+
+_shell = None
+
+
+def get_shell():
+    return _shell
+
+
+def start():
+    """Makes the shell."""
+    global _shell
+    warn = interactiveshell.warn
+    interactiveshell.warn = lambda text, *args, **options: None if text.startswith('To exit:') else warn(text, *args, **options)
+    # Older releases make its folder at once.
+    interactiveshell.PickleShareDB = lambda folder: _Database()
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ':memory:'
+    config.Completer.use_jedi = config.IPCompleter.use_jedi = False
+    folder = os.environ.get('IPYTHONDIR') or os.path.expanduser('~/.ipython')
+    shell = Shell.instance(config=config, ipython_dir=folder, profile_dir=_NoProfile(), user_module=cells.main,
+                           user_ns=cells.main.__dict__)
+    shell.set_hook('show_in_pager', page.as_hook(page.display_page), 90)
+    for name in ('edit', 'ed'):
+        shell.register_magic_function(_edit, 'line', name)
+    output.change_tracebacks(shell.InteractiveTB)
+    output.change_values(shell.display_formatter)
+    # In a cell, an interrupt that meets the import of a magic would lose the magic for the session.
+    load_magics = getattr(shell.magics_manager, 'load_all_lazy_magics', None)
+    if load_magics is not None:
+        load_magics()
+    _shell = shell
+
+
+def _run(source, started):
+    interrupts.arm()
+    started()
+    try:
+        return _shell.run_source(source)
+    except KeyboardInterrupt:
+        # It came into the shell's own code.
+        streams.complain('KeyboardInterrupt\n')
+        return 1
+
+
+def run(source, started):
+    """Runs a cell; returns its exit code. Calls started() when the cell can be interrupted."""
+    return cells.run_to_end(lambda: _run(source, started))
+
+
+def suggest(code, post):
+    """Suggestions for magics and for lines of the shell, or None for other places."""
+    line = code.rpartition('\n')[2]
+    if not _MAGIC.match(line):
+        return None
+    if _ATTRIBUTE.search(line) and '!' not in line:
+        found = load('suggest').suggest(code, post)
+        if found[1]:
+            return found
+    text, names = _shell.Completer.complete(line_buffer=line, cursor_pos=len(line))
+    names = [name for name in names if name.startswith(text)]
+    return (len(code) - len(text), names) if names else None

@@ -1,0 +1,35 @@
+# The programs that a cell runs as lines of a shell: `!COMMAND`, and `lines = !COMMAND` where there is IPython. They have the
+# streams of the session, and an interrupt ends the cell and not only the program.
+
+from _bai_repl import cells
+
+
+def _run(command, **options):
+    """Runs a line of the shell to its end; returns its output, if it goes to a pipe."""
+    import subprocess
+    process = output = None
+    try:
+        process = subprocess.Popen(command, shell=True, **options)
+        output = process.communicate()[0]
+    except KeyboardInterrupt:
+        # The command was interrupted too and may be cleaning up. A second interrupt ends the wait.
+        try:
+            if process is not None:
+                process.communicate()
+        except KeyboardInterrupt:
+            process.kill()
+        raise KeyboardInterrupt from None
+    finally:
+        cells.main.__dict__['_exit_code'] = process.returncode if process is not None else None
+    return output
+
+
+def run(command):
+    """Runs a line of the shell. Its exit code is in _exit_code."""
+    _run(command)
+
+
+def output(command):
+    """The output of a line of the shell, with what it writes to standard error."""
+    import subprocess
+    return _run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).decode('utf-8', 'replace')

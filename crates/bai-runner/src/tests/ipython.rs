@@ -1,0 +1,171 @@
+//! IPython as the shell of a session: the magics and the display are its own, and streams, questions and interrupts are ours.
+
+use super::super::{CompletionRequest, Op};
+use super::harness::{Session, pythons};
+use bai_protocol::execute::Script;
+
+/// The text without colours.
+fn plain(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, text)| text))
+}
+
+#[tokio::test]
+async fn the_shell_is_ipython_where_it_is_installed() {
+    for mut session in Session::start_with_ipython().await {
+        let shell = session.kernel.describe().shell.unwrap();
+        assert!(shell.starts_with("IPython "), "{shell}");
+        assert_eq!(
+            session.value("f'IPython {__import__(\"IPython\").__version__}'").await,
+            format!("'{shell}'\n")
+        );
+        assert_eq!(session.value("In[1][:1], Out[1][:7]").await, "('f', 'IPython')\n");
+    }
+}
+
+#[tokio::test]
+async fn what_ipython_knows_works() {
+    for mut session in Session::start_with_ipython().await {
+        for (code, shown) in [
+            ("files = !printf 'a\\nb\\n'\nfiles", "['a', 'b']\n"),
+            ("n = 3\n!echo {n + 1} $n; exit 3\n_exit_code", "4 3\n3\n"),
+            ("%%capture out\nprint('kept')", ""),
+            ("out.stdout", "'kept\\n'\n"),
+            ("%%writefile made.py\ndef answer(): return 1", "Writing made.py\n"),
+            ("%load_ext autoreload\n%autoreload 2\nimport made\nmade.answer()", "1\n"),
+            ("%%writefile made.py\ndef answer(): return 42", "Overwriting made.py\n"),
+            ("made.answer()", "42\n"),
+            ("%%bash\necho from bash", "from bash\n"),
+            ("%env KEPT=here", "env: KEPT=here\n"),
+            ("import os; os.environ['KEPT']", "'here'\n"),
+            ("import asyncio\nawait asyncio.sleep(0)\n5", "5\n"),
+            ("'silent';", ""),
+            ("class Pretty:\n    def _repr_pretty_(self, p, cycle): p.text('pretty')\nPretty()", "pretty\n"),
+            ("class Shown:\n    def _ipython_display_(self): print('shown')\nShown()", "shown\n"),
+            ("input('name? ')\n_ih[-1]", "name? \"input('name? ')\\n_ih[-1]\"\n"),
+            ("import inspect; print(inspect.getsource(Pretty).count('pretty'))", "2\n"),
+            ("__name__, __import__('sys').getrecursionlimit() == 1000", "('__main__', True)\n"),
+        ] {
+            let outcome = session.run_with(code, &["me"]).await;
+            assert_eq!((outcome.stdout().as_str(), outcome.stderr().as_str()), (shown, ""), "{code}");
+            assert_eq!(outcome.exit_code, 0, "{code}");
+        }
+        let wide = session.value("{'numbers': list(range(40))}").await;
+        assert!(wide.starts_with("{'numbers': [0,\n  1,\n  2,\n"), "{wide}");
+        assert!(plain(&session.value("a = 3\na?").await).contains("String form: 3\n"));
+        assert!(session.value("%whos").await.contains("Pretty     type "), "%whos");
+        assert!(session.value("%history").await.ends_with("\na?\n%whos\n%history\n"), "%history");
+        assert_eq!(session.value("!ls | grep -v pycache").await, "made.py\n");
+    }
+}
+
+#[tokio::test]
+async fn errors_are_ipythons_on_standard_error_with_an_exit_code() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("def divide(n):\n    return 1 / n").await;
+        for (code, exit_code, words) in [
+            ("divide(0)", 1, "----> 2     return 1 / n"),
+            ("x = = 1", 1, "SyntaxError: invalid syntax"),
+            ("%nothing", 1, "UsageError: Line magic function `%nothing` not found."),
+            (
+                "class Bad:\n    def __repr__(self): divide(0)\nBad()",
+                1,
+                "ZeroDivisionError: division by zero",
+            ),
+            ("raise SystemExit(3)", 3, ""),
+            ("def leave():\n    exit(4)\nleave()", 4, ""),
+            ("exit", 0, ""),
+            ("%%writefile bad.py\nraise SystemExit('no more')", 0, ""),
+            ("%run bad.py", 1, "no more\n"),
+        ] {
+            let outcome = session.run(code).await;
+            let text = plain(&outcome.stderr());
+            assert_eq!(outcome.exit_code, exit_code, "{code}: {text}");
+            assert!(if words.is_empty() { text.is_empty() } else { text.contains(words) }, "{code}: {text}");
+            assert!(!text.contains("bai-repl"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_cell_whatever_it_does() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("import asyncio, sys, time\nawait asyncio.sleep(0)\n!true").await;
+        session.run("%timeit -n1 -r1 1/0").await;
+        for code in [
+            "while True: pass",
+            "time.sleep(1000)",
+            "!exec sleep 1000",
+            "lines = !exec sleep 1000\nprint('not reached')",
+            "await asyncio.sleep(1000)",
+            "%time time.sleep(1000)",
+            "%timeit -n1 -r1 time.sleep(1000)",
+            "sys.stdin.readline()",
+            "get_ipython().run_cell_magic('bash', '', 'exec sleep 1000')",
+        ] {
+            session.send(Op::Code(format!("print('on')\n{code}"))).await;
+            session.until_output("on\n").await;
+            session.send(Op::Interrupt).await;
+            let outcome = session.finish().await;
+            let text = plain(&outcome.stderr());
+            assert_eq!((outcome.stdout().contains("not reached"), outcome.exit_code), (false, 1), "{code}");
+            assert!(text.trim_end().ends_with("KeyboardInterrupt:"), "{code}: {text}");
+            assert_eq!(text.matches("KeyboardInterrupt").count(), 2, "{code}: {text}");
+            assert!(!text.contains("bai-repl"), "{code}: {text}");
+        }
+        assert_eq!(session.value("'after'").await, "'after'\n");
+    }
+}
+
+#[tokio::test]
+async fn a_script_is_a_program_also_after_cells_of_ipython() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("kept = 1").await;
+        let script = || Script { name: "-c".to_owned(), ..Script::default() };
+        let outcome = session.script("import sys\nkept\nprint(kept, sys.argv)\n1/0", script(), &[]).await;
+        assert_eq!(outcome.stdout(), "1 ['-c']\n");
+        assert!(
+            outcome.stderr().starts_with("Traceback (most recent call last):\n  File \"<string>\", line 4")
+        );
+        let outcome = session.script("print('%d' % 7)\nraise SystemExit(5)", script(), &[]).await;
+        assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("7\n", 5));
+        assert_eq!(session.value("kept").await, "1\n");
+    }
+}
+
+#[tokio::test]
+async fn magics_and_lines_of_the_shell_are_completed() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("import os\nopen('found.txt', 'w').close()").await;
+        for (code, start, found) in [
+            ("%ti", 0, "%timeit"),
+            ("%%wri", 0, "%%writefile"),
+            ("x = %ti", 4, "%timeit"),
+            ("!cat fou", 5, "found.txt"),
+            ("%timeit os.path.joi", 16, "join"),
+            ("os.path.joi", 8, "join"),
+        ] {
+            let request = CompletionRequest::at(code, code.len());
+            let completion = session.kernel.complete(request).await;
+            assert_eq!(completion.start, Some(start), "{code}: {completion:?}");
+            assert!(completion.suggestions.iter().any(|name| name == found), "{code}: {completion:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_ipython_the_session_says_what_to_install() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        assert_eq!(session.kernel.describe().shell, None);
+        let outcome = session.run("%load_ext autoreload").await;
+        assert!(
+            outcome.stderr().contains("`pip install ipython`")
+                && outcome.stderr().contains("jupyter:python3")
+        );
+        let wide = session.value("{'z': list(range(40)), 'a': 'x' * 100}").await;
+        assert!(wide.contains("[0,\n") && wide.contains(&format!("'{}'", "x".repeat(100))), "{wide}");
+        assert_eq!(session.value("list(range(5))").await, "[0, 1, 2, 3, 4]\n");
+    }
+}
