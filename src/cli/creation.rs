@@ -10,6 +10,7 @@ use super::source_text::read_text;
 use crate::render::sanitize;
 use bai_client::{ComputeSession, Created};
 use bai_protocol::create::{CreateRequest, check_name};
+use bai_protocol::language;
 
 /// The default image.
 pub(super) const DEFAULT_IMAGE: &str = "python";
@@ -18,7 +19,11 @@ pub(super) const DEFAULT_IMAGE: &str = "python";
 const NOTE_WIDTH: usize = 1_000;
 
 /// The request for a new session with this image and these flags.
-pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateRequest, CliError> {
+pub(super) fn request(
+    image: &str,
+    flags: &CreationFlags,
+    context: &CommandContext,
+) -> Result<CreateRequest, CliError> {
     let name = match &flags.name {
         Some(name) => {
             let invalid = |error| {
@@ -41,6 +46,7 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
         max_wait_seconds: flags.max_wait.filter(|seconds| *seconds > 0),
         reuse: !flags.no_reuse,
         environ: session_environment::variables(flags)?,
+        python_shell: python_shell(image, flags, context),
         mounts: flags.mounts.clone(),
         resources: flags.resources.iter().cloned().collect(),
         resource_opts: flags.resource_opts.iter().cloned().collect(),
@@ -49,6 +55,13 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
         bootstrap_script,
         ..CreateRequest::default()
     })
+}
+
+/// What runs the cells of Python, if the user has chosen it.
+fn python_shell(image: &str, flags: &CreationFlags, context: &CommandContext) -> Option<String> {
+    let is_python = language::likely_of_image(image).is_some_and(|row| row.name == language::PYTHON.name);
+    let chosen = flags.python_shell.as_ref().or(context.config.python.shell.as_ref());
+    chosen.filter(|shell| is_python && *shell != "auto").cloned()
 }
 
 /// The remark about how a session was created: what the server says about it, or that it existed, so that some flags had

@@ -190,8 +190,8 @@ impl DelegatedCommands for CommandDelegate {
     fn create(&self, image: String) -> BoxFuture<'_, Result<(), SessionError>> {
         async move {
             // A session without a name from the user is temporary.
-            let request =
-                CreateRequest { name: session_name::generate(), ..request(&image, &self.creation)? };
+            let request = request(&image, &self.creation, &self.context)?;
+            let request = CreateRequest { name: session_name::generate(), ..request };
             self.new_session.create(&self.context, request).await
         }
         .map(|created| created.map_err(CliError::into_session_error))

@@ -28,7 +28,7 @@ pub(super) fn run(
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
-    let request = creation::request(creation::image(open), &open.creation)?;
+    let request = creation::request(creation::image(open), &open.creation, context)?;
     match code(open, screen.stdin_tty, context)? {
         Some(code) => runtime.block_on(run_code(request, code, open, context)),
         None => prompt::create(runtime, request, open, context),

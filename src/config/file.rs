@@ -31,6 +31,8 @@ pub struct FileConfig {
     pub media: MediaConfig,
     /// How output is shown.
     pub output: OutputConfig,
+    /// Python's sessions.
+    pub python: PythonConfig,
     /// The profile that is used when the command line names none.
     pub profile: Option<String>,
     /// Clusters by name.
@@ -84,6 +86,14 @@ impl Default for OutputConfig {
     fn default() -> Self {
         OutputConfig { max_lines: 1_000, links: None }
     }
+}
+
+/// Python's sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PythonConfig {
+    /// What runs cells, on our own engine: `auto`, `ipython` or `plain`. The default is `auto`: IPython if the interpreter has it.
+    pub shell: Option<String>,
 }
 
 /// Key bindings of the editor.

@@ -21,12 +21,13 @@ pub use dotenv::{Disregard, EnvFile};
 pub use endpoint::{Cluster, LOCAL, Target, endpoint_of, resolve};
 pub use environment::Environment;
 pub use file::{
-    ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, OutputConfig, Profile, TerminalConfig,
+    ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, OutputConfig, Profile, PythonConfig,
+    TerminalConfig,
 };
 pub use identity::{Identity, KnownLogins};
 pub use keyring::Keyring;
 pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
 pub use official::OfficialFiles;
 pub use paths::Paths;
-pub use settings::{TextRule, WrongSetting};
+pub use settings::{PYTHON_SHELLS, TextRule, WrongSetting};
 pub use trusted::read_named;

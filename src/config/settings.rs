@@ -74,6 +74,7 @@ const SETTINGS: &[(&str, Kind)] = &[
     ("terminal", Kind::Table(TERMINAL)),
     ("media", Kind::Table(MEDIA)),
     ("output", Kind::Table(OUTPUT)),
+    ("python", Kind::Table(PYTHON)),
     ("profiles", Kind::Named(PROFILE)),
 ];
 
@@ -88,6 +89,11 @@ const MEDIA: &[(&str, Kind)] =
     &[("max_rows", Kind::Whole(1, u16::MAX as i64)), ("dir", Kind::Text("the path of a folder"))];
 
 const OUTPUT: &[(&str, Kind)] = &[("max_lines", Kind::Whole(0, u32::MAX as i64)), ("links", Kind::Switch)];
+
+/// What can run the cells of Python.
+pub const PYTHON_SHELLS: [&str; 3] = ["auto", "ipython", "plain"];
+
+const PYTHON: &[(&str, Kind)] = &[("shell", Kind::OneOf(&PYTHON_SHELLS))];
 
 const PROFILE: &[(&str, Kind)] = &[
     ("endpoint", Kind::Text("a URL such as \"https://api.example.com\"")),

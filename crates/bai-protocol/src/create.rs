@@ -4,7 +4,7 @@
 mod request;
 mod rules;
 
-pub use request::{CreateRequest, MountOption, SessionType};
+pub use request::{CreateRequest, MountOption, PYTHON_SHELL, SessionType};
 pub use rules::{BadName, BadRequest, check_name};
 
 use super::lenient;

@@ -2,6 +2,8 @@
 
 use super::local_path;
 use crate::cli::session_environment::EnvFlag;
+use crate::config::PYTHON_SHELLS;
+use bai_protocol::create::PYTHON_SHELL;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -19,6 +21,10 @@ pub(in crate::cli) struct CreationFlags {
     /// File with environment variables in lines of KEY=VALUE or KEY; -e takes precedence (repeatable)
     #[arg(long = "env-file", value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) env_files: Vec<PathBuf>,
+
+    /// What runs the cells of Python: auto (IPython if the interpreter has it), ipython or plain
+    #[arg(long, value_name = "SHELL", value_parser = PYTHON_SHELLS, env = PYTHON_SHELL, hide_env_values = true)]
+    pub(in crate::cli) python_shell: Option<String>,
 
     /// Virtual folder of the cluster to mount (repeatable)
     #[arg(short = 'm', long = "mount", visible_alias = "volume", value_name = "FOLDER")]

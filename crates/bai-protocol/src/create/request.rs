@@ -49,6 +49,9 @@ pub struct CreateRequest {
     pub reuse: bool,
     /// Environment of the session's programs.
     pub environ: BTreeMap<String, String>,
+    /// What runs the cells of Python, for kernels of our runner: `ipython` or `plain`. It travels in the environment, under the name
+    /// [`PYTHON_SHELL`].
+    pub python_shell: Option<String>,
     /// Virtual folders by name, or `name/path` for a folder inside one.
     pub mounts: Vec<String>,
     /// Mount points of virtual folders, by name: a path in the container, below `/home/work` when relative.
@@ -151,7 +154,11 @@ impl CreateRequest {
     fn config(&self, version: ApiVersion) -> Value {
         let mut config = Map::new();
         let mut put = |key: &str, since: &str, value: Value| insert(&mut config, version, key, since, value);
-        put("environ", ALL, json!(self.environ));
+        let mut environ = self.environ.clone();
+        if let Some(shell) = &self.python_shell {
+            environ.entry(PYTHON_SHELL.to_owned()).or_insert_with(|| shell.clone());
+        }
+        put("environ", ALL, json!(environ));
         put("mounts", ALL, json!(self.mounts));
         put("scalingGroup", "v4.20190315", json!(self.scaling_group));
         put("resources", "v4.20190315", json!(self.resources));
@@ -170,6 +177,9 @@ impl CreateRequest {
         Value::Object(config)
     }
 }
+
+/// The variable that chooses what runs the cells of Python: `auto`, `ipython` or `plain`.
+pub const PYTHON_SHELL: &str = "BAI_REPL_PYTHON_SHELL";
 
 /// The version of the keys that have always existed.
 const ALL: &str = "v4.20181215";

@@ -74,7 +74,7 @@ impl RunPlan {
 
 /// Runs the files, or the code.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Result<ExitStatus, CliError> {
-    let (plan, cases) = plan(flags).await?;
+    let (plan, cases) = plan(flags, context).await?;
     let temporary = creation::is_temporary(&flags.creation);
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(flags.media_dir.as_deref(), context)?;
@@ -106,7 +106,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
 }
 
 /// Reads the flags and finds the files. It sends no requests.
-async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
+async fn plan(flags: &Flags, context: &CommandContext) -> Result<(RunPlan, Vec<Case>), CliError> {
     let commands = [&flags.clean, &flags.build, &flags.exec];
     if flags.files.is_empty() && flags.code.is_none() && commands.iter().all(|command| command.is_none()) {
         return Err(CliError::new(ExitStatus::Usage, "there is nothing to run")
@@ -121,7 +121,7 @@ async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
     };
     let cases = sweep_range::cases(&template, &flags.env_range, &flags.build_range, &flags.exec_range)
         .map_err(|why| CliError::new(ExitStatus::Usage, why))?;
-    let request = creation::request(&flags.image, &flags.creation)?;
+    let request = creation::request(&flags.image, &flags.creation, context)?;
     let (files, base) = (flags.files.clone(), flags.basedir.clone().unwrap_or_else(|| PathBuf::from(".")));
     let found = tokio::task::spawn_blocking(move || find(&files, &base)).await;
     let files = found.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
