@@ -8,6 +8,7 @@ use super::console::{Console, Flow, RenderError, Stream};
 use super::document::{
     Block, DocumentStyle, PageSize, Table, lay_out, paint, read_html, read_json, read_latex, read_markdown,
 };
+use super::media::without_media;
 use super::sanitize;
 use crate::theme::Signs;
 
@@ -21,7 +22,12 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     pub(super) fn html(&mut self, html: &str) -> Result<Flow, RenderError> {
-        self.document(&read_html(html))
+        let (html, media) = without_media(html);
+        let mut flow = self.document(&read_html(&html))?;
+        for medium in &media {
+            flow = self.show(medium)?;
+        }
+        Ok(flow)
     }
 
     /// Shows text of a structured type as a document, and any other text unchanged.

@@ -156,7 +156,7 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    fn show(&mut self, medium: &Medium) -> Result<Flow, RenderError> {
+    pub(super) fn show(&mut self, medium: &Medium) -> Result<Flow, RenderError> {
         let saved = self.keep(medium, None);
         let mime = essence(&medium.mime);
         match mime.as_str() {

@@ -9,8 +9,12 @@ use super::table::Grid;
 use super::{Block, cut};
 
 /// Elements whose text is not shown.
-const HIDDEN: &[&str] =
-    &["script", "style", "template", "title", "head", "noscript", "iframe", "object", "svg", "math"];
+const HIDDEN: &[&str] = &[
+    "script", "style", "template", "title", "head", "noscript", "iframe", "object", "svg", "math", "audio",
+    "video", "progress", "meter",
+];
+/// The width of a progress bar, in cells.
+const BAR: usize = 40;
 /// Elements that start and end a paragraph.
 const BLOCKS: &[&str] = &[
     "p",
@@ -102,6 +106,11 @@ impl Reader {
     fn start(&mut self, tag: &StartTag<()>) {
         let name = text_of(&tag.name);
         let name = name.as_str();
+        let attribute =
+            |key: &str| tag.attributes.get(key.as_bytes()).map(|value| text_of(value)).unwrap_or_default();
+        if self.hidden.is_empty() || name == "source" {
+            self.embedded(name, &attribute);
+        }
         if HIDDEN.contains(&name) {
             // An unclosed head ends with the start of the body.
             if !tag.self_closing {
@@ -115,8 +124,6 @@ impl Reader {
         if !self.hidden.is_empty() {
             return;
         }
-        let attribute =
-            |key: &str| tag.attributes.get(key.as_bytes()).map(|value| text_of(value)).unwrap_or_default();
         if self.table_tag(name, &attribute) {
             return;
         }
@@ -154,6 +161,34 @@ impl Reader {
                 self.to.flowing(if checked { "[x] " } else { "[ ] " });
             }
             _ if BLOCKS.contains(&name) => self.to.end_text(),
+            _ => {}
+        }
+    }
+
+    /// Says what a terminal cannot play, and draws a bar. The content of these elements is for browsers that do not know them.
+    fn embedded(&mut self, name: &str, attribute: &impl Fn(&str) -> String) {
+        match name {
+            "iframe" | "audio" | "video" | "source" => {
+                let address = attribute("src");
+                let is_here = address.is_empty() || address.starts_with("data:");
+                if !is_here && self.grid.is_none() {
+                    self.to.mark.link = Some(address.as_str().into());
+                    self.to.flowing(&address);
+                    self.to.mark.link = None;
+                    self.to.end_text();
+                }
+            }
+            "progress" | "meter" => {
+                let number = |key: &str| attribute(key).trim().parse::<f64>().ok().filter(|n| n.is_finite());
+                let (value, most) = (number("value").unwrap_or(0.0), number("max").unwrap_or(1.0));
+                let share = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };
+                let done = (share * BAR as f64).round() as usize;
+                let text = format!("[{}{}] {value}/{most}", "=".repeat(done), "-".repeat(BAR - done));
+                match &mut self.grid {
+                    Some(grid) => grid.text(&text),
+                    None => self.to.flowing(&text),
+                }
+            }
             _ => {}
         }
     }

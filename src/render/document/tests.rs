@@ -381,3 +381,22 @@ fn unquoted(line: &str) -> Vec<String> {
     cells.push(cell);
     cells
 }
+
+#[test]
+fn what_a_terminal_cannot_play_is_told_and_a_bar_is_drawn() {
+    let shown = |html: &str| plain(&read_html(html), 80);
+    let link = "https://example.com/a.mp3";
+    assert_eq!(
+        shown(&format!("<audio controls><source src='{link}'>No audio here.</audio>")),
+        format!("{link}\n")
+    );
+    assert_eq!(
+        shown(&format!("<iframe width='400' src='{link}'></iframe>after")),
+        format!("{link}\n\nafter\n")
+    );
+    assert_eq!(shown("<video src='data:video/mp4;base64,AA'>none</video>"), "");
+    let bar = |done: usize, numbers: &str| format!("[{:-<40}] {numbers}\n", "=".repeat(done));
+    assert_eq!(shown("<progress style='width:60ex' max='3' value='1'></progress>"), bar(13, "1/3"));
+    assert_eq!(shown("<progress max='0' value='7'>old</progress>"), bar(0, "7/0"));
+    assert_eq!(shown("<meter value='2'>"), bar(40, "2/1"));
+}

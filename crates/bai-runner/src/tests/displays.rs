@@ -91,3 +91,25 @@ async fn representations_that_cannot_be_sent_are_left_out() {
         Reply::Console(ConsoleRecord::Stdout("informative\n".into()))
     );
 }
+
+#[tokio::test]
+async fn the_functions_of_ipython_reach_the_prompt() {
+    let Some(mut session) = Session::start_in_test_venv().await else { return };
+    let code = "from IPython.display import Image, Pretty, clear_output, display, update_display\n\
+                h = display('a', display_id='x')\nupdate_display('b', display_id='x')\nclear_output(wait=True)\n\
+                display(Pretty('pretty'))\ndisplay(Image(data=b'\\x89PNG\\r\\n\\x1a\\n', format='png', width=30))";
+    let expected = [
+        shown(Some("x"), false, json!(["stdout", "'a'\n"])),
+        shown(Some("x"), true, json!(["stdout", "'b'\n"])),
+        json!(["clear", {"wait": true}]),
+        json!(["stdout", "pretty\n"]),
+    ];
+    let outcome = session.run(code).await;
+    let records = records(&outcome);
+    assert_eq!((&records[..4], outcome.stderr().as_str()), (&expected[..], ""));
+    assert_eq!((&records[4][1]["width"], &records[4][1]["record"][1][0]), (&json!(30), &json!("image/png")));
+    let bar = session.run("from IPython.display import ProgressBar\nfor _ in ProgressBar(2): pass").await;
+    let updates =
+        bar.replies.iter().filter(|reply| matches!(reply, Reply::Console(ConsoleRecord::Display(_))));
+    assert_eq!(updates.count(), 4, "{bar:?}");
+}

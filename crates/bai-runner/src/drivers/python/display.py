@@ -143,6 +143,10 @@ special = []
 
 
 def show(value, name=None, update=False, metadata=None):
+    method = _method(value, '_ipython_display_') if name is None else None
+    if method is not None:
+        method()
+        return
     offered, sizes = bundle(value)
     transient = {'display_id': name} if name is not None else None
     if not publish(offered, metadata or sizes, transient, update):
@@ -172,6 +176,10 @@ def _new_name():
 
 
 def _text(value):
+    # IPython's own printer, for values that only it can print, as its class Pretty.
+    printer = sys.modules.get('IPython.lib.pretty')
+    if printer is not None and _method(value, '_repr_pretty_') is not None:
+        return printer.pretty(value)
     text = repr(value)
     if len(text) > _LINE and isinstance(value, _CONTAINERS):
         text = load('pretty').text(value, text)
