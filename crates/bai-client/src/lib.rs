@@ -120,7 +120,10 @@ pub use options::{ApiOptions, Credentials, Renewal};
 pub use prelude::{Prelude, PreludeState};
 pub use pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyOptions, PtySource, PtyStatus};
 pub use resources::ImageOptions;
-pub use run::{Cell, Interrupter, LostRun, Rest, Run, RunEvent, RunOptions, SessionState, Step, Transport};
+pub use run::{
+    Cell, IdleEvent, Interrupter, Listener, LostRun, Rest, Run, RunEvent, RunOptions, SessionState, Step,
+    Transport,
+};
 #[doc(no_inline)]
 pub use secrecy::{ExposeSecret, SecretString};
 #[doc(no_inline)]

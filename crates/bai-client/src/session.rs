@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::run::{self, Cell, Run, RunOptions, Start};
+use super::run::{self, Cell, Listener, Run, RunOptions, Start};
 use super::session_ref::SessionRef;
 use super::stray::Stray;
 use bai_protocol::capability::Capability;
@@ -146,6 +146,17 @@ impl ComputeSession {
     /// [`RunOptions::bytes`]. A session hands what its program prints between two runs to the next one.
     pub fn keep_output(&self, record: ConsoleRecord) {
         self.stray.keep(record);
+    }
+
+    /// Listens for output that no run owns. `None` on servers without [`Capability::IdleOutput`].
+    ///
+    /// # Errors
+    /// As [`ComputeSession::execute`]; also where no WebSocket can be opened.
+    pub async fn listen(&self, options: RunOptions) -> Result<Option<Listener>, ClientError> {
+        if !self.api().has(Capability::IdleOutput).await {
+            return Ok(None);
+        }
+        Listener::start(self.at.clone(), options).await.map(Some)
     }
 
     async fn loses_between_steps(&self) -> bool {

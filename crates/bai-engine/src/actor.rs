@@ -159,7 +159,10 @@ struct Actor {
     /// may overtake the run.
     early_interrupts: VecDeque<RunId>,
     current: Option<Arc<Run>>,
+    /// Output that no run owns, while nobody listens.
     stray: Buffer,
+    /// Clients that get it at once.
+    listeners: Vec<Arc<Run>>,
     /// Whether the creator's bootstrap script still runs. Runs wait for its end.
     preparing: bool,
     restarting: Option<PendingRestart>,
@@ -181,6 +184,7 @@ impl Actor {
             early_interrupts: VecDeque::new(),
             current: None,
             stray: Buffer::default(),
+            listeners: Vec::new(),
             preparing: false,
             restarting: None,
         }
@@ -195,7 +199,7 @@ impl Actor {
         let mut replies = Vec::with_capacity(REPLIES_AT_ONCE);
         loop {
             self.start_next().await;
-            let has_room = self.current.as_ref().is_none_or(|run| run.has_room());
+            let full = self.receivers().iter().find(|run| !run.has_room()).cloned();
             tokio::select! {
                 biased;
                 () = self.session.stop.cancelled() => return Exit::Stopped,
@@ -204,7 +208,7 @@ impl Actor {
                     None => return Exit::Stopped,
                 },
                 result = restarted(&mut self.restarting) => self.after_restart(result),
-                count = self.replies.recv_many(&mut replies, REPLIES_AT_ONCE), if has_room => {
+                count = self.replies.recv_many(&mut replies, REPLIES_AT_ONCE), if full.is_none() => {
                     if count == 0 {
                         return Exit::KernelGone;
                     }
@@ -212,7 +216,7 @@ impl Actor {
                         self.handle_reply(reply).await;
                     }
                 }
-                () = room(self.current.as_ref()), if !has_room => {}
+                () = room(full.as_ref()), if full.is_some() => {}
             }
         }
     }
@@ -223,10 +227,12 @@ impl Actor {
         }
         let Some((run, work)) = self.queue.pop_front() else { return };
         tracing::debug!(session = self.session.id(), run = %run.id(), "run starts");
-        if !self.stray.is_empty() {
-            for item in self.stray.take(usize::MAX) {
-                run.push(item);
-            }
+        self.drop_listeners_that_left();
+        for item in self.stray.take_all() {
+            run.push(item);
+        }
+        for listener in &self.listeners {
+            listener.push(OutputItem::Began(run.id().clone()));
         }
         self.session.set_current(Some(run.id().clone()));
         run.begin();
@@ -238,16 +244,50 @@ impl Actor {
         }
     }
 
+    /// Who gets the next output.
+    fn receivers(&self) -> &[Arc<Run>] {
+        self.current.as_ref().map_or(&self.listeners, std::slice::from_ref)
+    }
+
+    fn listen(&mut self, listener: Arc<Run>) {
+        self.drop_listeners_that_left();
+        listener.begin();
+        self.stray.take_all().into_iter().for_each(|item| listener.push(item));
+        if let Some(run) = &self.current {
+            listener.push(OutputItem::Began(run.id().clone()));
+        }
+        self.listeners.push(listener);
+    }
+
+    /// What a client that has gone has not received waits for the next run or listener, if nobody else has got it.
+    fn drop_listeners_that_left(&mut self) {
+        let mut left = Vec::new();
+        self.listeners.retain(|listener| match listener.reclaim() {
+            Some(items) => {
+                left.push(items);
+                false
+            }
+            None => true,
+        });
+        if self.listeners.is_empty()
+            && let Some(items) = left.into_iter().max_by_key(Vec::len)
+        {
+            items.into_iter().for_each(|item| self.stray.push(item));
+            self.stray.shrink_to(STRAY_BOUND);
+        }
+    }
+
     async fn handle_command(&mut self, command: SessionCommand) {
         match command {
             SessionCommand::Begin(run, work) => self.begin(run, work),
+            SessionCommand::Listen(listener) => self.listen(listener),
             SessionCommand::Input(run, input) => {
                 if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
                     let _ = self.kernel.send(input.into_op()).await;
                 }
             }
             SessionCommand::Window(run, window) => {
-                if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
+                if self.receivers().iter().any(|receiver| Arc::ptr_eq(receiver, &run)) {
                     let _ = self.kernel.send(Op::Window(Some(window))).await;
                 } else if let Some((_, work)) =
                     self.queue.iter_mut().find(|(waiting, _)| Arc::ptr_eq(waiting, &run))
@@ -324,15 +364,16 @@ impl Actor {
         self.add_output(item);
     }
 
-    /// Hands an item to the active run, or keeps it for the next run.
+    /// Hands an item to the active run, or else to those who listen, or keeps it for the next run.
     fn add_output(&mut self, item: OutputItem) {
         match &self.current {
             Some(run) => run.push(item),
             None if matches!(item, OutputItem::Step { .. }) => self.preparing = false,
-            None => {
+            None if self.listeners.is_empty() => {
                 self.stray.push(item);
                 self.stray.shrink_to(STRAY_BOUND);
             }
+            None => self.listeners.iter().for_each(|listener| listener.push(item.clone())),
         }
     }
 

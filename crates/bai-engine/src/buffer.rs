@@ -1,7 +1,7 @@
 //! Output that waits for a collector. Records keep their order, neighbouring text is joined, and bytes are counted. A
 //! bound can be applied: then the oldest output is dropped, and a note says how much is gone.
 
-use bai_protocol::execute::RunStatus;
+use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 
@@ -14,6 +14,8 @@ pub(super) enum OutputItem {
         status: RunStatus,
         exit_code: i32,
     },
+    /// For a listener: this run has begun; a reply ends here.
+    Began(RunId),
 }
 
 impl OutputItem {
@@ -21,8 +23,13 @@ impl OutputItem {
     pub(super) fn size(&self) -> usize {
         match self {
             OutputItem::Console(record) => record.size(),
-            OutputItem::Step { .. } => 0,
+            OutputItem::Step { .. } | OutputItem::Began(_) => 0,
         }
+    }
+
+    /// Whether a reply ends here.
+    pub(super) fn is_mark(&self) -> bool {
+        matches!(self, OutputItem::Step { .. } | OutputItem::Began(_))
     }
 }
 
@@ -40,7 +47,8 @@ const JOIN_LIMIT: usize = 64 * 1024;
 pub(super) struct Buffer {
     items: VecDeque<OutputItem>,
     bytes: usize,
-    steps: usize,
+    /// How many items end a reply.
+    marks: usize,
     lost: usize,
 }
 
@@ -55,15 +63,15 @@ impl Buffer {
         self.items.is_empty() && self.lost == 0
     }
 
-    /// Whether a step's end is among the items.
-    pub(super) fn has_step(&self) -> bool {
-        self.steps > 0
+    /// Whether an item that ends a reply is among them.
+    pub(super) fn has_mark(&self) -> bool {
+        self.marks > 0
     }
 
     /// Adds an item at the end.
     pub(super) fn push(&mut self, item: OutputItem) {
         self.bytes += item.size();
-        self.steps += usize::from(matches!(item, OutputItem::Step { .. }));
+        self.marks += usize::from(item.is_mark());
         let item = match (self.items.back_mut(), item) {
             (Some(OutputItem::Console(last)), OutputItem::Console(record)) => {
                 let Err(record) = last.append(record, JOIN_LIMIT) else { return };
@@ -74,7 +82,7 @@ impl Buffer {
         self.items.push_back(item);
     }
 
-    /// Drops the oldest output until at most `bound` bytes are left. Ends of steps stay.
+    /// Drops the oldest output until at most `bound` bytes are left. Items that end a reply stay.
     pub(super) fn shrink_to(&mut self, bound: usize) {
         while self.bytes > bound {
             let Some(at) = self.items.iter().position(|item| item.size() > 0) else { return };
@@ -84,7 +92,7 @@ impl Buffer {
         }
     }
 
-    /// Takes about `limit` bytes from the front, up to and including the end of a step. A longer text is split. Other
+    /// Takes about `limit` bytes from the front, up to and including an item that ends a reply. A longer text is split. Other
     /// records are taken whole.
     pub(super) fn take(&mut self, limit: usize) -> Vec<OutputItem> {
         let mut taken = Vec::new();
@@ -99,18 +107,27 @@ impl Buffer {
             let Some(item) = self.items.pop_front() else { break };
             let item = match item {
                 OutputItem::Console(record) => self.split(record, room).into(),
-                step @ OutputItem::Step { .. } => step,
+                mark => mark,
             };
             self.bytes -= item.size();
             room = room.saturating_sub(item.size());
-            let is_step = matches!(item, OutputItem::Step { .. });
-            self.steps -= usize::from(is_step);
+            let is_mark = item.is_mark();
+            self.marks -= usize::from(is_mark);
             taken.push(item);
-            if is_step {
+            if is_mark {
                 break;
             }
         }
         taken
+    }
+
+    /// Takes all items.
+    pub(super) fn take_all(&mut self) -> Vec<OutputItem> {
+        let mut all = Vec::new();
+        while !self.is_empty() {
+            all.extend(self.take(usize::MAX));
+        }
+        all
     }
 
     /// Takes `room` bytes of a text, and puts the rest back to the front.
@@ -125,7 +142,7 @@ impl Buffer {
     pub(super) fn put_back(&mut self, items: Vec<OutputItem>) {
         for item in items.into_iter().rev() {
             self.bytes += item.size();
-            self.steps += usize::from(matches!(item, OutputItem::Step { .. }));
+            self.marks += usize::from(item.is_mark());
             self.items.push_front(item);
         }
     }
@@ -164,9 +181,9 @@ mod tests {
         for item in [out("a"), step(), out("b")] {
             buffer.push(item);
         }
-        assert!(buffer.has_step());
+        assert!(buffer.has_mark());
         assert_eq!(buffer.take(100), [out("a"), step()]);
-        assert!(!buffer.has_step());
+        assert!(!buffer.has_mark());
         assert_eq!(buffer.take(100), [out("b")]);
     }
 
@@ -204,7 +221,7 @@ mod tests {
         buffer.push(out("b"));
         let taken = buffer.take(100);
         buffer.put_back(taken);
-        assert_eq!((buffer.bytes(), buffer.has_step()), (2, true));
+        assert_eq!((buffer.bytes(), buffer.has_mark()), (2, true));
         assert_eq!(buffer.take(100), [out("a"), step()]);
     }
 }

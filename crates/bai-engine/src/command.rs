@@ -51,6 +51,8 @@ impl Work {
 pub(super) enum SessionCommand {
     /// Queue a run.
     Begin(Arc<Run>, Work),
+    /// Hand this one what no run owns, from now on.
+    Listen(Arc<Run>),
     /// Input for the run that waits for it.
     Input(Arc<Run>, RunInput),
     /// The window of this run has changed.

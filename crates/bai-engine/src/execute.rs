@@ -88,16 +88,27 @@ fn shutting_down() -> ApiError {
 /// Queues a run. Without an id from the client it gets a random id.
 pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> ApiResult<Arc<Run>> {
     let id = id.unwrap_or_else(RunId::random);
-    let run = session.enter(id.clone()).ok_or_else(|| {
-        ApiError::invalid_state(format!(
-            "a run with the id {id} is not over; continue it or choose another id"
-        ))
-    })?;
-    if session.command(SessionCommand::Begin(run.clone(), work)).await {
+    let run = session.enter(id.clone()).ok_or_else(|| in_use(&id))?;
+    enter(session, run.clone(), SessionCommand::Begin(run, work)).await
+}
+
+/// Follows what no run owns. The session treats it as a run that never ends by itself.
+pub(super) async fn listen(session: &Session, id: Option<RunId>) -> ApiResult<Arc<Run>> {
+    let id = id.unwrap_or_else(RunId::random);
+    let listener = session.enter_listener(id.clone()).ok_or_else(|| in_use(&id))?;
+    enter(session, listener.clone(), SessionCommand::Listen(listener)).await
+}
+
+async fn enter(session: &Session, run: Arc<Run>, command: SessionCommand) -> ApiResult<Arc<Run>> {
+    if session.command(command).await {
         Ok(run)
     } else {
         Err(ApiError::no_such_session().because("the session has just ended"))
     }
+}
+
+fn in_use(id: &RunId) -> ApiError {
+    ApiError::invalid_state(format!("a run with the id {id} is not over; continue it or choose another id"))
 }
 
 /// The run that a call continues.

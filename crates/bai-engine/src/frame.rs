@@ -83,7 +83,7 @@ impl Serialize for Result<'_> {
             Outcome::Waiting { is_password, .. } => Some(json!({"is_password": is_password})),
             _ => None,
         };
-        let mut out = serializer.serialize_struct("result", 7)?;
+        let mut out = serializer.serialize_struct("result", 8)?;
         out.serialize_field("status", &status)?;
         if let Some(id) = self.run_id {
             out.serialize_field("runId", id)?;
@@ -92,6 +92,9 @@ impl Serialize for Result<'_> {
         out.serialize_field("exitCode", &exit_code)?;
         out.serialize_field("options", &options)?;
         out.serialize_field::<[(); 0]>("files", &[])?;
+        if let Some(OutputItem::Began(id)) = self.delivery.items.last() {
+            out.serialize_field("began", id.as_str())?;
+        }
         if let Some(number) = self.delivery.number {
             out.serialize_field("seq", &number)?;
         }
@@ -125,7 +128,7 @@ impl Serialize for Console<'_> {
                         list.serialize_element(&*record)?;
                     }
                 }
-                (None, OutputItem::Step { .. }) => {}
+                (None, OutputItem::Step { .. } | OutputItem::Began(_)) => {}
             }
         }
         list.end()

@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 22] = [
+const CAPABILITIES: [Capability; 23] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -117,6 +117,7 @@ const CAPABILITIES: [Capability; 22] = [
     Capability::ExclusiveUploads,
     Capability::Scripts,
     Capability::Windows,
+    Capability::IdleOutput,
     Capability::ByteOutput,
     Capability::LiveOutput,
     Capability::AnyPort,

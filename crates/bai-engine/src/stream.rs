@@ -5,12 +5,14 @@
 //! a new socket whose first frame is `{"mode": "continue", "runId": …}`. The first frame of a new run may contain a
 //! `runId` too.
 //!
+//! A client whose first frame has the mode `listen` follows the output that no run owns.
+//!
 //! A client whose first frame contains `received` (0 for a new run) gets numbered frames (`seq`). It acknowledges them
 //! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again.
 
 use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
-use super::execute::{TAKEN_OVER, answer, begin, known_run};
+use super::execute::{TAKEN_OVER, answer, begin, known_run, listen};
 use super::frame::{self, Wanted};
 use super::request::{BODY_LIMIT, ready_session};
 use super::run::{CollectOptions, Collector, Delivery, End, Outcome, Run, RunInput};
@@ -116,6 +118,10 @@ async fn first_frame(
     let begun = match call.mode.as_deref() {
         Some("query") => begin(session, call.run_id(), Work::query(call)).await,
         Some("batch") => begin(session, call.run_id(), Work::batch(&call)).await,
+        Some("listen") if received.is_none() => {
+            Err(ApiError::invalid_params("a listener has to count frames"))
+        }
+        Some("listen") => listen(session, call.run_id()).await,
         Some("continue") => known_run(session, call.run_id()),
         None | Some("") => Err(ApiError::invalid_params("mode is missing or empty!")),
         Some(_) => Err(ApiError::invalid_params("mode has an invalid value.")),

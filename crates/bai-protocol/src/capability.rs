@@ -57,6 +57,8 @@ pub enum Capability {
     LiveOutput,
     /// An uploaded file replaces none if its part has the header `If-None-Match: *`.
     ExclusiveUploads,
+    /// Output that no run owns reaches a client that listens ([`crate::execute::Mode::Listen`]) at once.
+    IdleOutput,
     /// A run knows the window in which a person sees its output ([`crate::execute::Window`]), also when it changes.
     Windows,
 }

@@ -21,6 +21,8 @@ pub enum Mode {
     Input,
     /// An old alias of the complete endpoint.
     Complete,
+    /// Follow the output that no run owns. For servers with [`crate::capability::Capability::IdleOutput`], over a WebSocket.
+    Listen,
 }
 
 /// The commands of a batch run; an empty one skips its step, `*` asks for the heuristic (`docs/wire` §3.7).
@@ -361,6 +363,9 @@ pub struct ExecuteResult {
     /// The frame's number; only from the engine of bai-repl, and only for a client that counts.
     #[serde(default, deserialize_with = "lenient::number", skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// The run that has begun after this output, which belonged to none; only for a client that listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<String>,
 }
 
 impl ExecuteResult {
@@ -375,6 +380,7 @@ impl ExecuteResult {
             files: None,
             msg: None,
             seq: None,
+            began: None,
         }
     }
 
@@ -417,6 +423,11 @@ impl StreamRequest {
     pub fn batch(options: &BatchOptions) -> Self {
         let options = serde_json::to_value(options).unwrap_or_default();
         StreamRequest { mode: Mode::Batch, code: String::new(), options }
+    }
+
+    /// The output that no run owns.
+    pub fn listen() -> Self {
+        StreamRequest { mode: Mode::Listen, ..StreamRequest::query("") }
     }
 }
 

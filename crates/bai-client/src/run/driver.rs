@@ -2,7 +2,7 @@
 
 mod event;
 
-use super::link::{Extras, Link, connect};
+use super::link::{Extras, Link, connect, connect_listener};
 use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
@@ -35,6 +35,8 @@ pub(crate) enum Start {
     Cell(Cell),
     /// A run that exists on the server.
     Resume(RunId),
+    /// What no run owns.
+    Listen,
 }
 
 /// Begins a run once the runs before it are over.
@@ -60,22 +62,27 @@ pub(crate) async fn start(
 ) -> Result<Run, ClientError> {
     let run_id = match &start {
         Start::Resume(id) => id.clone(),
-        Start::Cell(_) => RunId::random(),
+        Start::Cell(_) | Start::Listen => RunId::random(),
     };
     let capabilities = session.api.capabilities().await;
+    let listens = matches!(start, Start::Listen);
     let (link, first) = match start {
         Start::Resume(id) => {
             let extras = Extras::of(&capabilities, &options);
             (Link::Poll(Box::new(PollLink::resume(session.clone(), id, extras, 0))), None)
         }
+        Start::Listen => {
+            connect_listener(&session, &run_id, Extras::of(&capabilities, &options), &options).await?
+        }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
-    let (run, RunEnds { events, input, interrupts, window, leave }) = Run::new(QUEUE);
+    let (run, RunEnds { events, input, interrupts, window, leave }) = Run::new(run_id.clone(), QUEUE);
     let driver = Driver {
         session,
         capabilities,
         run_id,
         link,
+        listens,
         received: 0,
         machine: Machine::new(options.live),
         events,
@@ -85,7 +92,7 @@ pub(crate) async fn start(
         leave,
         interrupt_request: None,
         leaving: None,
-        not_started: Some(Instant::now() + NOT_STARTED),
+        not_started: (!listens).then(|| Instant::now() + NOT_STARTED),
         empty_answer: None,
         crossed: None,
         drain: None,
@@ -100,6 +107,8 @@ struct Driver {
     capabilities: Capabilities,
     run_id: RunId,
     link: Link,
+    /// Whether it follows what no run owns.
+    listens: bool,
     /// The number of the last frame that came over the WebSocket, when the server numbers them.
     received: u64,
     machine: Machine,
@@ -241,9 +250,15 @@ impl Driver {
     async fn count(&mut self, seq: Option<u64>) {
         if let (true, Link::Socket(socket), Some(seq)) = (self.extras().numbers, &mut self.link, seq) {
             self.received = seq;
-            if !self.machine.is_over()
-                && let Err(end) = socket.acknowledge(seq).await
-            {
+            if self.machine.is_over() {
+                return;
+            }
+            let acknowledged = match self.listens {
+                // What is not acknowledged comes to the next listener.
+                true => socket.acknowledge_now(seq).await,
+                false => socket.acknowledge(seq).await,
+            };
+            if let Err(end) = acknowledged {
                 self.ended(end);
             }
         }

@@ -74,6 +74,20 @@ pub(super) async fn connect(
     }
 }
 
+/// Opens the connection of a listener, and returns the first message to send on it.
+pub(super) async fn connect_listener(
+    session: &SessionRef,
+    run_id: &RunId,
+    extras: Extras,
+    options: &RunOptions,
+) -> Result<(Link, Option<String>), ClientError> {
+    let first = SocketLink::listening(run_id, extras)?;
+    match SocketLink::open(session, options.silence_limit).await {
+        Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
+        Err(NoSocket::Blocked(error) | NoSocket::Refused(error)) => Err(error),
+    }
+}
+
 /// The next event of the link. Cancel-safe.
 pub(super) async fn next(link: &mut Link, waiting: bool) -> LinkEvent {
     let result = match link {

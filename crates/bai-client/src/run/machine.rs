@@ -2,7 +2,7 @@
 
 use super::{RunEvent, Step};
 use crate::prelude::unpack;
-use bai_protocol::execute::{ExecuteResult, RunStatus};
+use bai_protocol::execute::{ExecuteResult, RunId, RunStatus};
 use std::collections::VecDeque;
 
 /// The last number of a signal.
@@ -81,6 +81,9 @@ impl Machine {
             let record = unpack(record);
             let record = if self.live { Some(record) } else { record.plain() };
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
+        }
+        if let Some(id) = frame.began {
+            self.emit(RunEvent::Began(RunId::from_wire(id)));
         }
         let stale = std::mem::take(&mut self.stale);
         let crossed = self.crossed.take().is_some();

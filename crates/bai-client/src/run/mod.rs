@@ -8,6 +8,7 @@ mod driver;
 mod heuristics;
 mod link;
 mod link_event;
+mod listener;
 mod lost_run;
 mod machine;
 mod poll;
@@ -15,6 +16,7 @@ mod socket;
 pub(super) mod steps;
 
 pub(super) use driver::{Start, start, start_in_turn};
+pub use listener::{IdleEvent, Listener};
 
 use super::error::{ClientError, ErrorKind};
 use bai_protocol::byte_text;
@@ -150,6 +152,9 @@ pub enum RunEvent {
     /// The server failed to transmit some output; genuine servers fail with HTML, for example. That output is lost and
     /// the run goes on. The exit code is not known after this.
     OutputLost(ClientError),
+    /// A listener's: this run has begun after the output so far, which belonged to none.
+    #[doc(hidden)]
+    Began(RunId),
     /// The run is over. The last event.
     Finished {
         /// Exit code, if the server knows it; 128 and the number of the signal that ended it, as in a shell.
@@ -190,6 +195,7 @@ pub enum SessionState {
 #[derive(Debug)]
 #[must_use = "a run that is dropped is interrupted"]
 pub struct Run {
+    id: RunId,
     /// Output that comes before the first event.
     early: VecDeque<ConsoleRecord>,
     events: mpsc::Receiver<RunEvent>,
@@ -267,14 +273,14 @@ struct RunEnds {
 
 impl Run {
     /// A handle for which `queue` events may wait, and its other ends.
-    fn new(queue: usize) -> (Self, RunEnds) {
+    fn new(id: RunId, queue: usize) -> (Self, RunEnds) {
         let (event_sender, events) = mpsc::channel(queue);
         let (input, input_receiver) = mpsc::channel(1);
         let (interrupts, interrupt_receiver) = watch::channel(0);
         let (window, window_receiver) = watch::channel(None);
         let (leave, leave_receiver) = watch::channel(false);
         let interrupter = Interrupter::new(interrupts);
-        let run = Run { early: VecDeque::new(), events, input, interrupter, window, leave, over: false };
+        let run = Run { id, early: VecDeque::new(), events, input, interrupter, window, leave, over: false };
         let ends = RunEnds {
             events: event_sender,
             input: input_receiver,
@@ -288,6 +294,11 @@ impl Run {
     /// Puts output before that of the run.
     pub(super) fn begin_with(&mut self, records: Vec<ConsoleRecord>) {
         self.early.extend(records);
+    }
+
+    /// The id that we made for it. Servers with [`bai_protocol::capability::Capability::RunIds`] use it.
+    pub fn id(&self) -> &RunId {
+        &self.id
     }
 
     /// The next event; `None` only after [`RunEvent::Finished`] or [`RunEvent::Lost`], one of which always comes. If the

@@ -96,9 +96,22 @@ impl SocketLink {
             Cell::Query(code) | Cell::Script(code, _) => StreamRequest::query(code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
-        let received = extras.numbers.then_some(0);
         let script = if let Cell::Script(_, script) = cell { Some(script) } else { None };
-        let script = script.filter(|_| extras.scripts);
+        Self::frame(request, run_id, extras, script.filter(|_| extras.scripts))
+    }
+
+    /// The text of the first frame of a listener.
+    pub(super) fn listening(run_id: &RunId, extras: Extras) -> Result<String, ClientError> {
+        Self::frame(StreamRequest::listen(), run_id, extras, None)
+    }
+
+    fn frame(
+        request: StreamRequest,
+        run_id: &RunId,
+        extras: Extras,
+        script: Option<&Script>,
+    ) -> Result<String, ClientError> {
+        let received = extras.numbers.then_some(0);
         let Extras { bytes, live, window, .. } = extras;
         let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, script, window };
         let frame = serde_json::to_string(&frame);

@@ -7,7 +7,7 @@ use super::heuristics;
 use super::{Answer, Cell, Run, RunEnds, RunEvent, RunOptions, Start, Step, start_in_turn};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
-use bai_protocol::execute::BatchOptions;
+use bai_protocol::execute::{BatchOptions, RunId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -47,7 +47,7 @@ pub(crate) async fn start(
     let mut parts = parts(commands);
     let first = parts.pop_front().unwrap_or(BatchStep { step: None, command: String::new() });
     let run = begin(session, turn, &first, &options).await?;
-    let (handle, RunEnds { events, input, interrupts, leave, .. }) = Run::new(QUEUE);
+    let (handle, RunEnds { events, input, interrupts, leave, .. }) = Run::new(RunId::random(), QUEUE);
     let relay = Relay {
         session: session.clone(),
         turn: turn.clone(),

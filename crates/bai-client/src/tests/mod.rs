@@ -7,6 +7,7 @@ mod cuts;
 mod engine;
 mod faults;
 mod files;
+mod idle;
 mod large;
 mod links;
 mod peer;

@@ -70,7 +70,7 @@ impl RunState {
     /// Whether there is something to deliver at once.
     fn has_news(&self, seen: u64) -> bool {
         self.end.is_some()
-            || self.buffer.has_step()
+            || self.buffer.has_mark()
             || (self.waiting.is_some() && self.questions > seen)
             || self.is_withdrawn(seen)
             || self.buffer.bytes() >= ENOUGH_BYTES
@@ -117,6 +117,13 @@ impl Run {
         })
     }
 
+    /// Follows what no run owns. The oldest of it may be dropped while nobody collects.
+    pub(super) fn listener(id: RunId) -> Arc<Self> {
+        let listener = Run::new(id);
+        listener.lock().may_drop = true;
+        listener
+    }
+
     pub(super) fn id(&self) -> &RunId {
         &self.id
     }
@@ -139,7 +146,7 @@ impl Run {
         let mut state = self.lock();
         let before = state.buffer.bytes();
         let was_empty = state.buffer.is_empty();
-        let is_step = matches!(item, OutputItem::Step { .. });
+        let is_mark = item.is_mark();
         state.buffer.push(item);
         if state.may_drop && state.collectors == 0 {
             state.buffer.shrink_to(ABANDONED_BOUND);
@@ -148,7 +155,7 @@ impl Run {
         let after = state.buffer.bytes();
         drop(state);
         // In a flood of small pieces the collector is not woken for each of them.
-        if was_empty || is_step || (before < ENOUGH_BYTES && after >= ENOUGH_BYTES) {
+        if was_empty || is_mark || (before < ENOUGH_BYTES && after >= ENOUGH_BYTES) {
             self.news.notify_waiters();
         }
         #[cfg(test)]
@@ -202,6 +209,22 @@ impl Run {
     /// Waits until [`Run::has_room`] may have changed.
     pub(super) async fn room(&self) {
         self.room.notified().await;
+    }
+
+    /// Ends a listener whose client has gone, and returns what that client has not received.
+    pub(super) fn reclaim(&self) -> Option<Vec<OutputItem>> {
+        let mut state = self.lock();
+        // One that was never served is about to be.
+        if state.collectors > 0 || state.turns == 0 {
+            return None;
+        }
+        state.retransmit.rewind(0);
+        let sent =
+            state.retransmit.take_unwritten().into_iter().flat_map(|frame| Arc::unwrap_or_clone(frame.items));
+        let items = sent.chain(state.buffer.take_all()).filter(|item| !item.is_mark()).collect();
+        drop(state);
+        self.finish(End::Finished(0));
+        Some(items)
     }
 
     // Called for clients.

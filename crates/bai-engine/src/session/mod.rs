@@ -230,16 +230,26 @@ impl Session {
         self.commands.send(command).await.is_ok()
     }
 
+    /// Adds a listener for output that no run owns. `None` when a run that is not over has this id.
+    pub(super) fn enter_listener(&self, id: RunId) -> Option<Arc<Run>> {
+        self.add(Run::listener(id))
+    }
+
     /// Adds a new run. `None` when a run that is not over has this id.
     pub(super) fn enter(&self, id: RunId) -> Option<Arc<Run>> {
+        let run = self.add(Run::new(id))?;
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        Some(run)
+    }
+
+    fn add(&self, run: Arc<Run>) -> Option<Arc<Run>> {
         let mut state = self.lock();
-        if state.runs.iter().any(|run| run.id() == &id && !run.is_over()) {
+        let id = run.id();
+        if state.runs.iter().any(|known| known.id() == id && !known.is_over()) {
             return None;
         }
-        state.runs.retain(|run| run.id() != &id);
-        let run = Run::new(id);
+        state.runs.retain(|known| known.id() != id);
         state.runs.push_back(run.clone());
-        self.queries.fetch_add(1, Ordering::Relaxed);
         forget_old(&mut state.runs);
         #[cfg(test)]
         self.changed.notify_waiters();
