@@ -1,5 +1,5 @@
-//! Rich results as the prelude sends them: an SVG record whose body is the JSON of a bundle of representations. Each
-//! becomes the record that a terminal shows best. An ordinary SVG is unchanged.
+//! Rich results as the prelude sends them: an SVG record whose body is the JSON of a bundle of representations, or of another
+//! message. Each becomes the record that an engine would send. An ordinary SVG is unchanged.
 
 use bai_protocol::bundle;
 use bai_protocol::record::ConsoleRecord;
@@ -13,9 +13,31 @@ const CARRIER: &str = "image/svg+xml";
 /// The beginning of a bundle's body. No SVG begins so.
 const BEGINNING: &str = "{\"bai-repl\":";
 
+/// A message of the prelude: one of these is there.
 #[derive(Deserialize)]
 struct Carried {
-    data: Map<String, Value>,
+    data: Option<Map<String, Value>>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+    #[serde(default)]
+    transient: Map<String, Value>,
+    #[serde(default)]
+    update: bool,
+    clear: Option<Clear>,
+    next_input: Option<NextInput>,
+    #[serde(default)]
+    leave: bool,
+}
+
+#[derive(Deserialize)]
+struct Clear {
+    wait: bool,
+}
+
+#[derive(Deserialize)]
+struct NextInput {
+    text: String,
+    replace: bool,
 }
 
 /// Unpacks the record of a bundle. Any other record is unchanged.
@@ -24,16 +46,27 @@ pub(crate) fn unpack(record: ConsoleRecord) -> ConsoleRecord {
     if mime != CARRIER || !data.starts_with(BEGINNING) {
         return record;
     }
-    bai_protocol::json::from_slice(data.as_bytes())
-        .ok()
-        .and_then(|Carried { data }| shown(data))
-        .unwrap_or(record)
+    bai_protocol::json::from_slice(data.as_bytes()).ok().and_then(Carried::record).unwrap_or(record)
 }
 
-fn shown(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {
-    match bundle.remove(ANSWER).filter(|answer| !answer.is_null()) {
-        Some(answer) => Some(ConsoleRecord::Media { mime: ANSWER.to_owned(), data: bundle::text(answer) }),
-        None => bundle::best(bundle),
+impl Carried {
+    fn record(self) -> Option<ConsoleRecord> {
+        if let Some(Clear { wait }) = self.clear {
+            return Some(ConsoleRecord::Clear { wait });
+        }
+        if let Some(NextInput { text, replace }) = self.next_input {
+            return Some(ConsoleRecord::NextInput { text, replace });
+        }
+        if self.leave {
+            return Some(ConsoleRecord::Leave);
+        }
+        let mut bundle = self.data?;
+        match bundle.remove(ANSWER).filter(|answer| !answer.is_null()) {
+            Some(answer) => {
+                Some(ConsoleRecord::Media { mime: ANSWER.to_owned(), data: bundle::text(answer) })
+            }
+            None => bundle::displayed(bundle, &self.metadata, &self.transient, self.update),
+        }
     }
 }
 
@@ -84,6 +117,24 @@ mod tests {
         let json =
             json!({"text/plain": "<IPython.core.display.JSON object>", "application/json": {"a": [1]}});
         assert_eq!(carried(json), media("application/json", r#"{"a":[1]}"#));
+    }
+
+    #[test]
+    fn displays_keep_their_id_and_requests_arrive() {
+        let unpacked = |content: Value| {
+            let mut message = json!({"bai-repl": 1});
+            message.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+            unpack(media(CARRIER, &message.to_string())).to_wire()
+        };
+        let update = json!({"data": {"text/plain": "x"}, "metadata": {}, "transient": {"display_id": "d"}, "update": true});
+        let record = json!(["stdout", "x\n"]);
+        assert_eq!(unpacked(update), json!(["display", {"id": "d", "update": true, "record": record}]));
+        let sized = json!({"data": {"image/png": "AA=="}, "metadata": {"image/png": {"width": 5}}});
+        assert_eq!(unpacked(sized)[1]["width"], 5);
+        assert_eq!(unpacked(json!({"clear": {"wait": true}})), json!(["clear", {"wait": true}]));
+        let next = json!({"text": "a = 1", "replace": false});
+        assert_eq!(unpacked(json!({"next_input": next})), json!(["next-input", next]));
+        assert_eq!(unpacked(json!({"leave": true})), json!(["leave", null]));
     }
 
     #[test]

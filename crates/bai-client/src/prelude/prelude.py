@@ -1,7 +1,8 @@
 # Runs once in an IPython kernel of a cluster, and again after a restart; running it twice changes nothing. It adds
 # functions that the kernel runner there lacks:
 #
-# - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged;
+# - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged, and so are the ids
+#   and sizes of displays, their updates, the clearing of output, and requests to the prompt (%load, %edit);
 # - a cell that is one comment with the mark below is a question of the client: it is answered here and never becomes
 #   a cell, so In, Out, _, the execution count and the history do not contain it;
 # - text that IPython would put into a pager is printed;
@@ -27,20 +28,41 @@ LIMIT = 4.0
 SUGGESTIONS = 2000
 
 
-def carried(bundle):
-    """The bundle, in the representation that arrives complete."""
+def carried(bundle, metadata=None, transient=None, update=False):
+    """The bundle and what is said about it, in the representation that arrives complete."""
+    name = (transient or {}).get('display_id')
+    about = {'metadata': sizes(metadata), 'update': bool(update)}
+    about['transient'] = {} if name is None else {'display_id': str(name)}
+    return message(data=bundle, **about)
+
+
+def message(**content):
     def binary(value):
         if isinstance(value, (bytes, bytearray, memoryview)):
             import base64
             return base64.b64encode(bytes(value)).decode('ascii')
         return repr(value)
 
+    content = dict([('bai-repl', VERSION)], **content)
     try:
-        body = json.dumps({'bai-repl': VERSION, 'data': bundle}, ensure_ascii=False, allow_nan=False, default=binary)
+        body = json.dumps(content, ensure_ascii=False, allow_nan=False, default=binary)
     except (TypeError, ValueError):
-        texts = {kind: data for kind, data in bundle.items() if isinstance(data, str)}
-        body = json.dumps({'bai-repl': VERSION, 'data': texts}, ensure_ascii=False)
+        content['data'] = {kind: data for kind, data in content['data'].items() if isinstance(data, str)}
+        body = json.dumps(content, ensure_ascii=False)
     return {CARRIER: body}
+
+
+def sizes(metadata):
+    """Of the metadata, the sizes of pictures in pixels."""
+    found = {}
+    for key, value in metadata.items() if isinstance(metadata, dict) else ():
+        if isinstance(value, dict):
+            value = sizes(value)
+        elif key not in ('width', 'height') or not isinstance(value, (int, float, str)) or value != value:
+            continue
+        if value != {}:
+            found[str(key)] = value
+    return found
 
 
 def sendable(value):
@@ -54,30 +76,73 @@ def sendable(value):
     return value
 
 
-def needs_carrying(bundle):
-    return isinstance(bundle, dict) and any(kind not in PASSED_ON for kind in bundle)
+def needs_carrying(bundle, metadata=None, transient=None, update=False):
+    if not isinstance(bundle, dict):
+        return False
+    named = (transient or {}).get('display_id') is not None
+    return named or update or bool(sizes(metadata)) or any(kind not in PASSED_ON for kind in bundle)
 
 
 class Prelude:
     def __init__(self, shell):
         self.shell = shell
         self.kernel = shell.kernel
+        # The shell's own is another one while output is captured.
+        self.publisher = shell.display_pub
 
     def install(self):
-        self.carry(self.shell.display_pub, 'publish')
-        self.carry(self.shell.displayhook, 'write_format_data')
+        self.carry_displays(self.shell.display_pub)
+        self.carry_results(self.shell.displayhook)
+        self.carry_payloads(self.shell.payload_manager)
         self.shell.set_hook('show_in_pager', self.page, 0)
         self.mend_text(self.kernel.session)
         self.take_questions()
 
-    def carry(self, owner, name):
-        send = getattr(owner, name)
+    def carry_displays(self, publisher):
+        publish = publisher.publish
 
-        @functools.wraps(send)
-        def carrying(data, *args, **kwargs):
-            return send(carried(data) if needs_carrying(data) else data, *args, **kwargs)
+        @functools.wraps(publish)
+        def carrying(data, metadata=None, source=None, transient=None, update=False, **options):
+            if not needs_carrying(data, metadata, transient, update):
+                return publish(data, metadata, transient=transient, **options)
+            return publish(carried(data, metadata, transient, update), {}, **options)
 
-        setattr(owner, name, carrying)
+        def clear_output(wait=False):
+            self.send(message(clear={'wait': bool(wait)}))
+
+        publisher.publish = carrying
+        publisher.clear_output = clear_output
+
+    def carry_results(self, hook):
+        write = hook.write_format_data
+
+        @functools.wraps(write)
+        def carrying(data, metadata=None):
+            if needs_carrying(data, metadata):
+                data, metadata = carried(data, metadata), {}
+            return write(data, metadata)
+
+        hook.write_format_data = carrying
+
+    def carry_payloads(self, manager):
+        write = manager.write_payload
+
+        @functools.wraps(write)
+        def carrying(payload, *args, **options):
+            source = payload.get('source') if isinstance(payload, dict) else None
+            if source == 'set_next_input':
+                self.ask_for_input(payload.get('text', ''), payload.get('replace', False))
+            elif source == 'edit_magic':
+                with open(payload['filename'], encoding='utf-8') as file:
+                    self.ask_for_input(file.read(), False)
+            elif source == 'ask_exit':
+                self.send(message(leave=True))
+            return write(payload, *args, **options)
+
+        manager.write_payload = carrying
+
+    def ask_for_input(self, text, replace):
+        self.send(message(next_input={'text': str(text), 'replace': bool(replace)}))
 
     def mend_text(self, session):
         pack = session.pack
@@ -146,9 +211,14 @@ class Prelude:
         return {'error': 'it took too long'} if late.is_set() else answer
 
     def say(self, answer):
+        self.send(carried({ANSWER: answer}))
+
+    def send(self, data):
         # Not through `publish`, since this is not a display of the user.
-        publisher = self.shell.display_pub
-        content = {'data': carried({ANSWER: answer}), 'metadata': {}, 'transient': {}}
+        publisher = self.publisher
+        sys.stdout.flush()
+        sys.stderr.flush()
+        content = {'data': data, 'metadata': {}, 'transient': {}}
         publisher.session.send(
             publisher.pub_socket, 'display_data', content, parent=publisher.parent_header, ident=publisher.topic)
 

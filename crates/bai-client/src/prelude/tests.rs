@@ -1,6 +1,7 @@
 //! The Python side, in real kernels: IPython 7 on CPython 3.6, and the current one.
 
 use super::{MARK, SOURCE, bring, cell};
+use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -48,9 +49,13 @@ fn answer(outputs: &[Value]) -> Value {
 
 /// The bundle that an output carries.
 fn carried(output: &Value) -> Option<Value> {
+    Some(message(output)?["data"].clone())
+}
+
+/// The message of the prelude in an output.
+fn message(output: &Value) -> Option<Value> {
     let body = output[1].get("image/svg+xml")?.as_str()?;
-    let body: Value = serde_json::from_str(body).unwrap();
-    Some(body["data"].clone())
+    Some(serde_json::from_str(body).unwrap())
 }
 
 fn text(output: &[Value]) -> String {
@@ -91,6 +96,40 @@ fn the_prelude_leaves_no_trace_in_the_history() {
         assert_eq!(answer(&with[3]), json!({"suggestions": ["value"], "start": 0}));
         let everything: Vec<&Value> = with.iter().flatten().collect();
         assert!(!everything.iter().any(|part| part[0] == "stdout" || part[0] == "stderr"), "{everything:?}");
+    });
+}
+
+#[test]
+fn displays_clearing_and_requests_to_the_prompt_arrive_as_records() {
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            "from IPython.display import *\nh = display('a', display_id='x')\nprint('between')\nh.update('b')".into(),
+            "print('old', end='')\nclear_output(wait=True)\nprint('new')".into(),
+            "open('loaded.py', 'w').write('x = 1\\ny = 2\\n');".into(),
+            "%load loaded.py".into(),
+            "get_ipython().set_next_input('next')".into(),
+            "get_ipython().payload_manager.write_payload({'source': 'edit_magic', 'filename': 'loaded.py'})".into(),
+            "get_ipython().payload_manager.write_payload({'source': 'ask_exit'})".into(),
+            "Image(data=b'\\x89PNG\\r\\n\\x1a\\n', format='png', width=40)".into(),
+        ];
+        let came = outputs(python, &cells);
+        let record = |cell: usize, output: usize| {
+            let data = came[cell][output][1]["image/svg+xml"].as_str().unwrap_or_default().to_owned();
+            super::unpack(ConsoleRecord::Media { mime: "image/svg+xml".into(), data }).to_wire()
+        };
+        let display = |update: bool, text: &str| json!(["display", {"id": "x", "update": update, "record": ["stdout", text]}]);
+        assert_eq!(came[1][1], json!(["stdout", "between\n"]));
+        assert_eq!((record(1, 0), record(1, 2)), (display(false, "'a'\n"), display(true, "'b'\n")));
+        assert_eq!((&came[2][0], &came[2][2]), (&json!(["stdout", "old"]), &json!(["stdout", "new\n"])));
+        assert_eq!(record(2, 1), json!(["clear", {"wait": true}]));
+        let loaded = "# %load loaded.py\nx = 1\ny = 2\n";
+        assert_eq!(record(4, 0), json!(["next-input", {"text": loaded, "replace": true}]));
+        assert_eq!(record(5, 0), json!(["next-input", {"text": "next", "replace": false}]));
+        assert_eq!(record(6, 0), json!(["next-input", {"text": "x = 1\ny = 2\n", "replace": false}]));
+        assert_eq!(record(7, 0), json!(["leave", null]));
+        let picture = record(8, 0);
+        assert_eq!((&picture[1]["width"], &picture[1]["record"][1][0]), (&json!(40), &json!("image/png")));
     });
 }
 
