@@ -2,6 +2,7 @@
 # that is atomic, so that neither a signal nor another thread can tear a message.
 
 import _thread
+import errno
 import io
 import itertools
 import os
@@ -14,6 +15,7 @@ from _bai_repl import PIPES
 
 CONTROL_IN, CONTROL_OUT, ASIDE_OUT = PIPES
 PIECE = 4096 - 7
+_CLOSED = (errno.EPIPE, errno.EBADF)
 
 # The user may replace any of these in their modules; the driver keeps the real ones.
 _write = os.write
@@ -110,7 +112,10 @@ def _send(pipe, number, message):
         header = number.to_bytes(4, 'little') + len(piece).to_bytes(2, 'little') + (b'\1' if last else b'\0')
         try:
             _write(pipe, header + piece)
-        except OSError:
+        except OSError as error:
+            # A signal handler of the user may raise an error of this kind too.
+            if error.errno not in _CLOSED:
+                raise
             # The pipe is closed: user code has closed it, or the runner has ended. No client is left.
             _exit(70)
 
