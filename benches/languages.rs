@@ -80,6 +80,7 @@ fn spec(image: &str, workdir: &Path) -> KernelSpec {
         workdir: workdir.to_owned(),
         env: Vec::new(),
         image: ImageName::parse(image),
+        is_for_script: false,
         executable: None,
     }
 }

@@ -17,12 +17,14 @@ pub(super) struct BatchSteps<'a> {
     quiet: bool,
     /// How many of the steps have started or were skipped.
     passed: usize,
+    /// Whether the last step has begun.
+    last: bool,
 }
 
 impl<'a> BatchSteps<'a> {
     /// No steps.
     pub(super) fn none() -> Self {
-        BatchSteps { commands: BatchOptions::default(), on_step: &|_| (), quiet: true, passed: 0 }
+        BatchSteps { commands: BatchOptions::default(), on_step: &|_| (), quiet: true, passed: 0, last: true }
     }
 
     /// The steps of this cell. `on_step` is called with the name of each step that starts.
@@ -31,7 +33,9 @@ impl<'a> BatchSteps<'a> {
             Cell::Batch(commands) => commands.clone(),
             Cell::Query(_) | Cell::Script(..) => BatchOptions::default(),
         };
-        BatchSteps { commands, on_step, quiet, passed: 0 }
+        // Without a build the output is the program's from the beginning.
+        let last = commands.build.is_empty() && (commands.clean.is_empty() || commands.clean == "*");
+        BatchSteps { commands, on_step, quiet, passed: 0, last }
     }
 
     /// The message about the first step, if there is one.
@@ -49,8 +53,14 @@ impl<'a> BatchSteps<'a> {
         None
     }
 
+    /// Whether a step runs that comes before the program.
+    pub(super) fn are_before_the_last(&self) -> bool {
+        !self.last
+    }
+
     /// The message about the step after `step`, if the run goes on.
     pub(super) fn begin_after(&mut self, step: Step, exit_code: Option<i32>) -> Option<OutputMessage> {
+        self.last |= step == Step::Build;
         let over = match step {
             Step::Clean => 1,
             Step::Build if exit_code.unwrap_or(0) != 0 => return None,

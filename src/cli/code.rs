@@ -3,7 +3,7 @@
 use super::args::OpenFlags;
 use super::creation::is_temporary;
 use super::error::CliError;
-use super::source_text::{read_standard_input, read_text};
+use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{Cell, Script, expand_tilde};
 use bai_protocol::byte_text;
@@ -34,7 +34,7 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
         Some((name, args)) => {
             let meant = open.image.as_deref().and_then(meant_subcommand);
             let file = expand_tilde(name);
-            let text = read_text(&file).map_err(|error| match meant {
+            let text = read_source(&file).map_err(|error| match meant {
                 Some(subcommand) => error.hint(did_you_mean(subcommand)),
                 None => error,
             })?;
@@ -54,7 +54,7 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
 /// Code to run without a prompt.
 #[derive(Debug)]
 pub(super) struct Code {
-    /// Source text.
+    /// Source text, in which [`byte_text`] writes what is not UTF-8.
     text: String,
     /// What makes it a script; `None` for a cell whose value is shown.
     script: Option<Script>,
@@ -66,6 +66,19 @@ impl Code {
     /// Whether it has arguments.
     pub(super) fn has_arguments(&self) -> bool {
         self.script.as_ref().is_some_and(|script| !script.args.is_empty())
+    }
+
+    /// Whether it is a script, and not a cell.
+    pub(super) fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
+
+    /// Refuses source text that is not UTF-8, for a server that runs no scripts.
+    pub(super) fn check_utf8(&self) -> Result<(), CliError> {
+        let name = self.script.as_ref().map_or("", |script| script.name.as_str());
+        let name =
+            if name.is_empty() || name == "-" { "standard input".into() } else { byte_text::shown(name) };
+        check_utf8(&self.text, &name)
     }
 
     /// What runs in the session.

@@ -47,6 +47,7 @@ pub(super) fn request(
         reuse: !flags.no_reuse,
         environ: session_environment::variables(flags)?,
         python_shell: python_shell(image, flags, context),
+        creator_environment: outlives(flags).then(session_environment::of_this_process),
         mounts: flags.mounts.clone(),
         resources: flags.resources.iter().cloned().collect(),
         resource_opts: flags.resource_opts.iter().cloned().collect(),

@@ -28,9 +28,12 @@ pub(super) fn run(
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
-    let request = creation::request(creation::image(open), &open.creation, context)?;
+    let mut request = creation::request(creation::image(open), &open.creation, context)?;
     match code(open, screen.stdin_tty, context)? {
-        Some(code) => runtime.block_on(run_code(request, code, open, context)),
+        Some(code) => {
+            request.is_for_script = code.is_script() && !creation::outlives(&open.creation);
+            runtime.block_on(run_code(request, code, open, context))
+        }
         None => prompt::create(runtime, request, open, context),
     }
 }
@@ -166,7 +169,11 @@ async fn run_in_place(
     signals: &mut StopSignals,
 ) -> Result<ExitStatus, CliError> {
     let OpenedSession { session, is_new, image, creation_note } = opened;
-    if code.has_arguments() && !session.api().has(Capability::Scripts).await {
+    let runs_scripts = session.api().has(Capability::Scripts).await;
+    if !runs_scripts {
+        code.check_utf8()?;
+    }
+    if code.has_arguments() && !runs_scripts {
         return Err(CliError::new(ExitStatus::Usage, "this server takes no arguments for a script")
             .hint("pass them with -e NAME=VALUE, or upload the file and run it with bai-repl run --exec"));
     }

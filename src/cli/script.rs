@@ -46,10 +46,16 @@ struct ScriptRun<'a> {
     /// Changes of the window, if the output goes to one.
     resizes: Option<Signal>,
     interrupted: Option<Instant>,
+    /// The signal that ends this program once the remote one has ended, and until when it waits for that.
+    ending: Option<(FatalSignal, tokio::time::Instant)>,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
     /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
     answer: Option<oneshot::Receiver<InputReply>>,
+    /// Whether the program has said that it cannot hide what is typed.
+    cannot_hide: bool,
+    /// Whether what steps before the last one print goes to standard error.
+    builds_aside: bool,
     no_input_reported: bool,
     replacement: ReplacementNote,
 }
@@ -115,15 +121,23 @@ pub(super) async fn run(
         steps,
         resizes,
         interrupted: None,
+        ending: None,
         takes_pieces,
         answer: None,
+        cannot_hide: false,
+        builds_aside: session.api().has(Capability::WholeBatch).await,
         no_input_reported: false,
         replacement,
     };
     let ended = script.follow().await;
     let was_interrupted = script.interrupted.is_some();
+    let ending = script.ending;
     drop(script);
     match ended {
+        Ok(_) | Err(EarlyEnd::Output) if let Some((signal, _)) = ending => {
+            let _ = output.finish().await;
+            Ok(ExitStatus::of_signal(signal))
+        }
         Ok(exit) => {
             let flow = output.finish().await?;
             Ok(if was_interrupted && exit != ExitStatus::Ok {
@@ -157,6 +171,14 @@ async fn next(signals: &mut Option<Signal>) {
     }
 }
 
+/// Waits until a program that ends has had its time.
+async fn over(ending: Option<(FatalSignal, tokio::time::Instant)>) {
+    match ending {
+        Some((_, limit)) => tokio::time::sleep_until(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits for an answer that is being read.
 async fn answered(answer: &mut Option<oneshot::Receiver<InputReply>>) -> InputReply {
     match answer {
@@ -183,6 +205,9 @@ impl ScriptRun<'_> {
                     self.say(OutputMessage::Resize(crate::terminal::size())).await?;
                     continue;
                 }
+                () = over(self.ending) => {
+                    return Err(self.ending.map_or(EarlyEnd::Interrupted, |(signal, _)| EarlyEnd::Fatal(signal)));
+                }
                 event = self.run.next() => event,
                 answer = answered(&mut self.answer) => {
                     self.answer = None;
@@ -193,6 +218,7 @@ impl ScriptRun<'_> {
             match event {
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;
+                    let record = self.in_its_place(record);
                     self.say(OutputMessage::Record(record)).await?;
                 }
                 Some(RunEvent::WaitingInput { is_password }) => self.ask(is_password).await,
@@ -236,7 +262,8 @@ impl ScriptRun<'_> {
         self.output.flush().await;
         // An answer that is still being read is for this question: the one before it has ended by itself.
         if self.answer.is_none() {
-            self.answer = Some(self.input.ask(self.wanted(is_password)));
+            let wanted = self.wanted(is_password);
+            self.answer = Some(self.input.ask(wanted));
         }
     }
 
@@ -267,7 +294,23 @@ impl ScriptRun<'_> {
         Ok(())
     }
 
-    fn wanted(&self, is_password: bool) -> Wanted {
+    /// What the build prints is not the program's output.
+    fn in_its_place(&mut self, record: ConsoleRecord) -> ConsoleRecord {
+        match record {
+            // Python's own words, when a program asks for a password on a pipe.
+            ConsoleRecord::Stderr(text) => {
+                self.cannot_hide |= text.contains("GetPassWarning");
+                ConsoleRecord::Stderr(text)
+            }
+            ConsoleRecord::Stdout(text) if self.builds_aside && self.steps.are_before_the_last() => {
+                ConsoleRecord::Stderr(text)
+            }
+            record => record,
+        }
+    }
+
+    fn wanted(&mut self, is_password: bool) -> Wanted {
+        let is_password = std::mem::take(&mut self.cannot_hide) || is_password;
         match self.takes_pieces {
             _ if is_password => Wanted::Password,
             true => Wanted::Piece,
@@ -278,6 +321,12 @@ impl ScriptRun<'_> {
     fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
         match signal {
             StopSignal::Interrupt => self.interrupt(),
+            // As Ctrl-C does; what the program prints on its way out arrives.
+            StopSignal::Fatal(signal) if self.ending.is_none() => {
+                self.ending = Some((signal, tokio::time::Instant::now() + DRAIN_LIMIT));
+                self.run.interrupt();
+                Ok(())
+            }
             StopSignal::Fatal(signal) => Err(EarlyEnd::Fatal(signal)),
         }
     }

@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use crate::config::read_named;
 use bai_protocol::byte_text;
+use bai_protocol::environment::is_of_login;
 use std::collections::BTreeMap;
 use std::env::VarError;
 use std::fmt;
@@ -55,6 +56,17 @@ impl EnvFlag {
             },
         }
     }
+}
+
+/// Variables that say where a program runs. A session has a folder of its own.
+const OF_PLACE: [&str; 4] = ["PWD", "OLDPWD", "SHLVL", "_"];
+
+/// The environment of this program, for a session of a background engine that another environment may have started. It is
+/// without what says who the user is.
+pub(super) fn of_this_process() -> BTreeMap<String, String> {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables.filter(|(name, _)| !is_of_login(name) && !OF_PLACE.contains(&name.as_str())).collect()
 }
 
 /// All variables of the flags. `-e` has precedence over `--env-file`, and a later one over an earlier one.

@@ -190,13 +190,6 @@ fn standard_input_ends_for_the_program_too() {
         .run_with_stdin(&["python", "-", "a"], b"import sys\nprint(sys.argv)\n7")
         .expect(0, "['-', 'a']\n");
     sandbox.run_with_stdin(&["python"], "\u{feff}print(1)".as_bytes()).expect(0, "1\n");
-    let refused = sandbox.run(&["-c", "echo ran", "bash", "a"]);
-    refused.expect(127, "");
-    assert!(
-        refused.stderr.contains("A script of bash takes no arguments in a session."),
-        "{}",
-        refused.stderr
-    );
     for (image, program, code, printed) in [
         ("bash", "bash", "while read -r line; do echo \"<$line>\"; done; echo end", "<a>\n<b>\nend\n"),
         ("nodejs", "node", "console.log(require('fs').readFileSync(0, 'utf8').length)", "4\n"),
@@ -215,6 +208,176 @@ fn standard_input_ends_for_the_program_too() {
     ] {
         if need(program) {
             sandbox.run_with_stdin(&["-q", "-c", code, image], b"a\nb\n").expect(0, printed);
+        }
+    }
+}
+
+/// Scripts with their own program: the image, the file's name and text, and the words that run it.
+const OWN_PROGRAMS: [(&str, &str, &str, &[&str]); 8] = [
+    (
+        "nodejs",
+        "s.js",
+        "console.log(process.argv.slice(2), __filename, require('./h').n); 6 * 7\nsetTimeout(() => { console.log('late'); process.exitCode = 3 }, 20)",
+        &["node", "s.js"],
+    ),
+    ("nodejs", "fails.js", "(async () => { throw new Error('rejected') })()", &["node", "fails.js"]),
+    ("ruby", "s.rb", "require_relative 'h'\np ARGV, $0, __FILE__, N, $stdin.read\n6 * 7", &["ruby", "s.rb"]),
+    ("perl", "s.pl", "print \"@ARGV|$0\\n\", <STDIN>; exit 4", &["perl", "s.pl"]),
+    ("php", "s.php", "<?php print_r($argv); echo __FILE__, stream_get_contents(STDIN);", &["php", "s.php"]),
+    ("lua", "s.lua", "print(arg[0], ...) print(io.read('a')) return 6 * 7", &["lua", "s.lua"]),
+    ("r", "s.R", "commandArgs(TRUE)\n6 * 7\ninvisible(3)", &["Rscript", "s.R"]),
+    ("bash", "s.sh", "echo \"$0|$1|$#|$(cat)\"; exit 7", &["bash", "s.sh"]),
+];
+
+#[test]
+fn a_script_runs_as_its_languages_own_program_runs_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("h.js", "exports.n = 5");
+    sandbox.write("h.rb", "N = 5");
+    let arguments = ["a b", "-x", "--json", "ü"];
+    for (image, name, text, words) in OWN_PROGRAMS {
+        if !need(words[0]) {
+            continue;
+        }
+        sandbox.write(name, text);
+        let mut own = sandbox.program("sh");
+        own.args(["-c", "printf 'one\\ntwo' | \"$@\"", "sh"]).args(words).args(arguments);
+        let own = own.current_dir(sandbox.work()).output().unwrap();
+        let ours = sandbox.run_with_stdin(&[&["-q", image, name], &arguments[..]].concat(), b"one\ntwo");
+        assert_eq!(ours.stdout, String::from_utf8_lossy(&own.stdout), "{name}: {}", ours.stderr);
+        assert_eq!(ours.code, own.status.code(), "{name}: {}", ours.stderr);
+    }
+}
+
+#[test]
+fn a_script_may_have_another_encoding_than_utf8() {
+    let sandbox = Sandbox::new();
+    let latin = b"# -*- coding: latin-1 -*-\ntext = 'gr\xfc\xdfe'\nprint(len(text), text)\n";
+    std::fs::write(sandbox.work().join("latin.py"), latin).unwrap();
+    sandbox.run(&["python", "latin.py"]).expect(0, "5 gr\u{fc}\u{df}e\n");
+    sandbox.run_with_stdin(&["python"], latin).expect(0, "5 gr\u{fc}\u{df}e\n");
+    std::fs::write(sandbox.work().join("none.py"), b"print('\xfc')\n").unwrap();
+    let run = sandbox.run(&["python", "none.py"]);
+    run.expect(1, "");
+    assert!(run.stderr.contains("SyntaxError"), "{}", run.stderr);
+    if need("ruby") {
+        let latin = b"# coding: iso-8859-1\nputs 'gr\xfc\xdfe'.encode('UTF-8')\n";
+        std::fs::write(sandbox.work().join("latin.rb"), latin).unwrap();
+        sandbox.run(&["ruby", "latin.rb"]).expect(0, "gr\u{fc}\u{df}e\n");
+    }
+    if need("bash") {
+        std::fs::write(sandbox.work().join("latin.sh"), b"echo 'gr\xfc\xdfe'\n").unwrap();
+        let run = sandbox.run(&["-t", "work", "bash", "latin.sh"]);
+        run.expect(127, "");
+        assert!(run.stderr.contains("latin.sh is not UTF-8"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_session_with_a_name_begins_with_the_environment_of_its_creator() {
+    let sandbox = Sandbox::new();
+    // The engine starts without them.
+    sandbox.run(&["-t", "first", "-c", "pass", "python"]).expect(0, "");
+    let environment = sandbox.work().join("venv");
+    let bin = environment.join("bin");
+    let real = sandbox.run(&["-c", "import sys; print(sys.executable)", "python"]).stdout;
+    let mut venv = sandbox.program(real.trim());
+    assert!(venv.args(["-m", "venv", "--without-pip"]).arg(&environment).status().unwrap().success());
+    let code = "import os, sys; print(os.environ.get('EXPORTED'), 'BACKEND_SECRET_KEY' in os.environ, sys.executable)";
+    let mut command = sandbox.command(&["-t", "second", "-c", code, "python"]);
+    command.env("EXPORTED", "here").env("VIRTUAL_ENV", &environment).env("BACKEND_SECRET_KEY", "hush");
+    let output = command.output().unwrap();
+    let wanted = format!("here False {}\n", bin.join("python").display());
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        wanted,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    sandbox.run(&["-t", "third", "-c", code, "python"]).expect(0, &format!("None False {real}"));
+}
+
+#[test]
+fn a_signal_interrupts_a_script_and_its_last_words_arrive() {
+    let sandbox = Sandbox::new();
+    let code = "import time\ntry:\n  print('on', flush=True)\n  time.sleep(60)\nexcept KeyboardInterrupt:\n  print('off')";
+    for (signal, exit) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let mut script = sandbox.command(&["-c", code, "python"]).spawn().unwrap();
+        let mut said = BufReader::new(script.stdout.take().unwrap()).lines();
+        assert_eq!(said.next().unwrap().unwrap(), "on");
+        kill(Pid::from_raw(script.id().try_into().unwrap()), signal).unwrap();
+        assert_eq!(said.next().unwrap().unwrap(), "off");
+        assert_eq!(script.wait().unwrap().code(), Some(exit));
+    }
+}
+
+#[test]
+fn what_a_build_prints_goes_to_standard_error() {
+    let sandbox = Sandbox::new();
+    let steps = ["-q", "run", "bash", "--clean", "echo clean", "--build", "echo built", "--exec", "echo ran"];
+    let run = sandbox.run(&steps);
+    run.expect(0, "ran\n");
+    assert_eq!(run.stderr, "clean\nbuilt\n");
+}
+
+#[test]
+fn code_of_a_command_line_and_of_standard_input_has_arguments_too() {
+    let sandbox = Sandbox::new();
+    for (image, program, code, printed) in [
+        ("bash", "bash", "echo \"$1 $2 $#\"", "a --b 2\n"),
+        ("nodejs", "node", "console.log(process.argv.slice(-2).join())", "a,--b\n"),
+        ("ruby", "ruby", "puts ARGV.join(',')", "a,--b\n"),
+        ("perl", "perl", "print \"@ARGV\"", "a --b"),
+        ("php", "php", "echo implode(',', array_slice($argv, 1));", "a,--b"),
+        ("lua", "lua", "print(arg[1], arg[2])", "a\t--b\n"),
+        ("r", "Rscript", "cat(commandArgs(TRUE))", "a --b"),
+    ] {
+        if need(program) {
+            sandbox.run(&["-q", "-c", code, image, "a", "--b"]).expect(0, printed);
+            sandbox.run_with_stdin(&["-q", image, "-", "a", "--b"], code.as_bytes()).expect(0, printed);
+        }
+    }
+    if need("gcc") {
+        let code = "#include <stdio.h>\nint main(int n, char **words) { return puts(words[1]) < 0 ? 9 : n; }";
+        sandbox.write("main.c", code);
+        sandbox.run(&["-q", "gcc", "main.c", "a b", "-x"]).expect(3, "a b\n");
+    }
+}
+
+#[test]
+fn a_question_of_a_script_is_seen_before_its_answer_is_typed() {
+    let sandbox = Sandbox::new();
+    for (image, program, name, text) in [
+        ("ruby", "ruby", "ask.rb", "print 'name? '; puts \"hello #{gets}\""),
+        ("perl", "perl", "ask.pl", "print 'name? '; print 'hello ', scalar <STDIN>"),
+        ("lua", "lua", "ask.lua", "io.write('name? ') print('hello ' .. io.read())"),
+    ] {
+        if need(program) {
+            sandbox.write(name, text);
+            let terminal = FakeTerminal::start(&sandbox, &["-q", image, name]);
+            terminal.wait_until("the question", |screen| screen.says("name?"));
+            terminal.enter("Ann");
+            terminal.wait_until("the answer", |screen| screen.says("hello Ann"));
+            assert_eq!(terminal.wait_for_end().code, 0, "{image}");
+        }
+    }
+}
+
+#[test]
+fn a_script_in_a_session_with_a_name_has_arguments_and_the_sessions_variables() {
+    let sandbox = Sandbox::new();
+    for (image, program, first, code, printed) in [
+        ("bash", "bash", "x=5", "echo \"$x $1 $2\"", "5 a b it's\n"),
+        ("ruby", "ruby", "x = 5", "puts x, ARGV.inspect", "5\n[\"a b\", \"it's\"]\n"),
+        ("perl", "perl", "my $x = 5;", "print \"$x $ARGV[1]\\n\"", "5 it's\n"),
+        ("lua", "lua", "x = 5", "print(x, arg[0], arg[2])", "5\t-c\tit's\n"),
+        ("nodejs", "node", "var x = 5", "console.log(x, process.argv[3])", "5 it's\n"),
+        ("php", "php", "$x = 5;", "echo $x, $argv[1];", "5a b"),
+    ] {
+        if need(program) {
+            let name = format!("work-{image}");
+            sandbox.run(&["-q", "-t", &name, "-c", first, image]).expect(0, "");
+            sandbox.run(&["-q", "-t", &name, "-c", code, image, "a b", "it's"]).expect(0, printed);
         }
     }
 }

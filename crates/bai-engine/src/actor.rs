@@ -120,6 +120,7 @@ async fn start(
         workdir: spec.workdir.clone(),
         env: session.environment(),
         image: ImageName::parse(&spec.image),
+        is_for_script: spec.is_for_script,
         executable: None,
     })
     .await

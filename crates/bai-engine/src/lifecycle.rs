@@ -137,6 +137,8 @@ fn plan(server: &ServerState, image: String, request: &IncomingCreate) -> Sessio
     SessionSpec {
         id,
         image,
+        is_for_script: request.is_for_script,
+        creator_environment: request.creator_environment.clone(),
         environ: request.environ.clone(),
         tag: request.tag.clone(),
         created: Timestamp::now(),

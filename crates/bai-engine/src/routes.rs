@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 23] = [
+const CAPABILITIES: [Capability; 24] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -116,6 +116,7 @@ const CAPABILITIES: [Capability; 23] = [
     Capability::ByteNames,
     Capability::ExclusiveUploads,
     Capability::Scripts,
+    Capability::CreatorEnvironment,
     Capability::Windows,
     Capability::IdleOutput,
     Capability::ByteOutput,

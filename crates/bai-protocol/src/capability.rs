@@ -52,6 +52,8 @@ pub enum Capability {
     FileRanges,
     /// A query may be a script ([`crate::execute::Script`]), and the input of a program may be a stream of bytes with an end.
     Scripts,
+    /// A session can be for one script alone, and begin with the environment of its creator, instead of that of the server's process.
+    CreatorEnvironment,
     /// Output may be shown in the place of earlier output, at a client that sends `live: true`
     /// ([`crate::record::ConsoleRecord::Display`]).
     LiveOutput,

@@ -37,6 +37,10 @@ pub struct IncomingCreate {
     pub bootstrap_script: Option<String>,
     /// Environment of the session's programs. Values that are not strings are written as JSON.
     pub environ: BTreeMap<String, String>,
+    /// Whether it is for one script alone.
+    pub is_for_script: bool,
+    /// The environment that its programs begin with.
+    pub creator_environment: Option<BTreeMap<String, String>>,
     /// Ports on which the user's own programs listen.
     pub preopen_ports: Vec<u16>,
     /// The type, such as `batch`.
@@ -91,6 +95,10 @@ impl IncomingCreate {
             domain: text(&["domain", "domainName", "domain_name"]),
             bootstrap_script: text(&["bootstrap_script", "bootstrapScript"]),
             environ: environ.into_iter().flatten().map(|(key, value)| (key.clone(), plain(value))).collect(),
+            is_for_script: flag(&["forScript"]).unwrap_or(false),
+            creator_environment: find(&["creatorEnvironment"])
+                .and_then(Value::as_object)
+                .map(|variables| variables.iter().map(|(key, value)| (key.clone(), plain(value))).collect()),
             preopen_ports: ports.into_iter().flatten().filter_map(port).collect(),
             session_type: text(&["type", "session_type", "sessionType"]),
             cluster_size: cluster_size.and_then(Value::as_u64),

@@ -40,7 +40,7 @@ impl Language for App {
     }
 
     fn query(&self, _cell: &Cell<'_>) -> Plan {
-        Plan { files: Vec::new(), commands: vec![Invocation::new(SHELL, &["-c", NO_LANGUAGE])] }
+        Plan { commands: vec![Invocation::new(SHELL, &["-c", NO_LANGUAGE])], ..Plan::default() }
     }
 
     fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {

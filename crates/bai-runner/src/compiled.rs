@@ -187,13 +187,17 @@ impl Language for Compiled {
         let tool = cell.executable.to_string_lossy();
         let fill = |argument: &str| argument.replace("{folder}", &folder).replace("{tool}", &tool);
         let files = (self.files)(cell.code, &folder);
-        let files = files.into_iter().map(|(name, text)| (cell.scratch.join(name.as_ref()), text));
+        let files =
+            files.into_iter().map(|(name, text)| (cell.scratch.join(name.as_ref()), text.into_bytes()));
         let command = |words: &&'static [&'static str]| {
             let (program, args) = words.split_first()?;
             let args: Vec<String> = args.iter().map(|argument| fill(argument)).collect();
             Some(Invocation::new(fill(program), &args))
         };
-        Plan { files: files.collect(), commands: self.commands.iter().filter_map(command).collect() }
+        let mut commands: Vec<_> = self.commands.iter().filter_map(command).collect();
+        // The last one runs the program.
+        commands.last_mut().into_iter().for_each(|program| program.args.extend_from_slice(cell.args));
+        Plan { files: files.collect(), commands, input: None }
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {

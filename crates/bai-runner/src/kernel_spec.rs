@@ -13,6 +13,9 @@ pub struct KernelSpec {
     pub env: Vec<(String, String)>,
     /// The image to run.
     pub image: ImageName,
+    /// Whether it is for one script alone. Where the language has a program of its own that one runs the script, and an
+    /// interpreter for cells starts only if it is needed.
+    pub is_for_script: bool,
     /// The interpreter or compiler. `None` searches for it.
     pub executable: Option<PathBuf>,
 }
@@ -24,6 +27,7 @@ impl KernelSpec {
             workdir: workdir.into(),
             env: Vec::new(),
             image: ImageName::parse(image),
+            is_for_script: false,
             executable: None,
         }
     }

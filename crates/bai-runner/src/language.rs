@@ -13,6 +13,7 @@
 
 use super::error::StartError;
 use super::image::ImageName;
+use super::own_program::OwnProgram;
 use super::search_paths::SearchPaths;
 use super::wire::Dialect;
 use nix::sys::signal::Signal;
@@ -38,6 +39,12 @@ pub(super) trait Language: Sync {
     /// How a persistent interpreter under our driver is started. The driver's pipes are given in the order
     /// control in, control out, aside out. `None` when each cell is a program of its own.
     fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
+
+    /// How the language's own program runs a script. `None` if only an interpreter under our driver can, or if each cell is a
+    /// program of its own anyway.
+    fn own_program(&self) -> Option<&OwnProgram> {
+        None
+    }
 
     /// Whether its driver runs scripts as programs. Elsewhere a script is a cell, which has no arguments.
     fn runs_scripts(&self) -> bool {
@@ -93,6 +100,8 @@ pub(super) trait Language: Sync {
 pub(super) struct Cell<'a> {
     pub(super) code: &'a str,
     pub(super) executable: &'a Path,
+    /// The arguments of the program.
+    pub(super) args: &'a [OsString],
     /// An empty folder of the kernel's own.
     pub(super) scratch: &'a Path,
 }
@@ -100,8 +109,10 @@ pub(super) struct Cell<'a> {
 /// The plan that runs a cell: files to write, and commands. Each command runs only if the one before it succeeded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    pub(super) files: Vec<(PathBuf, String)>,
+    pub(super) files: Vec<(PathBuf, Vec<u8>)>,
     pub(super) commands: Vec<Invocation>,
+    /// The standard input of the commands, if it is not the user's.
+    pub(super) input: Option<Vec<u8>>,
 }
 
 /// A program with its arguments.

@@ -228,6 +228,17 @@ pub(super) fn describe_end(status: &ExitStatus) -> (i32, String) {
     }
 }
 
+/// The first of variables that are the whole environment of a session: that of this process does not count then. It has no name,
+/// so no program gets it.
+pub fn without_our_environment() -> (String, String) {
+    Default::default()
+}
+
+/// Whether this variable says so.
+pub(super) fn is_whole_environment(variable: &(String, String)) -> bool {
+    *variable == without_our_environment()
+}
+
 /// Our environment without secrets, with the session's own variables on top, and with a language's defaults for
 /// variables that are not set.
 pub(super) fn environment(
@@ -239,10 +250,12 @@ pub(super) fn environment(
         let name = name.to_string_lossy();
         bai_protocol::environment::is_of_login(&name) || remove.contains(&name.as_ref())
     };
-    let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !is_removed(name)).collect();
+    let is_whole = extra.first().is_some_and(is_whole_environment);
+    let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !is_whole && !is_removed(name)).collect();
     let extra = extra
         .iter()
         .filter(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));
+    let extra = extra.filter(|(name, _)| !is_whole || !remove.contains(&name.as_str()));
     for (name, value) in extra {
         env.retain(|(known, _)| known.to_str() != Some(name));
         env.push((name.into(), value.into()));

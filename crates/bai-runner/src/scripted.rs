@@ -7,6 +7,7 @@ use super::drivers;
 use super::error::StartError;
 use super::image::ImageName;
 use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
+use super::own_program::OwnProgram;
 use super::search_paths::SearchPaths;
 use super::tool::{self, FoundTool, Tool};
 use super::wire::Dialect;
@@ -26,6 +27,8 @@ pub(super) struct Scripted {
     /// The arguments that make the interpreter read the driver from its control pipe. `{in}`, `{out}` and `{aside}` are
     /// the numbers of the driver's pipes. An argument that begins with `{again}` is repeated [`AGAIN`] times.
     args: &'static [&'static str],
+    /// How the language's own program runs a script.
+    program: OwnProgram,
     driver: &'static str,
     dialect: Dialect,
     default_env: &'static [(&'static str, &'static str)],
@@ -51,6 +54,7 @@ pub(super) static ALL: &[Scripted] = &[
             "{out}",
             "{aside}",
         ],
+        program: OwnProgram { code: &["-c", "{code}", "bash"], input: &["-s", "--"], ..OwnProgram::DEFAULT },
         driver: drivers::BASH,
         dialect: Dialect::Words,
         default_env: &[("TERM", "dumb")],
@@ -63,6 +67,7 @@ pub(super) static ALL: &[Scripted] = &[
         install: "install it, for example with `apt install nodejs` or `nvm install --lts`",
         tool: Tool { ask: &["--version"], homes: &[".nvm/versions/node/*/bin", ".volta/bin", ".asdf/shims"] },
         args: &["-e", NODE_LOADER, "{in}", "{out}", "{aside}"],
+        program: OwnProgram { code: &["-e", "{code}", "--"], input: &["-"], ..OwnProgram::DEFAULT },
         driver: drivers::NODE,
         dialect: Dialect::Json,
         default_env: &[],
@@ -78,6 +83,13 @@ pub(super) static ALL: &[Scripted] = &[
             homes: &[".rbenv/versions/*/bin", ".rvm/rubies/*/bin", ".asdf/shims"],
         },
         args: &["-EUTF-8", "-e", RUBY_LOADER, "{in}", "{out}", "{aside}"],
+        program: OwnProgram {
+            prompts: &["-r", "{folder}/prompts.rb"],
+            prompts_file: Some(("prompts.rb", "$stdout.sync = true\n")),
+            code: &["-e", "{code}", "--"],
+            input: &["-"],
+            ..OwnProgram::DEFAULT
+        },
         driver: drivers::RUBY,
         dialect: Dialect::Words,
         default_env: &[],
@@ -93,6 +105,13 @@ pub(super) static ALL: &[Scripted] = &[
             homes: &["perl5/perlbrew/perls/*/bin", ".plenv/versions/*/bin"],
         },
         args: &["-e", PERL_LOADER, "{in}", "{out}", "{aside}"],
+        program: OwnProgram {
+            // A pragma that is switched off again, with a statement between.
+            prompts: &["-Mstrict;$|=1;no strict"],
+            code: &["-e", "{code}", "--"],
+            input: &["-"],
+            ..OwnProgram::DEFAULT
+        },
         driver: drivers::PERL,
         dialect: Dialect::Words,
         default_env: &[],
@@ -118,6 +137,12 @@ pub(super) static ALL: &[Scripted] = &[
             "{out}",
             "{aside}",
         ],
+        program: OwnProgram {
+            code: &["-r", "{code}", "--"],
+            input: &["--"],
+            tag: "<?",
+            ..OwnProgram::DEFAULT
+        },
         driver: drivers::PHP,
         dialect: Dialect::Words,
         default_env: &[],
@@ -130,6 +155,13 @@ pub(super) static ALL: &[Scripted] = &[
         install: "install it, for example with `apt install lua5.4`",
         tool: Tool { ask: &["-e", "print(_VERSION)"], homes: &[] },
         args: &["-e", LUA_LOADER, "{again}-erequire'_bai'()"],
+        program: OwnProgram {
+            prompts: &["-e", "io.stdout:setvbuf('no')"],
+            // With arguments it wants a file.
+            code: &["-e", "{code}", "/dev/null"],
+            input: &["-"],
+            ..OwnProgram::DEFAULT
+        },
         driver: drivers::LUA,
         dialect: Dialect::Words,
         default_env: &[],
@@ -142,6 +174,7 @@ pub(super) static ALL: &[Scripted] = &[
         install: "install it, for example with `apt install r-base-core`",
         tool: Tool { ask: &["--version"], homes: &[] },
         args: &["-e", R_LOADER, "{in}", "{out}", "{aside}"],
+        program: OwnProgram { input: &["-"], default_env: &[("LANG", "C.UTF-8")], ..OwnProgram::DEFAULT },
         driver: drivers::R,
         dialect: Dialect::Words,
         // Without it R would treat every text as bytes.
@@ -155,6 +188,11 @@ pub(super) static ALL: &[Scripted] = &[
         install: "install it, for example with `apt install octave`",
         tool: Tool { ask: &["--version"], homes: &[] },
         args: &["--quiet", "--no-history", "--no-gui", "--eval", OCTAVE_LOADER],
+        program: OwnProgram {
+            options: &["--quiet", "--no-history", "--no-gui"],
+            default_env: &[("LANG", "C.UTF-8")],
+            ..OwnProgram::DEFAULT
+        },
         driver: drivers::OCTAVE,
         dialect: Dialect::Paragraphs,
         default_env: &[("LANG", "C.UTF-8")],
@@ -172,6 +210,7 @@ pub(super) static SKELETON: Scripted = Scripted {
     install: "install it, for example with `apt install python3`",
     tool: Tool { ask: &["--version"], homes: &[] },
     args: &["-I", "-c", super::sqlite::LOADER, "{in}", "{out}", "{aside}"],
+    program: OwnProgram::DEFAULT,
     driver: drivers::SKELETON,
     dialect: Dialect::Words,
     default_env: &[],
@@ -258,6 +297,10 @@ impl Language for Scripted {
             stdin: true,
             wake: self.wake,
         })
+    }
+
+    fn own_program(&self) -> Option<&OwnProgram> {
+        Some(&self.program)
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {

@@ -1,6 +1,7 @@
 //! The places of interpreters: the search path, the active environment, and the folders of version managers. The
 //! variables are read once, so that tests can search with other variables.
 
+use super::process::is_whole_environment;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ impl SearchPaths {
 
     /// Adds a session's own variables on top.
     pub(super) fn with(mut self, extra: &[(String, String)]) -> Self {
+        if extra.first().is_some_and(is_whole_environment) {
+            self.vars.clear();
+        }
         self.vars.extend(extra.iter().map(|(name, value)| (name.clone(), value.into())));
         self
     }

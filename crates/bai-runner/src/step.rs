@@ -2,7 +2,7 @@
 //! batch step is a shell command or the usual command of the language. All processes of its group end with it.
 
 use super::kernel_spec::KernelSpec;
-use super::language::{Cell, Heuristic, Invocation, Resolved, StepKind};
+use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
 use super::lost_interrupt::Interrupted;
 use super::op::Step;
 use super::output::Output;
@@ -23,7 +23,7 @@ use std::process::ExitStatus;
 /// The program that runs commands of the user.
 const SHELL: &str = "/bin/sh";
 /// A variable of every child: output must not be buffered.
-const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
+pub(super) const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
 
 /// A running process, and the commands that follow it.
 pub(super) struct RunningStep {
@@ -95,16 +95,13 @@ impl RunningStep {
         Self::first_of(commands, Variables { defaults, active: active.unwrap_or_default(), window }, spec)
     }
 
-    /// Starts a cell's program. Its files are written to `scratch`.
-    pub(super) fn start_cell(
-        code: &str,
-        scratch: &Path,
-        resolved: &Resolved,
+    /// Starts the program of a cell or a script.
+    pub(super) fn start_program(
+        plan: Plan,
+        defaults: &'static [(&'static str, &'static str)],
         spec: &KernelSpec,
         window: Option<Window>,
     ) -> Started {
-        let cell = Cell { code, executable: &resolved.info.executable, scratch };
-        let plan = resolved.language.query(&cell);
         for (path, text) in &plan.files {
             if let Err(error) = std::fs::write(path, text) {
                 return Started::Over(
@@ -113,11 +110,12 @@ impl RunningStep {
                 );
             }
         }
-        Self::first_of(
-            plan.commands.into(),
-            Variables { defaults: &[ALWAYS], window, ..Variables::default() },
-            spec,
-        )
+        let variables = Variables { defaults, window, ..Variables::default() };
+        let mut started = Self::first_of(plan.commands.into(), variables, spec);
+        if let (Started::Running(step), Some(input)) = (&mut started, plan.input) {
+            step.stdin.send(&input, true, false);
+        }
+        started
     }
 
     fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {

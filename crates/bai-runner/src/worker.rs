@@ -23,9 +23,12 @@ use super::typed_ahead::TypedAhead;
 use super::window;
 use super::wire::ToDriver;
 use bai_private::TemporaryFolder;
+use bai_protocol::byte_text;
 use bai_protocol::complete::{Completion, CompletionRequest};
-use bai_protocol::execute::Window;
+use bai_protocol::execute::{Script, Window};
+use bai_protocol::language as table;
 use bai_protocol::record::ConsoleRecord;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -142,7 +145,9 @@ impl Worker {
         spec.env.push(mark.variable());
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
-        let slot = if keeps_interpreter(&resolved) {
+        let slot = if spec.is_for_script && resolved.language.own_program().is_some() {
+            InterpreterSlot::Empty
+        } else if keeps_interpreter(&resolved) {
             let (interpreter, early) = Backend::start(&resolved, &spec).await?;
             early.into_iter().for_each(|record| outbox.push(record));
             InterpreterSlot::Running(interpreter)
@@ -424,7 +429,9 @@ impl Worker {
     /// Starts the next task, if it can be started now.
     fn dispatch(&mut self) {
         while self.current.is_none() {
-            if let Some(Task::Code(..)) = self.queue.peek() {
+            if let Some(Task::Code(_, script)) = self.queue.peek()
+                && !(script.is_some() && self.spec.is_for_script && self.has_own_program())
+            {
                 match self.slot {
                     InterpreterSlot::Running(_) | InterpreterSlot::Unused => {}
                     InterpreterSlot::Empty => return self.start_interpreter(None),
@@ -443,23 +450,22 @@ impl Worker {
         self.last_id += 1;
         let mut current =
             RunningTask { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
+        let is_program = self.spec.is_for_script && self.has_own_program();
         let started = match (&current.task, &mut self.slot) {
-            (Task::Code(_, Some(script)), _)
-                if !script.args.is_empty() && !self.resolved.language.runs_scripts() =>
-            {
-                let language = self.resolved.language.name();
-                Started::Over(
-                    Some(format!("A script of {language} takes no arguments in a session.")),
-                    NOT_RUN,
-                )
-            }
+            (Task::Code(code, Some(script)), _) if is_program => self.start_program(code, Some(script)),
             (Task::Code(code, script), InterpreterSlot::Running(interpreter)) => {
-                interpreter.set_busy(true);
-                interpreter.send(&ToDriver::Run { id: current.id, code, script: script.as_ref() });
-                self.current = Some(current);
-                return;
+                match in_interpreter(&self.resolved, &self.spec, code, script.as_ref()) {
+                    Ok(code) => {
+                        interpreter.set_busy(true);
+                        let run = ToDriver::Run { id: current.id, code: &code, script: script.as_ref() };
+                        interpreter.send(&run);
+                        self.current = Some(current);
+                        return;
+                    }
+                    Err(sentence) => Started::Over(Some(sentence), NOT_RUN),
+                }
             }
-            (Task::Code(code, _), _) => self.start_cell(code),
+            (Task::Code(code, script), _) => self.start_program(code, script.as_ref()),
             (Task::Step(kind, step), _) => self.start_step(*kind, step),
         };
         match started {
@@ -473,6 +479,11 @@ impl Worker {
                 self.end_current(exit_code);
             }
         }
+    }
+
+    /// Whether scripts can run as the language's own program runs them.
+    fn has_own_program(&self) -> bool {
+        self.resolved.language.own_program().is_some()
     }
 
     fn end_current(&mut self, exit_code: i32) {
@@ -494,6 +505,35 @@ impl Worker {
             self.outbox.push(Reply::InputWithdrawn);
         }
     }
+}
+
+/// The code of a cell or a script for the interpreter, with the arguments of the script.
+///
+/// # Errors
+/// A sentence for the user if it cannot run there.
+fn in_interpreter<'a>(
+    resolved: &Resolved,
+    spec: &KernelSpec,
+    code: &'a str,
+    script: Option<&Script>,
+) -> Result<Cow<'a, str>, String> {
+    let Some(script) = script.filter(|_| !resolved.language.runs_scripts()) else { return Ok(code.into()) };
+    if !byte_text::is_utf8(code) {
+        return Err(format!("{} is not UTF-8.", byte_text::shown(&script.name)));
+    }
+    if script.args.is_empty() {
+        return Ok(code.into());
+    }
+    let language = resolved.language.name();
+    let row = if resolved.language.is_jupyter() {
+        super::jupyter::language_of(spec.image.as_str()).and_then(|name| table::of_name(&name))
+    } else {
+        table::ALL.iter().copied().find(|row| row.name == language)
+    };
+    let arguments = row.and_then(|row| row.arguments.as_ref());
+    arguments.map(|arguments| arguments.give(code, &script.name, &script.args).into()).ok_or_else(|| {
+        format!("A script of {language} takes no arguments in a session with a name. Without -t it does.")
+    })
 }
 
 /// Whether the language keeps an interpreter.

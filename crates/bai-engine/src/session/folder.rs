@@ -28,6 +28,8 @@ impl Session {
         let spec = SessionSpec {
             id: found.id,
             image: record.image,
+            is_for_script: false,
+            creator_environment: None,
             environ: BTreeMap::new(),
             tag: None,
             created: record.created,

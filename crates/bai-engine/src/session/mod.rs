@@ -6,6 +6,7 @@ use super::command::SessionCommand;
 use super::meter::Meter;
 use super::run::Run;
 use super::terminal::{Subscription, TerminalHandle};
+use bai_protocol::environment::is_of_login;
 use bai_protocol::execute::RunId;
 use bai_protocol::status::SessionStatus;
 use bai_runner::{KernelInfo, Services, TerminalSpec};
@@ -31,6 +32,10 @@ const LOG_BYTES: usize = 256 << 10;
 pub(super) struct SessionSpec {
     pub(super) id: String,
     pub(super) image: String,
+    /// Whether it is for one script alone.
+    pub(super) is_for_script: bool,
+    /// The environment of the creator, which takes the place of that of this process.
+    pub(super) creator_environment: Option<BTreeMap<String, String>>,
     pub(super) environ: BTreeMap<String, String>,
     pub(super) tag: Option<String>,
     pub(super) created: Timestamp,
@@ -123,7 +128,8 @@ impl Session {
         (Arc::new(session), receiver)
     }
 
-    /// The variables that a cluster's agent would set (`docs/wire` §9.1), and those from the creator.
+    /// The environment of the creator, the variables that a cluster's agent would set (`docs/wire` §9.1), and those that the
+    /// creator has named.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let spec = &self.spec;
         let ours = [
@@ -135,7 +141,12 @@ impl Session {
             ("BACKENDAI_CLUSTER_ROLE", "main".to_owned()),
         ];
         let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
-        ours.chain(spec.environ.clone()).collect()
+        let begin = spec.creator_environment.iter().flat_map(|begin| {
+            let variables = begin.iter().filter(|(name, _)| !is_of_login(name));
+            let variables = variables.map(|(name, value)| (name.clone(), value.clone()));
+            std::iter::once(bai_runner::without_our_environment()).chain(variables)
+        });
+        begin.chain(ours).chain(spec.environ.clone()).collect()
     }
 
     /// Adds a viewer to the session's terminal. Starts the terminal if none runs.
@@ -338,6 +349,8 @@ mod tests {
         let spec = SessionSpec {
             id: "u".into(),
             image: "python".into(),
+            is_for_script: false,
+            creator_environment: None,
             environ: BTreeMap::new(),
             tag: None,
             created: Timestamp::now(),

@@ -76,6 +76,12 @@ pub struct CreateRequest {
     pub agents: Vec<String>,
     /// UUID of the network that its containers join. From 24.09 on.
     pub network: Option<String>,
+    /// Whether it is for one script alone, which runs as the language's own program runs it. For servers with
+    /// [`Capability::CreatorEnvironment`](crate::capability::Capability::CreatorEnvironment).
+    pub is_for_script: bool,
+    /// The environment that its programs begin with, for the same servers. It may have secrets, so it is only for an engine of
+    /// the same user on the same machine.
+    pub creator_environment: Option<BTreeMap<String, String>>,
     /// Access key of the owner, when an admin acts for another user.
     pub owner_access_key: Option<String>,
 }
@@ -147,6 +153,12 @@ impl CreateRequest {
         put("callback_url", "v6.20220315", json!(self.callback_url));
         put("priority", "v8.20240915", json!(self.priority));
         put("batch_timeout", "v8.20240915", json!(self.batch_timeout));
+        if self.is_for_script {
+            body.insert("forScript".into(), json!(true));
+        }
+        if let Some(environment) = &self.creator_environment {
+            body.insert("creatorEnvironment".into(), json!(environment));
+        }
         body.insert("config".into(), self.config(version));
         Value::Object(body)
     }

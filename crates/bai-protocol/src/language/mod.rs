@@ -2,10 +2,12 @@
 //! client to bring a prelude and to find programs. Facts that only one of them can know stay there, keyed by a row of
 //! this table: how an interpreter is started, for example. The name of the image determines the language.
 
+mod arguments;
 mod batch;
 mod syntax;
 mod table;
 
+pub use arguments::Arguments;
 pub use batch::{Needs, Rule, Word};
 pub use syntax::Syntax;
 pub use table::*;
@@ -36,6 +38,8 @@ pub struct Language {
     pub leave: &'static [&'static str],
     /// Whether a cluster's kernel of this language takes the prelude of the client.
     pub takes_prelude: bool,
+    /// How a script that a live interpreter runs gets its arguments. `None` if it cannot, or if each script is a program.
+    pub arguments: Option<Arguments>,
     /// Whether a program has to be built before it can run.
     pub is_compiled: bool,
     /// How `build *` builds a program when there is no `Makefile`.
@@ -60,6 +64,7 @@ impl Language {
         documentation: None,
         leave: &["exit", "quit"],
         takes_prelude: false,
+        arguments: None,
         is_compiled: false,
         build: &[],
         execute: &[],

@@ -1,13 +1,18 @@
 //! The table: one row for each language. To add a language, begin here, and add the row to [`ALL`]. The tests of all
 //! crates then report what is missing.
 
-use super::{Language, Needs, Rule, Syntax};
+use super::arguments::Quotes;
+use super::{Arguments, Language, Needs, Rule, Syntax};
 
 /// All languages. In a folder with programs of several languages, a batch run takes the first language of this list.
 pub static ALL: &[&Language] = &[
     &RUST, &PYTHON, &C, &CPP, &GOLANG, &HASKELL, &FORTRAN, &OCAML, &NODEJS, &R, &JULIA, &RUBY, &LUA, &PHP,
     &PERL, &OCTAVE, &SCHEME, &SQLITE, &JAVA, &BASH,
 ];
+
+/// The defaults of a way to set arguments: a list of texts.
+const COMMA: Arguments =
+    Arguments { before: "", between: ", ", after: "", quotes: Quotes::Single, has_name: false, tag: "" };
 
 /// The output of a compiler, under its usual names.
 const MAIN: &[Rule] = &[Rule::program("main"), Rule::program("a.out")];
@@ -46,6 +51,13 @@ pub static PYTHON: Language = Language {
     ],
     leave: &["exit", "quit", "exit()", "quit()"],
     execute: &[Rule::file("main.py", "{tool} main.py")],
+    arguments: Some(Arguments {
+        before: "import sys; sys.argv = [",
+        after: "]; ",
+        quotes: Quotes::Double(""),
+        has_name: true,
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };
 
@@ -175,6 +187,12 @@ pub static NODEJS: Language = Language {
         Rule::file("package.json", "{tool} ."),
         Rule::file("index.js", "{tool} ."),
     ],
+    arguments: Some(Arguments {
+        before: "process.argv.splice(2, Infinity, ",
+        after: "); ",
+        quotes: Quotes::Double(""),
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };
 
@@ -194,6 +212,12 @@ pub static R: Language = Language {
     documentation: Some("?{}"),
     leave: &["q()", "quit()", "exit", "quit", "q('no')", "q(\"no\")"],
     execute: &[Rule::file("main.R", "{tool} main.R")],
+    arguments: Some(Arguments {
+        before: "commandArgs <- function(trailingOnly = FALSE) c(",
+        after: "); ",
+        quotes: Quotes::Double(""),
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };
 
@@ -218,6 +242,12 @@ pub static JULIA: Language = Language {
     },
     leave: &["exit()", "exit", "quit"],
     execute: &[Rule::file("main.jl", "{tool} main.jl")],
+    arguments: Some(Arguments {
+        before: "append!(empty!(ARGS), [",
+        after: "]); ",
+        quotes: Quotes::Double("$"),
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };
 
@@ -244,6 +274,7 @@ pub static RUBY: Language = Language {
     documentation: Some("defined?(_bai_doc) ? _bai_doc('{}') : puts('{} is not known here')"),
     leave: &["exit", "quit", "exit()", "quit()"],
     execute: &[Rule::file("main.rb", "{tool} main.rb")],
+    arguments: Some(Arguments { before: "ARGV.replace([", after: "]); ", ..COMMA }),
     ..Language::UNKNOWN
 };
 
@@ -264,6 +295,13 @@ pub static LUA: Language = Language {
     documentation: Some("(_bai_doc or print)('{}')"),
     leave: &["os.exit()", "exit", "quit"],
     execute: &[Rule::file("main.lua", "{tool} main.lua")],
+    arguments: Some(Arguments {
+        before: "arg = {[0] = ",
+        after: "} ",
+        quotes: Quotes::Double(""),
+        has_name: true,
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };
 
@@ -279,6 +317,13 @@ pub static PHP: Language = Language {
     ),
     leave: &["exit", "quit", "exit()", "die"],
     execute: &[Rule::file("main.php", "{tool} main.php")],
+    arguments: Some(Arguments {
+        before: "$argv = [",
+        after: "]; $argc = count($argv); ",
+        has_name: true,
+        tag: "<?php",
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };
 
@@ -301,6 +346,7 @@ pub static PERL: Language = Language {
     ),
     leave: &["exit", "quit", "exit()", "exit 0"],
     execute: &[Rule::file("main.pl", "{tool} main.pl")],
+    arguments: Some(Arguments { before: "@ARGV = (", after: "); ", ..COMMA }),
     ..Language::UNKNOWN
 };
 
@@ -413,5 +459,12 @@ pub static BASH: Language = Language {
     },
     leave: &["exit", "logout"],
     execute: &[Rule::file("main.sh", "{tool} main.sh")],
+    arguments: Some(Arguments {
+        before: "set -- ",
+        between: " ",
+        after: "; ",
+        quotes: Quotes::Shell,
+        ..COMMA
+    }),
     ..Language::UNKNOWN
 };

@@ -160,8 +160,13 @@ impl AgentRunner {
         let kernel_id = variable(&env, "BACKENDAI_KERNEL_ID");
         let task_log = TaskLog::start(workdir.clone(), kernel_id)?;
         let addresses = [operations.address, sockets.address];
-        let spec =
-            |image, executable| KernelSpec { workdir: workdir.clone(), env: env.clone(), image, executable };
+        let spec = |image, executable| KernelSpec {
+            workdir: workdir.clone(),
+            env: env.clone(),
+            image,
+            is_for_script: false,
+            executable,
+        };
         let started = Kernel::start(spec(ImageName::parse(&language), runtime.clone())).await;
         let (start_error, (kernel, replies)) = match started {
             Ok(started) => (None, started),

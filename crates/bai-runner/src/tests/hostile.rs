@@ -21,8 +21,13 @@ fn interpreter(folder: &Path, text: &str) -> PathBuf {
 async fn refused(image: &str, executable: Option<PathBuf>, env: &[(&str, &str)]) -> StartError {
     let folder = tempfile::tempdir().unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let spec =
-        KernelSpec { workdir: folder.path().to_owned(), env, image: ImageName::parse(image), executable };
+    let spec = KernelSpec {
+        workdir: folder.path().to_owned(),
+        env,
+        image: ImageName::parse(image),
+        is_for_script: false,
+        executable,
+    };
     timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap_err()
 }
 

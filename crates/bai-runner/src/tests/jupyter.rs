@@ -225,6 +225,7 @@ async fn an_unknown_kernel_is_reported_with_the_installed_ones() {
         workdir: std::env::temp_dir(),
         env: vec![("VIRTUAL_ENV".into(), venv.into())],
         image: ImageName::parse(image),
+        is_for_script: false,
         executable: None,
     };
     let error = Kernel::start(spec("jupyter:none such")).await.err().unwrap().to_string();
@@ -252,6 +253,7 @@ async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
         workdir: folder.path().to_owned(),
         env: vec![("JUPYTER_PATH".into(), folder.path().to_str().unwrap().into())],
         image: ImageName::parse("jupyter:bad one"),
+        is_for_script: false,
         executable: None,
     };
     let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap().to_string();
@@ -342,6 +344,7 @@ async fn a_missing_interpreter_points_to_a_kernel_of_its_language() {
             ("PATH".into(), "/nowhere".into()),
         ],
         image: ImageName::parse("julia:1.10"),
+        is_for_script: false,
         executable: None,
     };
     let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap();

@@ -61,6 +61,7 @@ async fn start_errors_have_a_reason_and_a_hint() {
         workdir: workdir.into(),
         env: Vec::new(),
         image: ImageName::parse(image),
+        is_for_script: false,
         executable: None,
     };
     let error = Kernel::start(spec("cobol:85", "/")).await.unwrap_err();

@@ -1,14 +1,16 @@
 //! Processes of a kernel that end: batch steps, cells that are programs, and an interpreter that dies.
 
 use super::super::crash_loop::TOO_MANY;
-use super::super::language::StepKind;
+use super::super::language::{Cell, StepKind};
 use super::super::op::Step;
+use super::super::own_program;
 use super::super::process::describe_end;
 use super::super::stdin::ReaderEvent;
-use super::super::step::{self, RunningStep, Started, StepEvent};
+use super::super::step::{self, ALWAYS, RunningStep, Started, StepEvent};
 use super::super::wire::ToDriver;
 use super::{InputRequester, InterpreterSlot, Task, Worker};
 use bai_private::TemporaryFolder;
+use bai_protocol::execute::Script;
 use bai_protocol::machine_limit::explain;
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -17,14 +19,25 @@ use std::time::Instant;
 pub(super) const INTERRUPTED: i32 = 130;
 
 impl Worker {
-    /// Starts a cell that is a program, in a new empty folder.
-    pub(super) fn start_cell(&mut self, code: &str) -> Started {
+    /// Starts a cell or a script that is a program, with a new empty folder for its files.
+    pub(super) fn start_program(&mut self, code: &str, script: Option<&Script>) -> Started {
         self.scratch = None;
         let folder = TemporaryFolder::new();
         match folder {
             Ok(folder) => {
-                let scratch = self.scratch.insert(folder);
-                RunningStep::start_cell(code, scratch.path(), &self.resolved, &self.spec, self.window)
+                let scratch = self.scratch.insert(folder).path();
+                let (language, executable) = (self.resolved.language, &self.resolved.info.executable);
+                let (plan, defaults) = match (language.own_program(), script) {
+                    (Some(program), Some(script)) => {
+                        let plan = program.plan(executable, (code, script), &self.spec.workdir, scratch);
+                        (plan, program.default_env)
+                    }
+                    _ => {
+                        let args = script.map_or_else(Vec::new, own_program::arguments);
+                        (language.query(&Cell { code, executable, args: &args, scratch }), &[ALWAYS][..])
+                    }
+                };
+                RunningStep::start_program(plan, defaults, &self.spec, self.window)
             }
             Err(error) => Started::Over(
                 Some(format!("cannot make a folder to compile the cell in: {}", explain(&error))),

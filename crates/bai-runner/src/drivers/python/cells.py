@@ -141,6 +141,8 @@ def _run_script(source, filename, started):
     try:
         code = _compile(source, filename, 'exec', _TOP_LEVEL_AWAIT, True)
     except SyntaxError:
+        if isinstance(source, bytes):
+            raise
         # The lines that begin with a sign are ours, as in a cell.
         translated = load('commands').translate(source)
         if translated == source:

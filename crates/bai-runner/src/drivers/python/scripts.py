@@ -15,6 +15,16 @@ def _decode(text):
     return ''.join(chr(ord(c) - 0x10ff00 + 0xdc00) if ord(c) >= 0x10ff80 else c for c in text)
 
 
+def _of_its_encoding(source):
+    """The source as bytes, if Python has to read its encoding from its first lines."""
+    if len(source) == len(source.encode('utf-8', 'replace')):
+        return source
+    plain = _decode(source)
+    if plain != source or 'coding' in ''.join(source.split('\n', 2)[:2]):
+        return plain.encode('utf-8', 'surrogateescape')
+    return source
+
+
 class Script:
     def __init__(self, script):
         self._name = _decode(script['name'])
@@ -34,6 +44,7 @@ class Script:
         filename = self._path if is_here else _FILES.get(self._name, self._name)
         if not is_here:
             sources.keep(filename, source)
+        source = _of_its_encoding(source)
         streams.begin_script(self._terminal)
         try:
             return cells.run_script(source, filename, started, self._finish if self._last else None)

@@ -1,0 +1,147 @@
+//! Scripts that run as their language's own program runs them: `node FILE a b`. This is the rule for a session that was made
+//! for one script. In others the interpreter under our driver runs scripts, since the session's variables count there.
+
+use super::language::{Invocation, Plan};
+use bai_protocol::byte_text;
+use bai_protocol::execute::Script;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// How the program of a language takes a script. `{file}`, `{code}` and `{folder}` in the words stand for the script's file, its code,
+/// and the scratch folder. The arguments of the script follow the words.
+#[derive(Debug)]
+pub(super) struct OwnProgram {
+    /// Words before all others.
+    pub(super) options: &'static [&'static str],
+    /// Words that let a prompt be seen before its answer is typed, where the program keeps it back on a pipe.
+    pub(super) prompts: &'static [&'static str],
+    /// A file in the scratch folder that those words name, and its text.
+    pub(super) prompts_file: Option<(&'static str, &'static str)>,
+    /// The words for a file.
+    pub(super) file: &'static [&'static str],
+    /// The words for code of a command line. Without them it becomes a file.
+    pub(super) code: &'static [&'static str],
+    /// The words for code from standard input. Without them it becomes a file.
+    pub(super) input: &'static [&'static str],
+    /// What begins a file. Code of a command line must not begin with it, and code from standard input must.
+    pub(super) tag: &'static str,
+    /// Variables that are set unless the user has set them.
+    pub(super) default_env: &'static [(&'static str, &'static str)],
+}
+
+impl OwnProgram {
+    /// The defaults of a row.
+    pub(super) const DEFAULT: Self = OwnProgram {
+        options: &[],
+        prompts: &[],
+        prompts_file: None,
+        file: &["{file}"],
+        code: &[],
+        input: &[],
+        tag: "",
+        default_env: &[],
+    };
+
+    /// The plan that runs a script in the folder `workdir`.
+    pub(super) fn plan(
+        &self,
+        executable: &Path,
+        (code, script): (&str, &Script),
+        workdir: &Path,
+        scratch: &Path,
+    ) -> Plan {
+        let mut plan = Plan::default();
+        let mut words = self.options.to_vec();
+        if script.terminal {
+            words.extend(self.prompts);
+            let file = self.prompts_file.map(|(name, text)| (scratch.join(name), text.as_bytes().to_vec()));
+            plan.files.extend(file);
+        }
+        let bytes = byte_text::bytes(code);
+        let mut file = PathBuf::new();
+        match self.form(script, code) {
+            Form::Code => words.extend(self.code),
+            Form::Input => {
+                plan.input = Some(bytes.into_owned());
+                words.extend(self.input);
+            }
+            Form::File => {
+                words.extend(self.file);
+                let path = script.path.as_deref().and_then(|path| here(path, &script.name, &bytes, workdir));
+                file = path.unwrap_or_else(|| {
+                    let file = scratch.join(file_name(script));
+                    plan.files.push((file.clone(), bytes.into_owned()));
+                    file
+                });
+            }
+        }
+        let fill = |word: &&str| match *word {
+            "{code}" => OsString::from_vec(byte_text::bytes(code).into_owned()),
+            word => {
+                let folder = scratch.as_os_str().as_bytes();
+                let filled = replaced(word.as_bytes(), b"{file}", file.as_os_str().as_bytes());
+                OsString::from_vec(replaced(&filled, b"{folder}", folder))
+            }
+        };
+        let args: Vec<OsString> = words.iter().map(fill).chain(arguments(script)).collect();
+        plan.commands.push(Invocation::new(executable, &args));
+        plan
+    }
+
+    fn form(&self, script: &Script, code: &str) -> Form {
+        let begins = code.trim_start().starts_with(self.tag);
+        match script.path {
+            Some(_) => Form::File,
+            None if !self.tag.is_empty() && !begins => Form::Code,
+            None if script.name == "-c" && self.tag.is_empty() && !self.code.is_empty() => Form::Code,
+            None if script.name != "-c" && !self.input.is_empty() => Form::Input,
+            None => Form::File,
+        }
+    }
+}
+
+/// The arguments of a script.
+pub(super) fn arguments(script: &Script) -> Vec<OsString> {
+    script.args.iter().map(|argument| OsString::from_vec(byte_text::bytes(argument).into_owned())).collect()
+}
+
+/// What a script is for the program.
+enum Form {
+    File,
+    Code,
+    Input,
+}
+
+/// The script's file as the program is to see it: as it was typed, if that leads to it. `None` if a file of this content is not on
+/// this machine.
+fn here(path: &str, name: &str, bytes: &[u8], workdir: &Path) -> Option<PathBuf> {
+    let [path, name] =
+        [path, name].map(|text| PathBuf::from(OsString::from_vec(byte_text::bytes(text).into_owned())));
+    let content = std::fs::read(&path).ok()?;
+    // The mark at the beginning is no part of the code.
+    let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
+    if content != bytes {
+        return None;
+    }
+    let leads_to_it = workdir.join(&name).canonicalize().ok()? == path.canonicalize().ok()?;
+    let is_option = name.as_os_str().as_bytes().starts_with(b"-");
+    Some(if leads_to_it && !is_option { name } else { path })
+}
+
+/// The name of a new file for a script.
+fn file_name(script: &Script) -> OsString {
+    let name = byte_text::bytes(script.path.as_deref().unwrap_or_default()).into_owned();
+    let name = PathBuf::from(OsString::from_vec(name));
+    name.file_name().map_or_else(|| "script".into(), OsString::from)
+}
+
+fn replaced(text: &[u8], what: &[u8], by: &[u8]) -> Vec<u8> {
+    match text.windows(what.len()).position(|part| part == what) {
+        Some(at) => {
+            let (before, rest) = text.split_at(at);
+            [before, by, rest.get(what.len()..).unwrap_or_default()].concat()
+        }
+        None => text.to_vec(),
+    }
+}
