@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bai_client::{Run, RunEvent, Window};
 use bai_protocol::record::ConsoleRecord;
+use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
 /// Maximum number of buffered bytes. When the buffer is full, the program waits in its own `write`.
@@ -44,6 +45,32 @@ impl BufferedRun {
     pub(super) fn question_is_over(&self) -> bool {
         self.held.over.is_some()
             || self.held.events.iter().any(|event| matches!(event, RunEvent::QuestionWithdrawn))
+    }
+
+    /// Whether the events that have come make it needless to draw this record: it is changed or cleared before anybody could look.
+    pub(super) fn is_superseded(&mut self, record: &ConsoleRecord) -> bool {
+        match record {
+            ConsoleRecord::Display(display) if display.update => {
+                self.look_ahead();
+                self.held.updates(display.id.as_deref())
+            }
+            // Updates of a display that was not shown would be shown at the end of the cell.
+            ConsoleRecord::Display(display) if display.id.is_some() => false,
+            ConsoleRecord::Display(_) | ConsoleRecord::Media { .. } => {
+                self.look_ahead();
+                self.held.clears()
+            }
+            _ => false,
+        }
+    }
+
+    /// Holds back the events that have come.
+    fn look_ahead(&mut self) {
+        while self.held.has_room()
+            && let Some(event) = self.run.next().now_or_never()
+        {
+            self.held.push(event);
+        }
     }
 
     /// The time when the run ended, if its end is held back.
@@ -90,6 +117,32 @@ impl EventBuffer {
         self.over.is_none() && self.bytes < MAX_BYTES
     }
 
+    /// The records that come before the next event of another kind.
+    fn records(&self) -> impl Iterator<Item = &ConsoleRecord> {
+        self.events
+            .iter()
+            .map_while(|event| if let RunEvent::Console(record) = event { Some(record) } else { None })
+    }
+
+    /// Whether the output so far is cleared, at once or by other output.
+    fn clears(&self) -> bool {
+        let mut after = self.records().skip_while(|record| !matches!(record, ConsoleRecord::Clear { .. }));
+        after.next().is_some_and(|clear| *clear == ConsoleRecord::Clear { wait: false })
+            || after.any(|record| match record {
+                ConsoleRecord::Stdout(_) | ConsoleRecord::Media { .. } | ConsoleRecord::Html(_) => true,
+                ConsoleRecord::Display(display) => !display.update,
+                _ => false,
+            })
+    }
+
+    /// Whether the display of this id is updated.
+    fn updates(&self, id: Option<&str>) -> bool {
+        self.records().any(|record| match record {
+            ConsoleRecord::Display(display) => display.update && display.id.as_deref() == id,
+            _ => false,
+        })
+    }
+
     /// Holds an event back. `None` is the end of the run.
     fn push(&mut self, event: Option<RunEvent>) -> HeldEvent {
         let what = match &event {
@@ -134,6 +187,7 @@ fn size(event: &RunEvent) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bai_protocol::record::Display;
 
     fn out(text: &str) -> RunEvent {
         RunEvent::Console(ConsoleRecord::Stdout(text.to_owned()))
@@ -156,6 +210,30 @@ mod tests {
         assert_eq!(text(buffer.pop()), "Some(WaitingInput { is_password: false })");
         assert_eq!((text(buffer.pop()), text(buffer.pop())), ("c".into(), "None".into()));
         assert_eq!(buffer.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_changed_or_cleared_soon_is_known() {
+        let console = RunEvent::Console;
+        let update = |id: &str| {
+            let text = Display::of(ConsoleRecord::Stdout("x".into()));
+            console(ConsoleRecord::Display(Display { id: Some(id.into()), update: true, ..text }))
+        };
+        let clear = |wait| console(ConsoleRecord::Clear { wait });
+        let question = || RunEvent::WaitingInput { is_password: false };
+        for (events, clears, updates) in [
+            (vec![out("a"), clear(false)], true, false),
+            (vec![clear(true), update("a")], false, true),
+            (vec![clear(true), update("b"), out("next")], true, false),
+            (vec![question(), clear(false), update("a")], false, false),
+            (vec![], false, false),
+        ] {
+            let mut buffer = EventBuffer::default();
+            for event in events {
+                buffer.push(Some(event));
+            }
+            assert_eq!((buffer.clears(), buffer.updates(Some("a"))), (clears, updates), "{buffer:?}");
+        }
     }
 
     #[test]

@@ -172,6 +172,12 @@ impl RunningCell<'_> {
 
     /// Shows a record that is not text. A picture is rendered on another thread, so that Ctrl-C is still received.
     async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<PauseReason>, TerminalError> {
+        // Every picture is saved if the user wants that.
+        if self.terminal.console.options().media_dir.is_none()
+            && self.run.as_mut().is_some_and(|run| run.is_superseded(record))
+        {
+            return Ok(None);
+        }
         let Some(job) = self.terminal.console.picture_job(record) else {
             open(self.terminal.console.record(record)?)?;
             return Ok(None);
