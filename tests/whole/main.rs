@@ -15,6 +15,7 @@ mod changing_files;
 mod commands;
 mod configuration;
 mod delegated_commands;
+mod displays;
 mod env_file;
 mod file_names;
 mod full_screen_views;
