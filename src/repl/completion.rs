@@ -115,12 +115,17 @@ impl Completer {
     /// Sets the session that answers from now on.
     pub(super) fn set_source(&self, source: Option<Arc<dyn CompletionSource>>) {
         *lock(&self.source) = source;
+        self.forget();
+    }
+
+    /// Forgets the answers so far: the names can have changed.
+    pub(super) fn forget(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that a cell was run: its names can be suggested, and earlier answers are outdated.
     pub(super) fn cell_ran(&self, cell: &str) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.forget();
         let mut names = lock(&self.names);
         for name in self.language.names(cell) {
             if names.len() >= MAX_NAMES {

@@ -206,10 +206,10 @@ impl KeyHandler {
 
     fn tab(&self, context: &EventContext<'_>) -> Cmd {
         let mut state = self.shared.lock();
-        if state.mode == Mode::Answer {
+        let (line, position) = (context.line(), context.pos());
+        if !state.completes {
             return Cmd::Insert(1, "\t".to_owned());
         }
-        let (line, position) = (context.line(), context.pos());
         let before = line.get(..position).unwrap_or_default();
         let row = before.rsplit('\n').next().unwrap_or_default();
         if row.trim().is_empty() {
@@ -231,7 +231,8 @@ impl KeyHandler {
     }
 
     fn find(&self, line: &str, position: usize) -> Suggestions {
-        let is_command = line.trim_start().starts_with(':');
+        let in_cell = self.shared.lock().mode == Mode::Cell;
+        let is_command = in_cell && line.trim_start().starts_with(':');
         if is_command && commands::code_of(line).is_none() {
             return match commands::suggest(line, position) {
                 Suggestion::Local(found) => found,

@@ -97,6 +97,7 @@ pub(super) type Interrupted = Arc<dyn Fn() -> bool + Send + Sync>;
 /// The editor.
 pub(super) struct Editor {
     language: Arc<dyn Language>,
+    completer: Arc<Completer>,
     paint: Paint,
     shared: SharedEditorState,
     folds: Arc<FoldedTexts>,
@@ -141,7 +142,7 @@ impl Editor {
             let keys = KeyHandler {
                 shared: shared.clone(),
                 language: Arc::clone(&language),
-                completer,
+                completer: Arc::clone(&completer),
                 folds: Arc::clone(&folds),
                 recalled: histories.recalled(),
                 interrupted: Arc::clone(&interrupted),
@@ -152,6 +153,7 @@ impl Editor {
         };
         let mut editor = Editor {
             language,
+            completer,
             paint,
             shared,
             folds,
@@ -181,7 +183,7 @@ impl Editor {
 
     /// Reads a cell; `initial` is its initial text.
     pub(super) fn read_cell(&mut self, initial: &str) -> CellRead {
-        self.begin(Mode::Cell);
+        self.begin(Mode::Cell, true);
         let initial = self.folds.fold_if_tall(initial).unwrap_or_else(|| initial.to_owned());
         match &mut self.input {
             LineReader::Plain(reader, _) => {
@@ -213,7 +215,12 @@ impl Editor {
         initial: &str,
         stop: &AnswerStop,
     ) -> AnswerRead {
-        self.begin(Mode::Answer);
+        let completes = self.language.asks_for_code(&prompt.text);
+        if completes {
+            // The debugger may be in another frame than at its last question.
+            self.completer.forget();
+        }
+        self.begin(Mode::Answer, completes);
         let unwanted = |typed: &str| AnswerRead::Unwanted { typed: typed.to_owned() };
         match &mut self.input {
             LineReader::Plain(reader, _) => {
@@ -286,10 +293,10 @@ impl Editor {
         }
     }
 
-    fn begin(&mut self, mode: Mode) {
+    fn begin(&mut self, mode: Mode, completes: bool) {
         let mut state = self.shared.lock();
         let (late, last_key) = (std::mem::take(&mut state.late), state.last_key);
-        *state = state::EditorState { mode, last_key, late, ..Default::default() };
+        *state = state::EditorState { mode, completes, last_key, late, ..Default::default() };
     }
 }
 

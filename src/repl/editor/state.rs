@@ -40,6 +40,8 @@ pub(super) enum EditorEnd {
 #[derive(Debug, Default)]
 pub(super) struct EditorState {
     pub(super) mode: Mode,
+    /// Tab completes the line: it is code.
+    pub(super) completes: bool,
     pub(super) late: LateReplies,
     pub(super) paste: Option<Paste>,
     pub(super) last_key: Option<Instant>,

@@ -83,6 +83,11 @@ pub trait Language: Send + Sync {
         false
     }
 
+    /// Whether a program that asks with these words wants code: a debugger. Then Tab completes the answer.
+    fn asks_for_code(&self, _question: &str) -> bool {
+        false
+    }
+
     /// Whether code can begin with a colon and a letter, so that an unknown `:word` is code. In a language that is not known
     /// it can.
     fn takes_colon_words(&self) -> bool {

@@ -33,6 +33,9 @@ impl Language for Python {
     }
 
     fn completeness(&self, cell: &str) -> Completeness {
+        if cell.trim_start().starts_with("%%") {
+            return completeness_of_magic(cell);
+        }
         let found = scan(cell);
         if found.broken {
             return Completeness::Invalid;
@@ -127,6 +130,10 @@ impl Language for Python {
         KEYWORDS
     }
 
+    fn asks_for_code(&self, question: &str) -> bool {
+        ["(Pdb) ", "(Pdb)) ", "ipdb> "].iter().any(|prompt| question.ends_with(prompt))
+    }
+
     fn takes_colon_words(&self) -> bool {
         false
     }
@@ -148,6 +155,14 @@ impl Language for Python {
         let subject = if named { format!("'{name}'") } else { name.to_owned() };
         Some(format!("help({subject})"))
     }
+}
+
+/// A magic of a whole cell, such as `%%bash`, ends at a blank line: the text in it may be of any language.
+fn completeness_of_magic(cell: &str) -> Completeness {
+    if blank_lines_at_end(cell) > 0 {
+        return Completeness::Complete;
+    }
+    Completeness::more(leading_space(cell.rsplit('\n').next().unwrap_or_default()))
 }
 
 fn blank_lines_at_end(cell: &str) -> usize {

@@ -22,6 +22,9 @@ fn a_simple_statement_is_complete() {
     complete("a[1:2]");
     complete("%matplotlib inline");
     complete("!ls");
+    more("%%bash", "");
+    more("%%bash\nfor x in 1 2; do\n  echo 'a", "  ");
+    complete("%%bash\necho it's\n");
     complete("match = 3");
     complete("print(match)");
 }
