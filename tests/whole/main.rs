@@ -21,6 +21,7 @@ mod file_names;
 mod full_screen_views;
 mod hostile_server;
 mod interrupts;
+mod ipython;
 mod jupyter;
 mod keyring;
 mod languages;

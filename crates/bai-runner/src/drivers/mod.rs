@@ -39,6 +39,7 @@ pub(super) const R: &str = concat!(
     include_str!("r/console.R"),
     include_str!("r/plots.R"),
     include_str!("r/names.R"),
+    include_str!("r/browser.R"),
     include_str!("r/cells.R"),
 );
 

@@ -1,6 +1,6 @@
 //! Debuggers in a cell: they show the frames of the user alone, end with the cell, and complete in their frame.
 
-use super::super::{CompletionRequest, Op, Reply};
+use super::super::{CompletionRequest, Op, Reply, resolve};
 use super::harness::{Outcome, Session, at_least, pythons};
 
 /// The plain shell of every interpreter, and IPython.
@@ -102,4 +102,43 @@ async fn a_debuggers_question_completes_in_its_frame_and_survives_an_interrupt()
         assert_eq!(session.finish().await.exit_code, 1);
         assert_eq!(session.value("'after'").await, "'after'\n");
     }
+}
+
+#[tokio::test]
+async fn debuggers_of_other_languages_ask() {
+    for (image, code, lines, shown) in [
+        (
+            "r",
+            "f <- function(x) { browser(); x + 1 }\nf(1)",
+            &["x * 10", "nowhere", "where", "n", "x <- 5", "c"][..],
+            "Called from: f(1)\nBrowse[1]> [1] 10\nBrowse[1]> Browse[1]> where 1: f(1)\n\
+             Browse[1]> There are no steps here: c continues, Q ends the cell.\nBrowse[1]> Browse[1]> [1] 6\n",
+        ),
+        ("r", "f <- function(x) { browser(); x + 1 }\nf(1)\n3", &["Q"], "Called from: f(1)\nBrowse[1]> "),
+    ] {
+        if resolve(image).is_err() {
+            bai_testkit::leave_out(image);
+            continue;
+        }
+        let mut session = Session::start(image).await;
+        let outcome = session.run_with(code, lines).await;
+        assert_eq!(outcome.stdout(), shown, "{image}");
+        let errors = if lines.len() > 1 { "Error: object 'nowhere' not found\n" } else { "" };
+        assert_eq!(
+            (outcome.stderr().as_str(), outcome.exit_code),
+            (errors, i32::from(lines.len() == 1)),
+            "{image}"
+        );
+    }
+    if resolve("ruby").is_err() {
+        return bai_testkit::leave_out("ruby");
+    }
+    let mut session = Session::start("ruby").await;
+    let outcome = session.run_with("kept = 5\nbinding.irb\n'after'", &["kept + 1", "exit"]).await;
+    let text = outcome.stdout();
+    assert!(
+        text.contains("irb(main):001:0> => 6\nirb(main):002:0> ") && text.ends_with("=> \"after\"\n"),
+        "{text}"
+    );
+    assert!(!text.contains("Switch to"), "{text}");
 }

@@ -51,9 +51,7 @@ show_warnings <- function() {
 
 # For traceback(): the calls between the cell and the failed call.
 on_error <- function(problem) {
-    calls <- sys.calls()
-    ours <- which(vapply(calls, is_ours, NA))
-    if (length(ours)) calls <- calls[-seq_len(ours[length(ours)])]
+    calls <- users_calls(sys.calls())
     # The last are those of stop() and of this handler.
     calls <- utils::head(calls, -2)
     last_calls <<- rev(lapply(calls, deparse))

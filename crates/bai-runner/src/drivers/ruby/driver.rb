@@ -166,6 +166,22 @@ module BaiRepl
     end
   end
 
+  # binding.irb asks with a prompt, as in a terminal, and does not repeat what is typed.
+  module Irb
+    def setup(*, **)
+      super
+      conf[:PROMPT_MODE] = :DEFAULT if conf[:PROMPT_MODE] == :NULL
+      conf[:VERBOSE] = false if conf[:VERBOSE].nil?
+    end
+
+    # A context asks with a prompt.
+    module Prompting
+      def prompting?
+        true
+      end
+    end
+  end
+
   # Runs cells.
   module Cells
     WAITING = Queue.new

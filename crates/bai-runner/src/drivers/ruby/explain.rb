@@ -80,6 +80,16 @@
   end
 end
 
+class Binding
+  # The library replaces this method, as it replaces Ruby's own.
+  def irb(**options)
+    require 'irb'
+    IRB.singleton_class.prepend(BaiRepl::Irb)
+    IRB::Context.prepend(BaiRepl::Irb::Prompting)
+    irb(**options)
+  end
+end
+
 Object.send(:private_constant, :BaiRepl)
 require 'io/console'
 STDOUT.sync = true
