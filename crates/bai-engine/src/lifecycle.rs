@@ -13,12 +13,13 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use bai_protocol::create::{IncomingCreate, check_name};
+use bai_protocol::create::{IncomingCreate, PYTHON_SHELL, check_name};
 use bai_protocol::info::Matches;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -189,12 +190,14 @@ pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference)
     let spec = &session.spec;
     let age = Timestamp::now().duration_since(spec.created).as_millis();
     let info = session.status_info();
+    // What the kernel takes for itself is not a variable for the session's programs.
+    let environ: BTreeMap<_, _> = spec.environ.iter().filter(|(name, _)| *name != PYTHON_SHELL).collect();
     let mut body = json!({
         "age": i64::try_from(age).unwrap_or(i64::MAX), "domainName": "default", "groupId": "default",
         "userId": "local", "lang": spec.image, "image": spec.image, "architecture": std::env::consts::ARCH,
         "registry": "local", "tag": spec.tag, "containerId": null, "occupiedSlots": "{}", "occupyingSlots": "{}",
         "requestedSlots": "{}", "occupiedShares": "{}",
-        "environ": serde_json::to_string(&spec.environ).unwrap_or_default(), "resourceOpts": "{}",
+        "environ": serde_json::to_string(&environ).unwrap_or_default(), "resourceOpts": "{}",
         "status": session.status(), "statusInfo": if info.is_empty() { "None" } else { &info },
         "statusData": null, "creationTime": iso(spec.created), "terminationTime": session.ended().map(iso),
         "numQueriesExecuted": session.queries(), "lastStat": null, "idleChecks": {},
