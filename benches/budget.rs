@@ -25,10 +25,24 @@ fn main() {
         rounds(10, || stop_a_flood(peer))
     });
     pictures(&sandbox);
-    group("100 MB in one print, to /dev/null (budget 1500 ms)", &scripts(&sandbox), |script| {
+    let lines = sandbox.work().join("lines");
+    std::fs::write(&lines, "123456789 123456789 123456789 123456789 123456789\n".repeat(2_000_000)).unwrap();
+    group("-c print(1), from start to end (budget 1.25x)", &scripts(&sandbox, Beside::Alone), |script| {
+        rounds(15, || script.time("print(1)"))
+    });
+    group("100 MB of standard input, line by line", &scripts(&sandbox, Beside::Alone), |script| {
+        rounds(3, || {
+            script.time_with_input(
+                &lines,
+                "import sys\nn = 0\nfor l in sys.stdin.buffer: n += len(l)\nassert n == 100_000_000",
+            )
+        })
+    });
+    ours_alone("images, the second time (budget 100 ms)", [("bai-repl images", images(&sandbox))]);
+    group("100 MB in one print, to /dev/null (budget 1500 ms)", &scripts(&sandbox, Beside::Pipe), |script| {
         rounds(3, || script.time("print('x' * 100_000_000)"))
     });
-    group("1,000,000 small prints, to /dev/null", &scripts(&sandbox), |script| {
+    group("1,000,000 small prints, to /dev/null", &scripts(&sandbox, Beside::Pipe), |script| {
         rounds(3, || script.time("for i in range(1_000_000): print(i)"))
     });
     sizes(&sandbox);
@@ -248,20 +262,51 @@ struct Script<'a> {
     last: &'static [&'static str],
 }
 
-fn scripts(sandbox: &Sandbox) -> Programs<Script<'_>> {
-    let piped = vec!["sh", "-c", "python3 -c \"$0\" | cat"];
+/// What Python is compared as.
+#[derive(Clone, Copy)]
+enum Beside {
+    /// By itself.
+    Alone,
+    /// With a pipe behind it, as our output has.
+    Pipe,
+}
+
+fn scripts(sandbox: &Sandbox, beside: Beside) -> Programs<Script<'_>> {
+    let (name, argv) = match beside {
+        Beside::Alone => ("python3 -c", vec!["python3", "-c"]),
+        Beside::Pipe => ("python3 -c, through cat", vec!["sh", "-c", "python3 -c \"$0\" | cat"]),
+    };
     vec![
         ("bai-repl -c", Some(Script { sandbox, argv: vec![binary(), "-c"], last: &["python"] })),
-        ("python3 -c, through cat", Some(Script { sandbox, argv: piped, last: &[] })),
+        (name, Some(Script { sandbox, argv, last: &[] })),
     ]
+}
+
+/// The list of images, once it has been made.
+fn images(sandbox: &Sandbox) -> Vec<Duration> {
+    let once = || {
+        let begin = Instant::now();
+        sandbox.run(&["images"]).expect_code(0);
+        begin.elapsed()
+    };
+    once();
+    rounds(10, once)
 }
 
 impl Script<'_> {
     fn time(&self, code: &str) -> Duration {
+        self.time_of(code, Stdio::null())
+    }
+
+    fn time_with_input(&self, file: &std::path::Path, code: &str) -> Duration {
+        self.time_of(code, std::fs::File::open(file).unwrap().into())
+    }
+
+    fn time_of(&self, code: &str, input: Stdio) -> Duration {
         let mut command = self.sandbox.program(self.argv[0]);
         command.args(&self.argv[1..]).arg(code).args(self.last);
         let begin = Instant::now();
-        assert!(command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success());
+        assert!(command.stdin(input).stdout(Stdio::null()).status().unwrap().success());
         begin.elapsed()
     }
 }

@@ -7,6 +7,7 @@ use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{Cell, Script, expand_tilde};
 use bai_protocol::byte_text;
+use bai_protocol::language::{self, Language};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -71,6 +72,27 @@ impl Code {
     /// Whether it is a script, and not a cell.
     pub(super) fn is_script(&self) -> bool {
         self.script.is_some()
+    }
+
+    /// What gives a script its arguments in a kernel that knows no scripts: code to run before it. `None` if the language has none.
+    pub(super) fn preparation(&self, language: &Language) -> Option<String> {
+        let script = self.script.as_ref()?;
+        let before = match &script.path {
+            Some(_) if *language == language::PYTHON => {
+                format!("__file__ = {}", serde_json::to_string(&script.name).ok()?)
+            }
+            _ => String::new(),
+        };
+        Some(language.arguments.as_ref()?.give(&before, &script.name, &script.args))
+    }
+
+    /// What runs in a kernel that knows no scripts. The value of Python's last line is not shown.
+    pub(super) fn into_kernel_cell(self, language: Option<&Language>) -> Cell {
+        let is_python = language.is_some_and(|language| *language == language::PYTHON);
+        match self.script {
+            Some(_) if is_python => Cell::Query(format!("{}\nNone", self.text)),
+            _ => Cell::Query(self.text),
+        }
     }
 
     /// Refuses source text that is not UTF-8, for a server that runs no scripts.

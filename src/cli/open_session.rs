@@ -17,8 +17,9 @@ use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
 use crate::terminal::Screen;
-use bai_client::{Capability, ComputeSession};
+use bai_client::{Capability, Cell, ComputeSession};
 use bai_protocol::create::CreateRequest;
+use bai_protocol::language::likely_of_image;
 use tokio::runtime::Runtime;
 
 /// Runs the code of the command line, or opens the prompt if there is none.
@@ -173,9 +174,14 @@ async fn run_in_place(
     if !runs_scripts {
         code.check_utf8()?;
     }
-    if code.has_arguments() && !runs_scripts {
-        return Err(CliError::new(ExitStatus::Usage, "this server takes no arguments for a script")
-            .hint("pass them with -e NAME=VALUE, or upload the file and run it with bai-repl run --exec"));
+    let language = likely_of_image(image);
+    let preparation = language.filter(|_| !runs_scripts).and_then(|language| code.preparation(language));
+    if code.has_arguments() && !runs_scripts && preparation.is_none() {
+        return Err(CliError::new(
+            ExitStatus::Usage,
+            "this server takes no arguments for a script of this language",
+        )
+        .hint("pass them with -e NAME=VALUE, or upload the file and run it with bai-repl run --exec"));
     }
     creation::print_notes(context, session, creation_note.clone()).await;
     let wanted = context.wants_prelude();
@@ -189,6 +195,11 @@ async fn run_in_place(
     }
     let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
-    let (cell, options) = (code.into_cell(), context.shown_script_options());
+    let options = context.shown_script_options();
+    if let Some(preparation) = preparation {
+        let mut run = session.execute(Cell::Query(preparation), options.clone()).await?;
+        while run.next().await.is_some() {}
+    }
+    let cell = if runs_scripts { code.into_cell() } else { code.into_kernel_cell(language) };
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

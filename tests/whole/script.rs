@@ -250,6 +250,25 @@ fn a_script_runs_as_its_languages_own_program_runs_it() {
 }
 
 #[test]
+fn a_script_has_arguments_and_shows_no_value_in_a_kernel_that_knows_no_scripts() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+    link.hide("scripts");
+    sandbox.write("s.py", "from __future__ import annotations\nimport sys\nprint(sys.argv, __file__)\n6 * 7");
+    sandbox.run(&["-q", "python", "s.py", "a b", "--json"]).expect(0, "['s.py', 'a b', '--json'] s.py\n");
+    sandbox.run(&["-q", "-c", "import sys\nsys.argv[1:]", "python", "a"]).expect(0, "");
+    sandbox.run(&["-q", "-p", "6 * 7", "python"]).expect(0, "42\n");
+    if need("octave-cli") {
+        let refused = sandbox.run(&["-q", "-c", "1", "octave", "a"]);
+        refused.expect(2, "");
+        assert!(
+            refused.stderr.contains("takes no arguments for a script of this language"),
+            "{}",
+            refused.stderr
+        );
+    }
+}
+
+#[test]
 fn a_script_may_have_another_encoding_than_utf8() {
     let sandbox = Sandbox::new();
     let latin = b"# -*- coding: latin-1 -*-\ntext = 'gr\xfc\xdfe'\nprint(len(text), text)\n";
