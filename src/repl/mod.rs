@@ -20,6 +20,7 @@ mod help_text;
 mod highlight;
 mod hints;
 mod history;
+mod idle_output;
 mod image;
 mod interrupted_output;
 mod keyboard;

@@ -11,6 +11,7 @@ use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
 use super::completion::Completer;
 use super::editor::{CellRead, Editor, EditorParts};
+use super::idle_output::IdleOutput;
 use super::options::{OnLeave, ReplExit, ReplOptions};
 use super::paint::Paint;
 use super::printable::printable;
@@ -49,8 +50,11 @@ impl Repl {
         if let Some(notice) = notice {
             terminal.note(&notice)?;
         }
+        let idle = IdleOutput::new(editor.notifier());
         let mut repl = Repl {
             runtime,
+            idle,
+            listening: Arc::default(),
             terminal,
             editor,
             language,
@@ -118,7 +122,25 @@ impl Repl {
         for sentence in notices {
             self.terminal.note(&sentence)?;
         }
-        if self.terminal.pane_key.take() { self.visit_pane("") } else { Ok(()) }
+        if self.terminal.pane_key.take() {
+            self.visit_pane("")?;
+        }
+        let waiting = self.idle.take();
+        self.terminal.show_whole(&waiting)
+    }
+
+    /// Reads a line; what the session prints meanwhile appears above it.
+    fn read_line(&mut self) -> Result<CellRead, TerminalError> {
+        let initial = std::mem::take(&mut self.initial);
+        self.at_prompt.store(true, Ordering::Relaxed);
+        self.idle.line_begins(self.terminal.console.options().clone());
+        let read = self.editor.read_cell(&initial);
+        self.at_prompt.store(false, Ordering::Relaxed);
+        self.idle.line_ends();
+        self.terminal.console.line_was_read();
+        self.terminal.resized();
+        self.terminal.raw(&self.editor.take_above())?;
+        Ok(read)
     }
 
     /// Shows the terminal inside the session until the user leaves it.
@@ -142,13 +164,7 @@ impl Repl {
         let _modes = (!self.editor.is_plain()).then(PromptGuard::enter);
         loop {
             self.before_prompt()?;
-            let initial = std::mem::take(&mut self.initial);
-            self.at_prompt.store(true, Ordering::Relaxed);
-            let read = self.editor.read_cell(&initial);
-            self.at_prompt.store(false, Ordering::Relaxed);
-            self.terminal.console.line_was_read();
-            self.terminal.resized();
-            let then = match read {
+            let then = match self.read_line()? {
                 CellRead::Cell(line) => self.line(&line)?,
                 CellRead::Cancelled => LoopAction::Continue,
                 CellRead::End => LoopAction::Quit,
@@ -213,8 +229,15 @@ impl Repl {
         };
         let is_query = matches!(work, Cell::Query(_));
         let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
-        let cell::EndedCell { end, typed, requests } =
-            cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &session, work, options)?;
+        let cell::EndedCell { end, typed, requests } = cell::run(
+            &self.runtime,
+            &mut self.terminal,
+            &mut self.editor,
+            &session,
+            &self.idle,
+            work,
+            options,
+        )?;
         self.initial = requests.next_input + &typed.keys;
         self.completer.cell_ran(&code);
         if !options.ours && !requests.replaces {

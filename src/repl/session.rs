@@ -14,8 +14,8 @@ use super::completion::{CompletionSource, RemoteNameKind};
 use super::hints::{FrontEnd, hint};
 use crate::render::sanitize;
 use bai_client::{
-    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
-    RunOptions, Transport, Window,
+    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Listener, Prelude,
+    PreludeState, Run, RunOptions, Transport, Window,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
@@ -173,10 +173,20 @@ impl PromptSession {
     pub(super) async fn execute(&self, cell: Cell, window: Option<Window>) -> Result<Run, SessionError> {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
+            prelude.tell_window(window).await;
         }
         let options = RunOptions { live: true, window, ..RunOptions::over(self.options.transport) };
         let started = self.session.execute(cell, options).await;
         started.map_err(SessionError::about_session)
+    }
+
+    /// Listens for output that no cell owns. `None` where the server keeps it for the next cell.
+    pub(super) async fn listen(&self) -> Option<Listener> {
+        if self.options.transport == Transport::Poll {
+            return None;
+        }
+        let listening = self.session.listen(RunOptions::over(self.options.transport)).await;
+        listening.inspect_err(|error| tracing::warn!(%error, "no listener")).ok().flatten()
     }
 
     /// Interrupts what the session runs, also for another client.

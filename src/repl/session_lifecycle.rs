@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::completion::CompletionSource;
 use super::editor::Notifier;
+use super::idle_output::IdleOutput;
 use super::options::{OnLeave, ReplExit};
 use super::session::{OpenProgress, PromptSession, SessionError};
 use super::state::{Repl, SessionPhase};
@@ -51,12 +52,18 @@ impl Repl {
         let notifier = self.editor.notifier();
         let to_destroy = Arc::clone(&self.to_destroy);
         let pending_note = Arc::clone(&self.pending_note);
+        self.stop_listening();
+        let (idle, listening) = (Arc::clone(&self.idle), Arc::clone(&self.listening));
         self.runtime.spawn(async move {
             let opened = opening.await;
             match &opened {
                 Ok(session) => {
                     let source: Arc<dyn CompletionSource> = Arc::<PromptSession>::clone(session);
                     completer.set_source(Some(source));
+                    if idle.can_show() {
+                        let task = tokio::spawn(listen(Arc::clone(session), idle)).abort_handle();
+                        *listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+                    }
                     tokio::spawn(show_error(session.prepare(), Arc::clone(&at_prompt), notifier.clone()));
                     match session.note().map(str::to_owned) {
                         Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
@@ -75,6 +82,12 @@ impl Repl {
             let _ = sender.send(opened);
         });
         self.phase = SessionPhase::Opening { done, status, give_up };
+    }
+
+    /// Leaves what the session prints between two cells to others.
+    fn stop_listening(&self) {
+        let task = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        task.iter().for_each(tokio::task::AbortHandle::abort);
     }
 
     /// Waits for the session. `None` if there is no session; then the reason is shown.
@@ -183,6 +196,7 @@ impl Repl {
 
     /// Destroys or keeps the session, and says which.
     pub(super) fn leave(&mut self) -> Result<ReplExit, TerminalError> {
+        self.stop_listening();
         let session = self.destroy_or_keep_session()?;
         if let Some(listening) = self.fatal_signals.take() {
             listening.abort();
@@ -235,6 +249,13 @@ impl Repl {
             WaitOutcome::Interrupted => self.terminal.note(&format!("session {name} may still exist"))?,
         }
         Ok(None)
+    }
+}
+
+/// Receives what the session prints between two cells.
+async fn listen(session: Arc<PromptSession>, idle: Arc<IdleOutput>) {
+    if let Some(listener) = session.listen().await {
+        idle.follow(listener).await;
     }
 }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::completion::Completer;
 use super::delegated::DelegatedCommands;
 use super::editor::Editor;
+use super::idle_output::IdleOutput;
 use super::language::Language;
 use super::options::{NextSession, OnLeave};
 use super::session::{PromptSession, SessionError, SessionOpener};
@@ -57,6 +58,9 @@ pub(super) struct Repl {
     pub(super) next: Option<NextSession>,
     /// The task that destroys the session when a signal ends this program.
     pub(super) fatal_signals: Option<tokio::task::JoinHandle<()>>,
+    /// What the session prints between two cells, and the task that receives it.
+    pub(super) idle: Arc<IdleOutput>,
+    pub(super) listening: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
     /// A cell was lost, and the session may not run another one.
     pub(super) lost: bool,
     /// A note about the session that could not be shown when it was opened.

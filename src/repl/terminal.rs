@@ -22,6 +22,7 @@ use crate::panes::Appearance;
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen, size};
 use crate::theme::{Role, Theme};
+use bai_protocol::record::ConsoleRecord;
 
 /// Why the terminal cannot be used any more.
 #[derive(Debug, thiserror::Error)]
@@ -224,6 +225,19 @@ impl PromptTerminal {
     /// Reads the size of the window, which may have changed.
     pub(super) fn resized(&mut self) {
         self.console.resize(crate::terminal::size());
+    }
+
+    /// Shows records that no cell owns, as whole lines.
+    pub(super) fn show_whole(&mut self, records: &[ConsoleRecord]) -> Result<(), TerminalError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.fresh_line()?;
+        for record in records {
+            open(self.console.record(record)?)?;
+        }
+        open(self.console.end_cell()?)?;
+        open(self.console.fresh_line()?)
     }
 
     /// Writes our own bytes, with escape sequences.

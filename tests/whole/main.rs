@@ -20,6 +20,7 @@ mod env_file;
 mod file_names;
 mod full_screen_views;
 mod hostile_server;
+mod idle_output;
 mod interrupts;
 mod ipython;
 mod jupyter;

@@ -288,7 +288,7 @@ impl Actor {
                 }
             }
             SessionCommand::Window(run, window) => {
-                if self.receivers().iter().any(|receiver| Arc::ptr_eq(receiver, &run)) {
+                if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
                     let _ = self.kernel.send(Op::Window(Some(window))).await;
                 } else if let Some((_, work)) =
                     self.queue.iter_mut().find(|(waiting, _)| Arc::ptr_eq(waiting, &run))

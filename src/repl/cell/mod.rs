@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::editor::Editor;
+use super::idle_output::IdleOutput;
 use super::interrupted_output::InterruptedOutput;
 use super::output_fold::OutputFold;
 use super::printable::printable;
 use super::session::PromptSession;
 use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
-use bai_client::{Cell, SessionState};
+use bai_client::{Cell, RunId, SessionState};
 use event_buffer::BufferedRun;
 use footer::footer;
 use output::keeps_fold;
@@ -121,6 +122,7 @@ pub(super) fn run(
     terminal: &mut PromptTerminal,
     editor: &mut Editor,
     session: &PromptSession,
+    idle: &IdleOutput,
     cell: Cell,
     options: CellOptions,
 ) -> Result<EndedCell, TerminalError> {
@@ -141,12 +143,14 @@ pub(super) fn run(
         }
     };
     let max_lines = terminal.console.max_lines();
+    let earlier = Some((idle, run.id().clone()));
     let mut running = RunningCell {
         runtime,
         terminal,
         editor,
         session,
         run: Some(BufferedRun::new(run)),
+        earlier,
         start,
         interrupted: None,
         silent_since_interrupt: false,
@@ -182,6 +186,8 @@ struct RunningCell<'a> {
     session: &'a PromptSession,
     /// `None` after the run was left.
     run: Option<BufferedRun>,
+    /// What the session has printed before the run began, until it is shown.
+    earlier: Option<(&'a IdleOutput, RunId)>,
     start: Instant,
     /// The time of the last Ctrl-C.
     interrupted: Option<Instant>,
@@ -281,6 +287,9 @@ impl RunningCell<'_> {
             // While output is held back, the spinner's line says so and stays.
             if !(self.fold.is_folding() && keeps_fold(event.as_ref())) {
                 self.terminal.clear_spinner()?;
+            }
+            if let Some((idle, id)) = self.earlier.take() {
+                self.terminal.show_whole(&idle.take_before(&id).await)?;
             }
             if let Some(pause) = self.show(event).await? {
                 return Ok(pause);

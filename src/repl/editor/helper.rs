@@ -159,7 +159,10 @@ impl Highlighter for EditorHelper {
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
         // Our own prompts have their colours. The prompt of a search contains what is typed.
-        if default { prompt.into() } else { editable(prompt) }
+        let prompt = if default { prompt.into() } else { editable(prompt) };
+        // rustyline draws it where the line begins, after it has cleared the old one.
+        let above = std::mem::take(&mut self.shared.lock().above);
+        if above.is_empty() { prompt } else { Cow::Owned(above + &prompt) }
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {

@@ -165,7 +165,7 @@ impl Editor {
         if let LineReader::Rich(rich) = &mut editor.input
             && let Ok(printer) = rich.create_external_printer()
         {
-            editor.notifier = Notifier::through(printer);
+            editor.notifier = Notifier::through(printer, editor.shared.clone());
         }
         Ok((editor, notice))
     }
@@ -268,6 +268,11 @@ impl Editor {
         matches!(self.input, LineReader::Plain(..))
     }
 
+    /// What was to appear above the last line, and was not drawn any more.
+    pub(super) fn take_above(&self) -> String {
+        std::mem::take(&mut self.shared.lock().above)
+    }
+
     /// Shows notices while a line is edited.
     pub(super) fn notifier(&self) -> Notifier {
         self.notifier.clone()
@@ -296,7 +301,8 @@ impl Editor {
     fn begin(&mut self, mode: Mode, completes: bool) {
         let mut state = self.shared.lock();
         let (late, last_key) = (std::mem::take(&mut state.late), state.last_key);
-        *state = state::EditorState { mode, completes, last_key, late, ..Default::default() };
+        let above = std::mem::take(&mut state.above);
+        *state = state::EditorState { mode, completes, last_key, late, above, ..Default::default() };
     }
 }
 

@@ -6,21 +6,43 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::ExternalPrinter;
 
+use super::state::SharedEditorState;
 use crate::repl::wrap;
 
 type Print = Box<dyn FnMut(String) + Send>;
 
 /// Shows notices. If the terminal cannot show them, the caller reports them later.
 #[derive(Clone, Default)]
-pub(in crate::repl) struct Notifier(Option<Arc<Mutex<Print>>>, Arc<AtomicBool>);
+pub(in crate::repl) struct Notifier(Option<Arc<Mutex<Print>>>, Arc<AtomicBool>, SharedEditorState);
 
 impl Notifier {
-    pub(super) fn through(mut printer: impl ExternalPrinter + Send + 'static) -> Self {
+    pub(super) fn through(
+        mut printer: impl ExternalPrinter + Send + 'static,
+        shared: SharedEditorState,
+    ) -> Self {
         let print: Print = Box::new(move |text| {
             // An error is ignored: the editor has ended in the meantime.
             let _ = printer.print(text);
         });
-        Notifier(Some(Arc::new(Mutex::new(print))), Arc::default())
+        Notifier(Some(Arc::new(Mutex::new(print))), Arc::default(), shared)
+    }
+
+    /// Whether the terminal can show a text above the line.
+    pub(in crate::repl) fn can_show(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Shows whole lines above the line that is edited, as they are. What is not drawn before the line ends is left for
+    /// [`super::Editor::take_above`].
+    pub(in crate::repl) fn show_above(&self, lines: &str) {
+        let mut state = self.2.lock();
+        let is_first = state.above.is_empty();
+        state.above.push_str(lines);
+        drop(state);
+        // Otherwise the editor is about to draw.
+        if is_first {
+            self.draw_again();
+        }
     }
 
     /// Draws the line again where the cursor is. Does nothing if no line is edited.

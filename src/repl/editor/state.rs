@@ -55,6 +55,8 @@ pub(super) struct EditorState {
     /// The line is drawn for the last time, as it stays in the scrollback.
     pub(super) last_view: bool,
     pub(super) ending: Option<EditorEnd>,
+    /// Whole lines, with harmless sequences, that are to appear above the line when it is drawn next.
+    pub(super) above: String,
     /// A copy of the line and the cursor, for when the editor fails and loses them.
     pub(super) shadow: (String, usize),
 }

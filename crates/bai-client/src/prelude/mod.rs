@@ -15,6 +15,7 @@ use super::error::{ClientError, ErrorKind};
 use super::run::{Cell, Run, RunEvent, RunOptions, Transport};
 use super::session::ComputeSession;
 use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::execute::Window;
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct Prelude {
     latest: AtomicU64,
     /// Whether the server has no completion, but the kernel has.
     server_is_mute: AtomicBool,
+    /// The window that the kernel knows.
+    window: Mutex<Option<Window>>,
 }
 
 impl Prelude {
@@ -70,6 +73,7 @@ impl Prelude {
             asking: Mutex::default(),
             latest: AtomicU64::new(0),
             server_is_mute: AtomicBool::new(false),
+            window: Mutex::default(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Prelude {
 
     async fn install_alone(&self) -> Result<PreludeState, ClientError> {
         self.state.send_replace(PreludeState::Installing);
+        *self.window.lock().await = None;
         let installed = async {
             let run = self
                 .session
@@ -139,6 +144,19 @@ impl Prelude {
         let question = json!({"ask": "describe", "name": name, "detail": u8::from(detailed)});
         let answer = self.ask(&question, || true).await?;
         answer.get("text").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// Tells the kernel the window in which the output of the next cell is shown, if it knows another one. Where a server tells its
+    /// kernels ([`bai_protocol::capability::Capability::Windows`]), this is needless.
+    pub async fn tell_window(&self, window: Option<Window>) {
+        if *self.window.lock().await == window {
+            return;
+        }
+        let side = |side: fn(Window) -> u16| window.map(|window| side(window).to_string());
+        let question = json!({"ask": "window", "COLUMNS": side(|window| window.columns), "LINES": side(|window| window.rows)});
+        if self.ask(&question, || true).await.is_some() {
+            *self.window.lock().await = window;
+        }
     }
 
     /// Waits until no question is in progress, so that a cell can run, for a few seconds at most.

@@ -13,6 +13,7 @@
 import functools
 import inspect
 import json
+import os
 import signal
 import sys
 import threading
@@ -89,6 +90,8 @@ class Prelude:
         self.kernel = shell.kernel
         # The shell's own is another one while output is captured.
         self.publisher = shell.display_pub
+        # The variables of the window that we have set.
+        self.window = {}
 
     def install(self):
         self.carry_displays(self.shell.display_pub)
@@ -225,6 +228,19 @@ class Prelude:
     def ask_complete(self, question):
         found = self.kernel.do_complete(question['code'], question['at'])
         return {'suggestions': found['matches'][:SUGGESTIONS], 'start': found['cursor_start']}
+
+    def ask_window(self, question):
+        # rich asks for the second form in kernels. A value of the user stays.
+        for name in ('COLUMNS', 'LINES'):
+            value = question[name]
+            for variable in (name, 'JUPYTER_' + name):
+                if os.environ.get(variable) == self.window.get(variable):
+                    self.window[variable] = value
+                    if value is None:
+                        os.environ.pop(variable, None)
+                    else:
+                        os.environ[variable] = value
+        return {}
 
     def ask_describe(self, question):
         name = question['name']

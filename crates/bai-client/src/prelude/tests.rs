@@ -134,6 +134,27 @@ fn displays_clearing_and_requests_to_the_prompt_arrive_as_records() {
 }
 
 #[test]
+fn the_size_of_the_window_is_told_and_a_value_of_the_user_stays() {
+    let size = "import os, shutil\nshutil.get_terminal_size().columns, os.environ.get('JUPYTER_COLUMNS')";
+    let window = |columns: Value| ask(json!({"ask": "window", "COLUMNS": columns, "LINES": "30"}));
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            window(json!("91")),
+            size.into(),
+            "os.environ['COLUMNS'] = '44'".into(),
+            window(json!("70")),
+            size.into(),
+            window(Value::Null),
+            size.into(),
+        ];
+        let all = outputs(python, &cells);
+        let sizes = [2, 5, 7].map(|at: usize| text(&all[at]));
+        assert_eq!(sizes, ["(91, '91')", "(44, '70')", "(44, None)"]);
+    });
+}
+
+#[test]
 fn rich_results_are_wrapped_and_others_are_unchanged() {
     for_old_and_new_ipython(|python| {
         let cells = [

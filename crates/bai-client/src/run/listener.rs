@@ -4,7 +4,7 @@
 use super::{Run, RunEvent, RunOptions, Start, start};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
-use bai_protocol::execute::{RunId, Window};
+use bai_protocol::execute::RunId;
 use bai_protocol::record::ConsoleRecord;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -43,11 +43,6 @@ impl Listener {
                 _ => {}
             }
         }
-    }
-
-    /// Tells the program that the window of [`RunOptions::window`] has another size now, unless a run has its own.
-    pub fn resize(&self, window: Window) {
-        self.run.iter().for_each(|run| run.resize(window));
     }
 }
 

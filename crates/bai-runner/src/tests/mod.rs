@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod asyncio;
 mod basics;
 mod batch;
 mod commands;

@@ -19,6 +19,10 @@ _users_handler = signal.default_int_handler
 _armed = False
 
 
+def is_main_thread():
+    return _thread.get_ident() == _main_thread
+
+
 def _ignore(number, frame):
     pass
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+import _bai_repl
 from _bai_repl import cells, completion, display, interrupts, load, patches, shell, streams, window, wire
 
 _exit = os._exit
@@ -21,6 +22,9 @@ class _Work:
     def put(self, id, code, script=None):
         self._cell = (id, code, script)
         self._there.ring()
+        waiting = _bai_repl.__dict__.get('waiting')
+        if waiting is not None:
+            waiting.stop()
 
     def environment(self, folder):
         self._environment = folder
@@ -34,12 +38,21 @@ class _Work:
 
     def take(self, idle):
         """The next cell. Calls idle() when there was none for a moment."""
-        if self._cell is None and not self._there.wait(_MOMENT):
+        if self._cell is None and not _goes_on() and not self._there.wait(_MOMENT):
             idle()
         while self._cell is None:
-            self._there.wait()
+            if _goes_on():
+                _bai_repl.waiting.go_on()
+            else:
+                self._there.wait()
         cell, self._cell = self._cell, None
         return cell
+
+
+def _goes_on():
+    """Whether asyncio has a loop, which runs between two cells."""
+    waiting = _bai_repl.__dict__.get('waiting')
+    return waiting is not None and waiting.can_go_on()
 
 
 def serve():

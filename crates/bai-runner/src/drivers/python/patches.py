@@ -5,7 +5,8 @@ import os
 import sys
 import types
 
-from _bai_repl import cells, display, errors, hooks, load, sources, streams, window
+import _bai_repl
+from _bai_repl import cells, display, errors, hooks, interrupts, load, sources, streams, window
 
 
 _forgotten = sys.version_info < (3, 12)
@@ -75,6 +76,39 @@ def _multiprocessing(module):
         module._default_context._default_context = fork
 
 
+def _asyncio(module):
+    # Tasks and timers of a cell that does not wait belong to the loop of the session.
+    for name in ('create_task', 'ensure_future', 'get_event_loop'):
+        if hasattr(module, name):
+            setattr(module, name, _in_loop(module, getattr(module, name)))
+
+
+def _in_loop(module, original):
+    import functools
+    makes_task = original.__name__ == 'create_task'
+
+    @functools.wraps(original)
+    def call(*args, **options):
+        scripts = _bai_repl.__dict__.get('scripts')
+        if not interrupts.is_main_thread() or scripts is not None and scripts.is_running:
+            return original(*args, **options)
+        waiting = _bai_repl.load('waiting')
+        is_outside = module._get_running_loop() is None
+        if is_outside:
+            loop = waiting.session_loop()
+        if not makes_task:
+            return original(*args, **options)
+        if is_outside:
+            module._set_running_loop(loop)
+        try:
+            return waiting.watch(original(*args, **options))
+        finally:
+            if is_outside:
+                module._set_running_loop(None)
+
+    return call
+
+
 def _threading(module):
     def excepthook(args):
         """Reports an uncaught exception in a thread."""
@@ -136,6 +170,7 @@ def install():
     hooks.when_imported('inspect', _inspect)
     hooks.when_imported('multiprocessing.context', _multiprocessing)
     hooks.when_imported('threading', _threading)
+    hooks.when_imported('asyncio', _asyncio)
     hooks.when_imported('bdb', _bdb)
     hooks.when_imported('pdb', _pdb)
     for name in _DISPLAY_MODULES:

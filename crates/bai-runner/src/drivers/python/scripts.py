@@ -25,6 +25,10 @@ def _of_its_encoding(source):
     return source
 
 
+# Whether a script runs, which is a program and no part of a session.
+is_running = False
+
+
 class Script:
     def __init__(self, script):
         self._name = _decode(script['name'])
@@ -46,10 +50,13 @@ class Script:
             sources.keep(filename, source)
         source = _of_its_encoding(source)
         streams.begin_script(self._terminal)
+        global is_running
+        is_running = True
         try:
             return cells.run_script(source, filename, started, self._finish if self._last else None)
         finally:
             if not self._last:
+                is_running = False
                 streams.end_script()
                 sys.stdin, sys.argv, sys.path[:1] = before
                 cells.main.__dict__.pop('__file__', None)

@@ -1,0 +1,270 @@
+//! Output that no cell owns: what threads, timers and background processes of the session print between two cells. While a line
+//! is edited, it appears above the line at once. Otherwise it waits for the next prompt, or for the start of the next cell, whose
+//! own output is newer. Its records become text by a console of their own, as the editor draws on the terminal meanwhile.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::editor::Notifier;
+use crate::render::{Console, ConsoleOptions};
+use bai_client::{IdleEvent, Listener, RunId};
+use bai_protocol::record::ConsoleRecord;
+
+/// Maximum number of bytes that wait. Beyond that the program waits in its own `write`.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Pieces of text are joined up to this size.
+const JOIN_UP_TO: usize = 64 * 1024;
+/// A line without its end is shown when no more of it came for this long.
+const LINE_LIMIT: Duration = Duration::from_millis(400);
+/// How long the output of a cell waits for what was printed before the cell began.
+const BEFORE_LIMIT: Duration = Duration::from_millis(300);
+
+/// The output of a session that no cell owns.
+pub(super) struct IdleOutput {
+    state: Mutex<State>,
+    /// Notified when something came, was taken or ended.
+    changed: Notify,
+    notifier: Notifier,
+}
+
+#[derive(Default)]
+struct State {
+    events: VecDeque<IdleEvent>,
+    /// Whether there is a listener.
+    listens: bool,
+    /// How records become text above the line, while one is edited.
+    above: Option<ConsoleOptions>,
+}
+
+impl IdleOutput {
+    pub(super) fn new(notifier: Notifier) -> Arc<Self> {
+        Arc::new(IdleOutput { state: Mutex::default(), changed: Notify::new(), notifier })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether output can be shown above a line. Otherwise it is left to the next cell.
+    pub(super) fn can_show(&self) -> bool {
+        self.notifier.can_show()
+    }
+
+    /// Takes in what the listener receives, until the session ends or this future is dropped.
+    pub(super) async fn follow(self: Arc<Self>, mut listener: Listener) {
+        let listening = Listening::begin(&self);
+        loop {
+            let (has_room, is_unfinished) = {
+                let state = self.lock();
+                (state.bytes() < MAX_BYTES, state.above.is_some() && !state.events.is_empty())
+            };
+            let changed = self.changed.notified();
+            tokio::select! {
+                biased;
+                event = listener.next(), if has_room => {
+                    let Some(event) = event else { break };
+                    self.lock().push(event);
+                    while let Some(Some(event)) = listener.next().now_or_never() {
+                        self.lock().push(event);
+                    }
+                    self.changed.notify_waiters();
+                    self.show(false).await;
+                }
+                () = sleep(LINE_LIMIT), if is_unfinished => self.show(true).await,
+                () = changed => {}
+            }
+        }
+        drop(listening);
+    }
+
+    /// Shows what has come above the line, if one is edited; an unfinished line too if it is `whole`.
+    async fn show(self: &Arc<Self>, whole: bool) {
+        let idle = Arc::clone(self);
+        // A picture takes a while. The lock is held meanwhile, so that the next cell begins after it.
+        let shown = tokio::task::spawn_blocking(move || {
+            let mut state = idle.lock();
+            let Some(options) = state.above.clone() else { return };
+            let records = state.take_lines(whole);
+            if !records.is_empty() {
+                idle.notifier.show_above(&as_text(&records, options));
+            }
+        });
+        // An error means that the runtime ends.
+        let _ = shown.await;
+    }
+
+    /// A line is edited from now on; the options are those of the prompt's console.
+    pub(super) fn line_begins(&self, options: ConsoleOptions) {
+        self.lock().above = Some(options);
+        self.changed.notify_waiters();
+    }
+
+    /// No line is edited any more.
+    pub(super) fn line_ends(&self) {
+        self.lock().above = None;
+    }
+
+    /// What waits for the prompt.
+    pub(super) fn take(&self) -> Vec<ConsoleRecord> {
+        let records = self.lock().take_before(None);
+        self.changed.notify_waiters();
+        records
+    }
+
+    /// What was printed before the run `id` began. Waits for it if necessary, for a moment.
+    pub(super) async fn take_before(&self, id: &RunId) -> Vec<ConsoleRecord> {
+        let began = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                let state = self.lock();
+                if !state.listens || state.position(id).is_some() {
+                    return;
+                }
+                drop(state);
+                changed.await;
+            }
+        };
+        // What comes later is shown at the next prompt.
+        let _ = timeout(BEFORE_LIMIT, began).await;
+        let records = self.lock().take_before(Some(id));
+        self.changed.notify_waiters();
+        records
+    }
+}
+
+/// Records whether there is a listener, also when its task is aborted.
+struct Listening<'a>(&'a IdleOutput);
+
+impl<'a> Listening<'a> {
+    fn begin(idle: &'a IdleOutput) -> Self {
+        idle.lock().listens = true;
+        Listening(idle)
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.lock().listens = false;
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl State {
+    fn bytes(&self) -> usize {
+        self.events
+            .iter()
+            .map(|event| if let IdleEvent::Console(record) = event { record.size() } else { 0 })
+            .sum()
+    }
+
+    /// Adds an event. Neighbouring text of one stream is joined.
+    fn push(&mut self, event: IdleEvent) {
+        let event = match (self.events.back_mut(), event) {
+            (Some(IdleEvent::Console(last)), IdleEvent::Console(record)) => {
+                match last.append(record, JOIN_UP_TO) {
+                    Ok(()) => return,
+                    Err(record) => IdleEvent::Console(record),
+                }
+            }
+            (_, event) => event,
+        };
+        self.events.push_back(event);
+    }
+
+    fn position(&self, id: &RunId) -> Option<usize> {
+        self.events.iter().position(|event| matches!(event, IdleEvent::Began(began) if began == id))
+    }
+
+    /// Takes the records before the beginning of this run, or all of them.
+    fn take_before(&mut self, id: Option<&RunId>) -> Vec<ConsoleRecord> {
+        let end = id.and_then(|id| self.position(id)).map_or(self.events.len(), |at| at + 1);
+        self.events.drain(..end).filter_map(record).collect()
+    }
+
+    /// Takes all records. The last line stays if its end has not come, unless all is `whole`.
+    fn take_lines(&mut self, whole: bool) -> Vec<ConsoleRecord> {
+        let mut records = self.take_before(None);
+        if !whole
+            && let Some(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) = records.last()
+            && let end = text.rfind('\n').map_or(0, |at| at + 1)
+            && end < text.len()
+            && let Some(mut last) = records.pop()
+        {
+            // The position is that of a character, so the text is split exactly there.
+            let rest = if end == 0 { None } else { last.split_off(end) };
+            match rest {
+                Some(rest) => {
+                    records.push(last);
+                    self.events.push_back(IdleEvent::Console(rest));
+                }
+                None => self.events.push_back(IdleEvent::Console(last)),
+            }
+        }
+        records
+    }
+}
+
+fn record(event: IdleEvent) -> Option<ConsoleRecord> {
+    if let IdleEvent::Console(record) = event { Some(record) } else { None }
+}
+
+/// Records as harmless text of whole lines.
+fn as_text(records: &[ConsoleRecord], mut options: ConsoleOptions) -> String {
+    options.size = crate::terminal::size();
+    let mut bytes = Vec::new();
+    let mut console = Console::new(&mut bytes, io::sink(), options);
+    console.begin_cell();
+    // Writing into memory cannot fail.
+    for record in records {
+        let _ = console.record(record);
+    }
+    let _ = console.end_cell();
+    let _ = console.fresh_line();
+    drop(console);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn out(text: &str) -> IdleEvent {
+        IdleEvent::Console(ConsoleRecord::Stdout(text.to_owned()))
+    }
+
+    fn texts(records: Vec<ConsoleRecord>) -> Vec<String> {
+        let text =
+            |record| if let ConsoleRecord::Stdout(text) = record { text } else { format!("{record:?}") };
+        records.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_line_is_shown_when_its_end_has_come() {
+        let mut state = State::default();
+        state.push(out("one\ntw"));
+        assert_eq!(texts(state.take_lines(false)), ["one\n"]);
+        assert_eq!(texts(state.take_lines(false)), [""; 0]);
+        state.push(out("o\nthree"));
+        assert_eq!(texts(state.take_lines(false)), ["two\n"]);
+        assert_eq!(texts(state.take_lines(true)), ["three"]);
+    }
+
+    #[test]
+    fn a_run_begins_after_what_was_printed_before_it() {
+        let [first, second] = ["a", "b"].map(RunId::from_wire);
+        let mut state = State::default();
+        for event in [out("1\n"), IdleEvent::Began(first.clone()), out("2\n"), IdleEvent::Began(second)] {
+            state.push(event);
+        }
+        assert_eq!(texts(state.take_before(Some(&first))), ["1\n"]);
+        assert_eq!(texts(state.take_before(None)), ["2\n"]);
+    }
+}
