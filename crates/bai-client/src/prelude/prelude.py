@@ -240,6 +240,10 @@ class Prelude:
                         os.environ.pop(variable, None)
                     else:
                         os.environ[variable] = value
+        console = getattr(sys.modules.get('rich'), '_console', None)
+        if console is not None and question['COLUMNS'] is not None:
+            # It keeps the width of its beginning.
+            console.width = int(question['COLUMNS'])
         return {}
 
     def ask_describe(self, question):

@@ -3,6 +3,7 @@
 
 import builtins
 import os
+import sys
 
 ours = builtins.__dict__.setdefault('__bai_repl_window__', {})
 for name, value in VARIABLES:
@@ -11,3 +12,7 @@ for name, value in VARIABLES:
             os.environ[name] = ours[name] = value
         else:
             os.environ.pop(name, None)
+        console = getattr(sys.modules.get('rich'), '_console', None)
+        if name == 'JUPYTER_COLUMNS' and value and console is not None:
+            # It keeps the width of its beginning.
+            console.width = int(value)

@@ -44,7 +44,7 @@ async fn python_is_in_a_terminal_of_the_windows_size() {
         // A change reaches a cell that runs, and its handler of the signal.
         session.value("seen = []; _ = signal.signal(signal.SIGWINCH, lambda *_: seen.append(size()))").await;
         session
-            .send(Op::Code("print('ready', flush=True)\nwhile not seen: signal.pause()\nprint(seen, os.environ['COLUMNS'])".into()))
+            .send(Op::Code("print('ready', flush=True)\nwhile not seen: signal.pause()\nprint(seen, os.popen('echo $COLUMNS').read())".into()))
             .await;
         session.until_output("ready").await;
         session.send(window(120)).await;
@@ -53,8 +53,8 @@ async fn python_is_in_a_terminal_of_the_windows_size() {
         session.value("os.environ['COLUMNS'] = '44'").await;
         session.send(window(60)).await;
         assert_eq!(
-            session.value("os.environ['COLUMNS'], os.environ['LINES'], size()[0]").await,
-            "('44', '33', 44)\n"
+            session.value("os.environ['COLUMNS'], os.popen('echo $COLUMNS $LINES').read(), size()[0]").await,
+            "('44', '44 33\\n', 44)\n"
         );
         session.value("del os.environ['COLUMNS']").await;
         session.send(Op::Window(None)).await;

@@ -1,10 +1,12 @@
 # The window in which a person sees the output: its size, and whether the standard streams count as a terminal. They are pipes,
-# so programs of a cell, and its children, learn the size from variables. The runner says which; a value of the user stays.
+# so we answer for the terminal in this process, and children learn the size from variables. The runner says which; a value of
+# the user stays.
 
 import _signal as signal
 import os
 import stat
 import sys
+from termios import TIOCGWINSZ as _TIOCGWINSZ
 
 from _bai_repl import hooks
 
@@ -14,6 +16,7 @@ _real_isatty = os.isatty
 _environ = os.environ
 _ours = {}
 _size = None
+_SIZES = ('COLUMNS', 'LINES')
 
 
 def _place(number):
@@ -43,6 +46,15 @@ def change(columns, rows, variables):
 
 
 def _set(name, value):
+    if name in _SIZES:
+        if name in _environ:
+            return
+        # Only for children. Code of this process that found it, such as rich, would not notice another size later.
+        if value is not None:
+            os.putenv(name, value)
+        else:
+            os.unsetenv(name)
+        return
     if _environ.get(name, 'dumb') not in ('dumb', _ours.get(name)):
         return
     if value is None:
@@ -71,6 +83,25 @@ def _isatty(fd):
     return _real_isatty(fd) or isinstance(fd, int) and 0 <= fd <= 2 and is_seen(fd)
 
 
+def _fcntl(module):
+    real = module.ioctl
+
+    def ioctl(fd, request, arg=0, mutate_flag=True):
+        # TIOCGWINSZ, whose answer has two bytes for each of rows, columns and their pixels.
+        number = fd if isinstance(fd, int) else fd.fileno()
+        if request != _TIOCGWINSZ or _size is None or isinstance(arg, int) or not (0 <= number <= 2 and is_seen(number)):
+            return real(fd, request, arg, mutate_flag)
+        answer = b''.join(side.to_bytes(2, sys.byteorder) for side in (_size.lines, _size.columns, 0, 0))
+        if isinstance(arg, (bytes, str)):
+            return answer[:len(arg)]
+        view = memoryview(arg).cast('B')
+        view[:] = answer[:len(view)]
+        return 0
+
+    ioctl.__doc__ = real.__doc__
+    module.ioctl = ioctl
+
+
 def _note_polars(module=None):
     # It asks only a real terminal for the width; this is its own variable.
     if 'polars' in sys.modules:
@@ -85,5 +116,6 @@ def _pydoc(module):
 def install():
     os.get_terminal_size = _get_terminal_size
     os.isatty = _isatty
+    hooks.when_imported('fcntl', _fcntl)
     hooks.when_imported('polars', _note_polars)
     hooks.when_imported('pydoc', _pydoc)
