@@ -117,6 +117,12 @@ impl IdleOutput {
         records
     }
 
+    /// Whether what was printed before the run `id` began has come, as far as it comes.
+    fn has_begun(&self, id: &RunId) -> bool {
+        let state = self.lock();
+        !state.listens || state.position(id).is_some()
+    }
+
     /// What was printed before the run `id` began. Waits for it if necessary, for a moment.
     pub(super) async fn take_before(&self, id: &RunId) -> Vec<ConsoleRecord> {
         let began = async {
@@ -124,11 +130,9 @@ impl IdleOutput {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                let state = self.lock();
-                if !state.listens || state.position(id).is_some() {
+                if self.has_begun(id) {
                     return;
                 }
-                drop(state);
                 changed.await;
             }
         };
