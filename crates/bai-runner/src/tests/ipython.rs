@@ -3,6 +3,7 @@
 use super::super::{CompletionRequest, Op};
 use super::harness::{Session, pythons};
 use bai_protocol::execute::Script;
+use bai_testkit::ipython_environments;
 
 /// The text without colours.
 fn plain(text: &str) -> String {
@@ -167,5 +168,27 @@ async fn without_ipython_the_session_says_what_to_install() {
         let wide = session.value("{'z': list(range(40)), 'a': 'x' * 100}").await;
         assert!(wide.contains("[0,\n") && wide.contains(&format!("'{}'", "x".repeat(100))), "{wide}");
         assert_eq!(session.value("list(range(5))").await, "[0, 1, 2, 3, 4]\n");
+    }
+}
+
+#[tokio::test]
+async fn modules_of_the_folder_are_not_run_by_the_shell() {
+    for environment in ipython_environments() {
+        let folder = tempfile::tempdir().unwrap();
+        for module in
+            ["IPython", "traitlets", "stack_data", "pygments", "jedi", "decorator", "typing", "mine"]
+        {
+            let code = format!("print('executed {module}')\n");
+            std::fs::write(folder.path().join(module).with_extension("py"), code).unwrap();
+        }
+        let env = [("VIRTUAL_ENV", environment.to_str().unwrap()), ("BAI_REPL_PYTHON_SHELL", "ipython")];
+        let mut session = Session::start_all("python", &env, folder).await;
+        let outcome = session.run("1/0").await;
+        assert!(plain(&outcome.stderr()).contains("----> 1 1/0"), "{outcome:?}");
+        assert_eq!(outcome.stdout(), "");
+        assert!(plain(&session.value("str.upper?").await).contains("uppercase"));
+        let completion = session.kernel.complete(CompletionRequest::at("%ti", 3)).await;
+        assert!(completion.suggestions.contains(&"%timeit".to_owned()), "{completion:?}");
+        assert_eq!(session.value("import mine").await, "executed mine\n");
     }
 }

@@ -3,6 +3,7 @@
 # history is that of this session.
 
 import builtins
+import contextlib
 import inspect
 import linecache
 import os
@@ -145,6 +146,11 @@ class Shell(InteractiveShell):
         if gui not in (None, 'inline', 'agg'):
             print('There is no window here. Figures are shown as pictures.')
 
+    @contextlib.contextmanager
+    def _tee(self, channel):
+        # Newer releases would keep all output of the session in memory.
+        yield
+
     def system(self, cmd):
         load('programs').run(self.var_expand(cmd, depth=1))
 
@@ -241,6 +247,18 @@ def _edit(line):
     shell.set_next_input(code.rstrip('\n'), replace=True)
 
 
+def _load_the_rest(shell):
+    """Loads what newer releases load at its first use. In a cell, the import would look in the current folder, and an interrupt
+    that meets it would lose a magic for the session."""
+    load_magics = getattr(shell.magics_manager, 'load_all_lazy_magics', None)
+    if load_magics is not None:
+        load_magics()
+    try:
+        raise KeyError
+    except KeyError:
+        shell.InteractiveTB.structured_traceback(*sys.exc_info())
+
+
 _shell = None
 
 
@@ -267,10 +285,7 @@ def start():
         shell.register_magic_function(_edit, 'line', name)
     output.change_tracebacks(shell.InteractiveTB)
     output.change_values(shell.display_formatter)
-    # In a cell, an interrupt that meets the import of a magic would lose the magic for the session.
-    load_magics = getattr(shell.magics_manager, 'load_all_lazy_magics', None)
-    if load_magics is not None:
-        load_magics()
+    _load_the_rest(shell)
     _shell = shell
 
 
