@@ -192,3 +192,22 @@ async fn modules_of_the_folder_are_not_run_by_the_shell() {
         assert_eq!(session.value("import mine").await, "executed mine\n");
     }
 }
+
+#[tokio::test]
+async fn an_ipython_that_does_not_start_is_reported_once() {
+    let packages = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(packages.path().join("IPython/core")).unwrap();
+    let version = "_version_major = 8\n_version_minor = 1\n_version_patch = 0  # final\n";
+    std::fs::write(packages.path().join("IPython/core/release.py"), version).unwrap();
+    std::fs::write(packages.path().join("IPython/__init__.py"), "raise RuntimeError('broken')\n").unwrap();
+    let path = packages.path().to_str().unwrap();
+    for python in pythons().await {
+        let env = [("PYTHONPATH", path), ("BAI_REPL_PYTHON_SHELL", "auto")];
+        let mut session = Session::start_with(&python, &env).await;
+        let outcome = session.run("%pwd\n6 * 7").await;
+        assert!(outcome.stdout().ends_with("42\n"), "{outcome:?}");
+        let fault = "IPython 8.1.0 does not start (RuntimeError: broken); this session has the plain shell\n";
+        assert_eq!((outcome.stderr().as_str(), outcome.exit_code), (fault, 0), "{python}");
+        assert_eq!(session.value("6 * 7").await, "42\n");
+    }
+}
