@@ -85,6 +85,9 @@ impl IdleOutput {
 
     /// Shows what has come above the line, if one is edited; an unfinished line too if it is `whole`.
     async fn show(self: &Arc<Self>, whole: bool) {
+        if self.lock().above.is_none() {
+            return;
+        }
         let idle = Arc::clone(self);
         // A picture takes a while. The lock is held meanwhile, so that the next cell begins after it.
         let shown = tokio::task::spawn_blocking(move || {
