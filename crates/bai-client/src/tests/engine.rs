@@ -45,7 +45,14 @@ impl Lab {
 }
 
 fn request(image: &str) -> CreateRequest {
-    CreateRequest { name: "work".into(), image: image.into(), reuse: true, ..Default::default() }
+    CreateRequest {
+        name: "work".into(),
+        image: image.into(),
+        reuse: true,
+        // Not the shell that happens to be installed.
+        python_shell: Some("plain".into()),
+        ..Default::default()
+    }
 }
 
 /// A way to a server on which everything can be cut, and which then works again.

@@ -3,6 +3,7 @@
 use crate::run::Run;
 use crate::session::Session;
 use crate::{Engine, EngineOptions, Keypair, Workdirs};
+use bai_protocol::create::PYTHON_SHELL;
 use bai_protocol::execute::RunId;
 use bai_protocol::sign::{self, Signed};
 use bai_protocol::version::NEWEST;
@@ -141,7 +142,10 @@ impl Lab {
 
     /// Makes a running session; returns its id.
     pub(super) async fn session(&self, name: &str) -> String {
-        let (status, reply) = self.post("/session", json!({"name": name, "image": IMAGE})).await;
+        // Not the shell that happens to be installed.
+        let config = json!({"environ": {PYTHON_SHELL: "plain"}});
+        let (status, reply) =
+            self.post("/session", json!({"name": name, "image": IMAGE, "config": config})).await;
         assert_eq!((status, &reply["status"]), (StatusCode::CREATED, &json!("RUNNING")), "{reply}");
         reply["sessionId"].as_str().unwrap().to_owned()
     }
