@@ -269,6 +269,42 @@ fn a_script_has_arguments_and_shows_no_value_in_a_kernel_that_knows_no_scripts()
 }
 
 #[test]
+fn what_was_found_out_about_interpreters_is_kept_for_later_runs() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    let print = ["-c", "print(6 * 7)", "python"];
+    sandbox.run(&print).expect(0, "42\n");
+    let folder = sandbox.home().join(".cache/bai-repl/interpreters");
+    let drivers = || {
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let is_driver = |file: &std::path::PathBuf| file.to_str().unwrap().contains("/driver-");
+        files.filter(is_driver).collect::<Vec<_>>()
+    };
+    let [driver] = &drivers()[..] else { panic!("{:?}", drivers()) };
+    let whole = std::fs::read(driver).unwrap();
+    assert_eq!(driver.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // A file that is damaged, or that another user could have written, is not used.
+    std::fs::write(driver, &whole[..whole.len() / 2]).unwrap();
+    sandbox.run(&print).expect(0, "42\n");
+    assert_eq!(std::fs::read(driver).unwrap(), whole);
+    std::fs::write(driver, b"").unwrap();
+    std::fs::set_permissions(driver, std::fs::Permissions::from_mode(0o666)).unwrap();
+    sandbox.run(&print).expect(0, "42\n");
+    // That of another release goes.
+    let name = driver.file_name().unwrap().to_str().unwrap();
+    let other = folder.join(format!("driver-0000{}", &name["driver-0000".len()..]));
+    std::fs::write(&other, "").unwrap();
+    std::fs::remove_file(driver).unwrap();
+    sandbox.run(&print).expect(0, "42\n");
+    assert_eq!(drivers(), [driver.clone()]);
+    sandbox.run(&["images"]).expect_code(0);
+    let first = sandbox.run(&["images"]).stdout;
+    assert!(std::fs::read_to_string(folder.join("versions.json")).unwrap().contains("python"));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(sandbox.run(&["images"]).stdout, first);
+}
+
+#[test]
 fn a_script_may_have_another_encoding_than_utf8() {
     let sandbox = Sandbox::new();
     let latin = b"# -*- coding: latin-1 -*-\ntext = 'gr\xfc\xdfe'\nprint(len(text), text)\n";

@@ -30,7 +30,8 @@ while d[-1:]!=b'\\0':
  c=os.read(int(sys.argv[1]),65536)
  if not c: os._exit(1)
  d+=c
-exec(compile(d[:-1].decode(),'<bai-repl driver>','exec'),{'__builtins__':__builtins__,'__name__':'_bai_repl'})";
+d,_,m=d[:-1].partition(b'\\1')
+exec(compile(d.decode(),'<bai-repl driver>','exec'),{'__builtins__':__builtins__,'__name__':'_bai_repl','MODULES':m})";
 
 const INSTALL: &str =
     "install one, for example with `apt install python3`, `uv python install 3.12` or `pyenv install 3.12`";

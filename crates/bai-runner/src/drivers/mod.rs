@@ -93,10 +93,11 @@ static PYTHON_MODULES: LazyLock<(String, String)> = LazyLock::new(|| {
     (modules, name)
 });
 
-/// The Python driver as one program: its modules, then the code that loads them.
+/// The Python driver: the code that loads its modules, a separator, and the modules, which that code reads only if it has not kept
+/// them.
 pub(super) fn python() -> String {
     let (modules, name) = &*PYTHON_MODULES;
     let cache = cache::file(name).and_then(|path| serde_json::to_string(path.to_str()?).ok());
     let cache = cache.as_deref().unwrap_or("''");
-    format!("CACHE = {cache}\nMODULES = {modules}\n{}", include_str!("python/boot.py"))
+    format!("CACHE = {cache}\n{}\u{1}{modules}", include_str!("python/boot.py"))
 }

@@ -1,4 +1,4 @@
-# Loads the driver's modules. The names MODULES (a list of [name, source]), CACHE (a file's path without its end, or '') and
+# Loads the driver's modules. The names MODULES (the text of a list of [name, source]), CACHE (a file's path without its end, or '') and
 # sys.argv[1:4] (the numbers of the pipes: control in, control out, aside out) come from the runner.
 #
 # The driver keeps itself apart from the user: its modules live in a package of their own with their own copy of the
@@ -22,14 +22,16 @@ if os.environ.get('PYTHONSAFEPATH') == 'bai-repl':
     CURRENT_FOLDER = True
 
 PIPES = [int(number) for number in sys.argv[1:4]]
-MODULES = dict(MODULES)
 # To compile them takes longer than all else of a start. Another version of Python has another file.
 CACHE = CACHE and '%s-%s-%x-%d' % (CACHE, sys.implementation.cache_tag, sys.hexversion, sys.flags.optimize)
 package = types.ModuleType('_bai_repl')
 
 
 def compiled(name):
-    return compile(MODULES[name], '<bai-repl ' + name + '>', 'exec', 0, True)
+    global SOURCES
+    if SOURCES is None:
+        SOURCES = dict(eval(MODULES.decode('utf-8')))
+    return compile(SOURCES[name], '<bai-repl ' + name + '>', 'exec', 0, True)
 
 
 def cached():
@@ -45,16 +47,21 @@ def cached():
 
 
 def keep():
-    """Compiles all modules for later starts."""
+    """Compiles all modules for later starts. The file of another release of the driver goes."""
     beside = '%s.%d' % (CACHE, os.getpid())
+    folder, name = os.path.split(CACHE)
     try:
+        for other in os.listdir(folder):
+            if other != name and other.startswith('driver-') and other.split('-', 2)[2:] == name.split('-', 2)[2:]:
+                os.unlink(os.path.join(folder, other))
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as file:
-            file.write(marshal.dumps({name: compiled(name) for name in MODULES}))
+            file.write(marshal.dumps({name: compiled(name) for name in SOURCES}))
         os.rename(beside, CACHE)
     except OSError:
         pass
 
 
+SOURCES = None
 CODES = cached() if CACHE else {}
 
 
