@@ -296,7 +296,7 @@ fn what_was_found_out_about_interpreters_is_kept_for_later_runs() {
     std::fs::write(&other, "").unwrap();
     std::fs::remove_file(driver).unwrap();
     sandbox.run(&print).expect(0, "42\n");
-    assert_eq!(drivers(), [driver.clone()]);
+    assert_eq!(drivers(), std::slice::from_ref(driver));
     sandbox.run(&["images"]).expect_code(0);
     let first = sandbox.run(&["images"]).stdout;
     assert!(std::fs::read_to_string(folder.join("versions.json")).unwrap().contains("python"));
