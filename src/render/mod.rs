@@ -9,6 +9,7 @@ mod document;
 mod errors;
 pub(crate) mod highlight;
 mod image_viewer;
+mod lines;
 mod live;
 mod media;
 mod partial;

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
+use crate::render::PartialLine;
 use crate::terminal::ColorDepth;
 
 /// A writer whose output the test can read.
