@@ -13,7 +13,13 @@ type Print = Box<dyn FnMut(String) + Send>;
 
 /// Shows notices. If the terminal cannot show them, the caller reports them later.
 #[derive(Clone, Default)]
-pub(in crate::repl) struct Notifier(Option<Arc<Mutex<Print>>>, Arc<AtomicBool>, SharedEditorState);
+pub(in crate::repl) struct Notifier {
+    /// `None` if the terminal cannot show a text above the line.
+    print: Option<Arc<Mutex<Print>>>,
+    /// Whether a line is edited.
+    editing: Arc<AtomicBool>,
+    shared: SharedEditorState,
+}
 
 impl Notifier {
     pub(super) fn through(
@@ -24,18 +30,18 @@ impl Notifier {
             // An error is ignored: the editor has ended in the meantime.
             let _ = printer.print(text);
         });
-        Notifier(Some(Arc::new(Mutex::new(print))), Arc::default(), shared)
+        Notifier { print: Some(Arc::new(Mutex::new(print))), editing: Arc::default(), shared }
     }
 
     /// Whether the terminal can show a text above the line.
     pub(in crate::repl) fn can_show(&self) -> bool {
-        self.0.is_some()
+        self.print.is_some()
     }
 
     /// Shows whole lines above the line that is edited, as they are. What is not drawn before the line ends is left for
     /// [`super::Editor::take_above`].
     pub(in crate::repl) fn show_above(&self, lines: &str) {
-        let mut state = self.2.lock();
+        let mut state = self.shared.lock();
         let is_first = state.above.is_empty();
         state.above.push_str(lines);
         drop(state);
@@ -47,7 +53,7 @@ impl Notifier {
 
     /// Draws the line again where the cursor is. Does nothing if no line is edited.
     pub(in crate::repl) fn draw_again(&self) {
-        if let Some(print) = self.0.clone().filter(|_| self.1.load(Ordering::Relaxed)) {
+        if let Some(print) = self.print.clone().filter(|_| self.editing.load(Ordering::Relaxed)) {
             // The printer adds a line end, so the cursor goes up first.
             let draw = move || print.lock().unwrap_or_else(PoisonError::into_inner)("\x1b[A\n".to_owned());
             let _ = std::thread::Builder::new().name("notice".into()).spawn(draw);
@@ -56,12 +62,12 @@ impl Notifier {
 
     /// Records whether a line is edited.
     pub(super) fn set_editing(&self, editing: bool) {
-        self.1.store(editing, Ordering::Relaxed);
+        self.editing.store(editing, Ordering::Relaxed);
     }
 
     /// Shows a text above the line. Returns at once; false if the terminal cannot show it.
     pub(in crate::repl) fn show(&self, text: &str) -> bool {
-        let Some(print) = self.0.clone() else { return false };
+        let Some(print) = self.print.clone() else { return false };
         let columns = usize::from(crate::terminal::size().cols);
         let text = format!("{}\n", wrap::at_words(&crate::render::sanitize::sentences(text), columns));
         let show = move || print.lock().unwrap_or_else(PoisonError::into_inner)(text);
