@@ -56,17 +56,16 @@ fn the_setting_chooses_the_shell() {
         terminal.leave();
         // A flag has precedence. A script is the same in both.
         for shell in ["plain", "ipython"] {
-            let script =
-                ["--python-shell", shell, "-c", "print('x' in globals(), 'In' in globals())", "python"];
-            sandbox.run(&script).expect(0, "False False\n");
+            let run = sandbox.run(&["--python-shell", shell, "-c", "print(6 * 7)\n1/0", "python"]);
+            assert_eq!((run.stdout.as_str(), run.code), ("42\n", Some(1)));
+            assert!(run.stderr.contains("  File \"<string>\", line 2, in <module>\n"), "{}", run.stderr);
         }
     }
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
     let empty = sandbox.work().join("empty");
     let made =
         std::process::Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&empty).status();
     assert!(made.unwrap().success());
-    let mut sandbox = sandbox;
     sandbox.set("VIRTUAL_ENV", empty.to_str().unwrap());
     let run = sandbox.run(&["--python-shell", "ipython", "-c", "1", "python"]);
     assert!(

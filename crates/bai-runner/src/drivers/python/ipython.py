@@ -1,6 +1,6 @@
-# IPython's shell as the shell of the session. Its own are the transformation of cells, the magics, the history and the form of
-# tracebacks. Ours are the streams, questions, interrupts, figures and the display. It leaves no files: it has no profile, and its
-# history is that of this session.
+# IPython's shell as the shell of the session. IPython transforms cells, runs magics, keeps the history and formats tracebacks.
+# The driver's other modules do the rest, as for our own shell: streams, questions, interrupts, figures, the display. The shell
+# writes no files: it has no profile, and its history is that of this session.
 
 import builtins
 import contextlib
@@ -34,7 +34,7 @@ _ATTRIBUTE = re.compile(r'[\w)\]]\.\w*$')
 
 
 def _wants_colors():
-    # As other programs learn it.
+    # The variable tells other programs, too.
     return os.environ.get('FORCE_COLOR', '0') not in ('', '0')
 
 
@@ -80,13 +80,14 @@ class _NoProfile(ProfileDir):
 
 
 class _Database(dict):
-    """What %store, bookmarks and aliases keep, for this session."""
+    """What bookmarks and aliases keep, for this session."""
 
     def keys(self, pattern=None):
         import fnmatch
         return list(self) if pattern is None else fnmatch.filter(self, pattern)
 
 
+# Releases before 3.11 have no groups of exceptions.
 _Group = getattr(builtins, 'BaseExceptionGroup', ())
 
 
@@ -108,6 +109,8 @@ def _users_part(trace):
 
 
 class Shell(InteractiveShell):
+    """The one shell of the session, which get_ipython() returns."""
+
     displayhook_class = Type(output.DisplayHook)
     display_pub_class = Type(output.Publisher)
 
@@ -162,6 +165,8 @@ class Shell(InteractiveShell):
 
     def run_cell_magic(self, *args, **options):
         """An interrupt ends the cell, also if the magic hides it."""
+        if not interrupts.is_main_thread():
+            return super().run_cell_magic(*args, **options)
         was_interrupted = []
         before = signal.getsignal(signal.SIGINT)
 
@@ -198,7 +203,8 @@ class Shell(InteractiveShell):
             if issubclass(kind, KeyboardInterrupt) and self._cancelled is not None:
                 exc_tuple, self._cancelled = (kind, value, self._cancelled[2]), None
             if _has_group(value):
-                # IPython does not show the exceptions in it.
+                # IPython does not show the exceptions in it. This notes it for a debugger.
+                self._get_exc_info(exc_tuple)
                 streams.complain(errors.describe(kind, value, _users_part(trace)))
             else:
                 super().showtraceback(exc_tuple, *args, **options)
@@ -236,15 +242,17 @@ class Shell(InteractiveShell):
         return self.code
 
 
+_shell = None
+
+
 def _edit(line):
     """%edit NAME, RANGE or FILE: the code becomes the text of the next prompt."""
     target = re.sub(r'^(?:\s*-\w+)+\s*', '', line).strip()
-    shell = get_shell()
     try:
-        code = inspect.getsource(shell.ev(target)) if target else ''
+        code = inspect.getsource(_shell.ev(target)) if target else ''
     except Exception:
-        code = shell.find_user_code(target, skip_encoding_cookie=True)
-    shell.set_next_input(code.rstrip('\n'), replace=True)
+        code = _shell.find_user_code(target, skip_encoding_cookie=True)
+    _shell.set_next_input(code.rstrip('\n'), replace=True)
 
 
 def _load_the_rest(shell):
@@ -257,13 +265,6 @@ def _load_the_rest(shell):
         raise KeyError
     except KeyError:
         shell.InteractiveTB.structured_traceback(*sys.exc_info())
-
-
-_shell = None
-
-
-def get_shell():
-    return _shell
 
 
 def start():
