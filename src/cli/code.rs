@@ -25,7 +25,9 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
     }
     if let Some(code) = &open.code {
         let script = Some(script("-c".to_owned(), None, &open.script));
-        return Ok(Some(Code { text: code.clone(), script, stdin_is_free: true }));
+        // Source text of a script is in the form of bytes.
+        let text = byte_text::of_utf8(code.clone());
+        return Ok(Some(Code { text, script, stdin_is_free: true }));
     }
     match open.script.split_first() {
         Some((name, args)) if name == "-" => {
@@ -50,6 +52,11 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
             Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
         }
     }
+}
+
+/// Source text that is UTF-8, as it was.
+fn plain(text: &str) -> String {
+    String::from_utf8_lossy(&byte_text::bytes(text)).into_owned()
 }
 
 /// Code to run without a prompt.
@@ -90,8 +97,9 @@ impl Code {
     pub(super) fn into_kernel_cell(self, language: Option<&Language>) -> Cell {
         let is_python = language.is_some_and(|language| *language == language::PYTHON);
         match self.script {
-            Some(_) if is_python => Cell::Query(format!("{}\nNone", self.text)),
-            _ => Cell::Query(self.text),
+            Some(_) if is_python => Cell::Query(format!("{}\nNone", plain(&self.text))),
+            Some(_) => Cell::Query(plain(&self.text)),
+            None => Cell::Query(self.text),
         }
     }
 

@@ -518,9 +518,9 @@ fn in_interpreter<'a>(
     script: Option<&Script>,
 ) -> Result<Cow<'a, str>, String> {
     let Some(script) = script.filter(|_| !resolved.language.runs_scripts()) else { return Ok(code.into()) };
-    if !byte_text::is_utf8(code) {
+    let Ok(code) = String::from_utf8(byte_text::bytes(code).into_owned()) else {
         return Err(format!("{} is not UTF-8.", byte_text::shown(&script.name)));
-    }
+    };
     if script.args.is_empty() {
         return Ok(code.into());
     }
@@ -531,7 +531,7 @@ fn in_interpreter<'a>(
         table::ALL.iter().copied().find(|row| row.name == language)
     };
     let arguments = row.and_then(|row| row.arguments.as_ref());
-    arguments.map(|arguments| arguments.give(code, &script.name, &script.args).into()).ok_or_else(|| {
+    arguments.map(|arguments| arguments.give(&code, &script.name, &script.args).into()).ok_or_else(|| {
         format!("A script of {language} takes no arguments in a session with a name. Without -t it does.")
     })
 }

@@ -23,6 +23,7 @@ use crate::cli::{creation, display, script, session_environment};
 use bai_client::{
     Api, Cell, ComputeSession, Created, Progress, Script, UploadOptions, UploadRecord, Uploaded,
 };
+use bai_protocol::byte_text;
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::io::IsTerminal;
@@ -49,7 +50,7 @@ impl RunPlan {
                 let name = "-c".to_owned();
                 let terminal = std::io::stdin().is_terminal();
                 Cell::Script(
-                    code.clone(),
+                    byte_text::of_utf8(code.clone()),
                     Script { name, terminal, last: self.temporary, ..Script::default() },
                 )
             }
