@@ -20,6 +20,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
@@ -52,6 +53,8 @@ struct ScriptRun<'a> {
     takes_pieces: bool,
     /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
     answer: Option<oneshot::Receiver<InputReply>>,
+    /// A piece of the input that was read for a question which has ended by itself.
+    unsent: Option<(Zeroizing<Vec<u8>>, Rest)>,
     /// Whether the program has said that it cannot hide what is typed.
     cannot_hide: bool,
     /// Whether what steps before the last one print goes to standard error.
@@ -124,6 +127,7 @@ pub(super) async fn run(
         ending: None,
         takes_pieces,
         answer: None,
+        unsent: None,
         cannot_hide: false,
         builds_aside: session.api().has(Capability::WholeBatch).await,
         no_input_reported: false,
@@ -260,8 +264,11 @@ impl ScriptRun<'_> {
 
     async fn ask(&mut self, is_password: bool) {
         self.output.flush().await;
-        // An answer that is still being read is for this question: the one before it has ended by itself.
-        if self.answer.is_none() {
+        // What the last question did not take any more is for this one.
+        if let Some((bytes, rest)) = self.unsent.take() {
+            self.send_piece(bytes, rest);
+        } else if self.answer.is_none() {
+            // An answer that is still being read is for this question: the one before it has ended by itself.
             let wanted = self.wanted(is_password);
             self.answer = Some(self.input.ask(wanted));
         }
@@ -276,11 +283,11 @@ impl ScriptRun<'_> {
             InputReply::Piece(bytes) => {
                 // What is typed stays with the terminal until a program asks for it.
                 let rest = if std::io::stdin().is_terminal() { Rest::WhenAsked } else { Rest::AtHand };
-                self.run.send_piece(bytes, rest);
+                self.send_piece(bytes, rest);
             }
             InputReply::Interrupted => self.interrupt()?,
             InputReply::End if self.takes_pieces => {
-                self.run.send_piece(Vec::new(), Rest::None);
+                self.send_piece(Zeroizing::default(), Rest::None);
             }
             InputReply::End => {
                 if !std::mem::replace(&mut self.no_input_reported, true) {
@@ -292,6 +299,13 @@ impl ScriptRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Sends a piece of the input, or keeps it for the next question.
+    fn send_piece(&mut self, bytes: Zeroizing<Vec<u8>>, rest: Rest) {
+        if !self.run.send_piece(bytes.clone(), rest) {
+            self.unsent = Some((bytes, rest));
+        }
     }
 
     /// What the build prints is not the program's output.

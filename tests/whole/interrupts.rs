@@ -76,14 +76,14 @@ fn a_second_ctrl_c_offers_to_keep_waiting() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     open_interrupt_menu(&sandbox, &terminal);
-    terminal.send("w");
+    terminal.send("w\r");
     let before =
         count(&terminal.wait_until("both refusals", |screen| count(screen, "no way") >= 2), "no way");
     terminal.send("\x03");
     terminal.wait_until("another refusal", |screen| count(screen, "no way") > before);
     terminal.send("\x03");
     terminal.wait_until("the menu again", |screen| screen.all.matches("still running:").count() == 2);
-    terminal.send("r");
+    terminal.send("r\r");
     expect_usable(terminal);
 }
 
@@ -93,7 +93,7 @@ fn a_second_ctrl_c_offers_a_restart() {
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 1");
     open_interrupt_menu(&sandbox, &terminal);
-    terminal.send("r");
+    terminal.send("r\r");
     terminal.wait_for("all variables are gone");
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("'kept' in globals()");
@@ -107,7 +107,7 @@ fn a_second_ctrl_c_offers_to_destroy_the_session() {
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     open_interrupt_menu(&sandbox, &terminal);
     assert!(!terminal.screen().all.contains("[l]eave"), "a session that ends with us cannot be left");
-    terminal.send("d");
+    terminal.send("d\r");
     terminal.wait_for("the session is destroyed");
     terminal.wait_for_prompt(PROMPT);
     terminal.enter(":new");
@@ -123,7 +123,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "left-alone", "python"]);
     terminal.run(PROMPT, "kept = 'from before'");
     open_interrupt_menu(&sandbox, &terminal);
-    terminal.send("l");
+    terminal.send("l\r");
     let end = terminal.wait_for_end();
     assert_eq!(end.code, 0, "{}", end.screen.all);
     assert!(end.screen.all.contains("bai-repl attach left-alone"), "{}", end.screen.all);
@@ -133,6 +133,21 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     terminal.wait_for("something else runs in it");
     sandbox.write("go", "");
     terminal.wait_until("the cell", |screen| screen.has_line("'from before'"));
+    expect_usable(terminal);
+}
+
+#[test]
+fn text_that_is_typed_at_the_menu_chooses_no_action_and_is_kept() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    open_interrupt_menu(&sandbox, &terminal);
+    terminal.send("df.head()");
+    terminal.wait_until("the typed text", |screen| screen.last_line() == "df.head()");
+    terminal.send("\r");
+    sandbox.write("go", "");
+    terminal
+        .wait_until("the prompt with the text", |screen| screen.last_line() == format!("{PROMPT} df.head()"));
+    terminal.send("\x15");
     expect_usable(terminal);
 }
 
@@ -203,13 +218,13 @@ fn a_program_that_asks_again_after_ctrl_c_can_be_left() {
     wait_for_question(&terminal, "again?", |screen| count(screen, "no way") == 1);
     terminal.send("\x03");
     terminal.wait_for("still running:");
-    terminal.send("w");
+    terminal.send("w\r");
     wait_for_question(&terminal, "again?", |screen| count(screen, "no way") == 2);
     terminal.send("\x03");
     wait_for_question(&terminal, "again?", |screen| count(screen, "no way") == 3);
     terminal.send("\x03");
     terminal.wait_until("the menu again", |screen| screen.all.matches("still running:").count() == 2);
-    terminal.send("r");
+    terminal.send("r\r");
     expect_usable(terminal);
 }
 

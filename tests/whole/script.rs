@@ -687,3 +687,22 @@ fn both_streams_in_one_file_keep_their_order() {
     let expected: String = (0..200).map(|i| format!("{i}\n{i}\n")).collect();
     assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
 }
+
+#[test]
+fn a_filter_gets_all_of_its_input_while_it_prints() {
+    let sandbox = Sandbox::new();
+    let copy = sandbox.write(
+        "copy.py",
+        "import sys\nwhile piece := sys.stdin.buffer.read(1 << 16): sys.stdout.buffer.write(piece)",
+    );
+    let mut state = 1_u64;
+    let mut byte = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let input: Vec<u8> = std::iter::repeat_with(|| b' ' + byte() % 64).take(6_000_000).collect();
+    let done = sandbox.run_with_stdin(&["python", copy.to_str().unwrap()], &input);
+    done.expect_code(0);
+    let printed = done.stdout.as_bytes();
+    assert!(printed == input, "{} of {} bytes: {}", printed.len(), input.len(), done.stderr);
+}

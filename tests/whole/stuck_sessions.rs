@@ -178,7 +178,7 @@ fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
     terminal.wait_for("interrupted; Ctrl-C again");
     terminal.send([3]);
     terminal.wait_for("still running:");
-    terminal.send("r");
+    terminal.send("r\r");
     terminal.wait_for("destroy this session");
     terminal.enter("y");
     terminal.wait_for("the session is new");

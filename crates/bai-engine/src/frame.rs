@@ -80,6 +80,9 @@ impl Serialize for Result<'_> {
             Outcome::Ended(End::Shutdown) => (RunStatus::ServerRestarting, None),
         };
         let options = match self.delivery.outcome {
+            Outcome::Waiting { is_password, question } if self.delivery.counts() => {
+                Some(json!({"is_password": is_password, "question": question}))
+            }
             Outcome::Waiting { is_password, .. } => Some(json!({"is_password": is_password})),
             _ => None,
         };

@@ -389,6 +389,11 @@ impl ExecuteResult {
         let flag = self.options.as_ref().and_then(|options| options.get("is_password"));
         flag.and_then(Value::as_bool).unwrap_or(false)
     }
+
+    /// The number of the open question, from servers that number frames: each question of a run has another one.
+    pub fn question(&self) -> Option<u64> {
+        self.options.as_ref()?.get("question")?.as_u64()
+    }
 }
 
 fn records<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ConsoleRecord>, D::Error> {

@@ -73,22 +73,23 @@ impl Output {
     pub(super) fn read(&mut self) -> Option<String> {
         let Pipe::Watched(pipe) = &self.pipe else { return None };
         let result = pipe.try_read(&mut self.buffer);
-        self.decode(result)
+        self.decode(result).map(|(text, _)| text)
     }
 
-    /// One piece of the output in the pipe, even when the runtime has not noticed it yet.
-    fn read_now(&mut self) -> Option<String> {
+    /// One piece of the output in the pipe, even when the runtime has not noticed it yet, and its length in bytes. The text is
+    /// longer if they are not UTF-8.
+    fn read_now(&mut self) -> Option<(String, usize)> {
         let result =
             nix::unistd::read(self.pipe.descriptor()?, &mut self.buffer).map_err(std::io::Error::from);
         self.decode(result)
     }
 
-    fn decode(&mut self, result: std::io::Result<usize>) -> Option<String> {
+    fn decode(&mut self, result: std::io::Result<usize>) -> Option<(String, usize)> {
         match result {
             Ok(0) => self.pipe = Pipe::Closed,
             Ok(count) => {
                 let bytes = self.buffer.get(..count).unwrap_or_default().to_vec();
-                return Some(self.decoder.decode(bytes));
+                return Some((self.decoder.decode(bytes), count));
             }
             Err(error) if is_temporary(&error) => {}
             Err(_) => self.pipe = Pipe::Closed,
@@ -101,8 +102,8 @@ impl Output {
     pub(super) fn drain(&mut self, mut take: impl FnMut(String)) {
         let mut total = 0;
         while total < PIPE_SIZE {
-            let Some(text) = self.read_now() else { break };
-            total += text.len().max(1);
+            let Some((text, count)) = self.read_now() else { break };
+            total += count;
             take(text);
         }
     }
@@ -115,4 +116,27 @@ impl Output {
 
 fn is_temporary(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::process;
+    use super::*;
+
+    #[tokio::test]
+    async fn all_that_a_full_pipe_holds_is_drained_although_its_text_is_longer() {
+        let (pipe, writer) = process::pipe_from_driver().unwrap();
+        nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_SIZE as i32)).unwrap();
+        let mut output = Output::new(pipe);
+        let bytes = vec![0xff; PIPE_SIZE];
+        let mut held = 0;
+        let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+        nix::fcntl::fcntl(&writer, flags).unwrap();
+        while let Ok(count) = nix::unistd::write(&writer, &bytes) {
+            held += count;
+        }
+        let mut drained = 0;
+        output.drain(|text| drained += text.chars().count());
+        assert_eq!(drained, held);
+    }
 }

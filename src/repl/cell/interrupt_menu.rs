@@ -1,7 +1,9 @@
-//! The menu after a second Ctrl-C, for a program that does not stop: one key chooses.
+//! The menu after a second Ctrl-C, for a program that does not stop. A letter and Enter choose: text that was meant for the
+//! program or for the prompt is no choice, and is kept.
 
 use super::{CellEnd, PauseReason, RunningCell};
 use crate::repl::keyboard::Keyboard;
+use crate::repl::printable::printable;
 use crate::repl::session::RestartOutcome;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
 use crate::theme::Role;
@@ -10,6 +12,9 @@ use std::time::Duration;
 
 /// Time limit for the end of a run after its session was restarted.
 const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// Maximum bytes that are typed at the menu.
+const MAX_LINE: usize = 4096;
 
 /// What to do with a program that does not stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,20 +28,51 @@ enum MenuChoice {
 /// The text of the menu.
 fn menu_text(can_leave: bool) -> &'static str {
     if can_leave {
-        "still running: [w]ait, [r]estart the kernel, [l]eave it running and quit, [d]estroy the session?"
+        "still running: [w]ait, [r]estart the kernel, [l]eave it running and quit, [d]estroy the session? (and Enter)"
     } else {
-        "still running: [w]ait, [r]estart the kernel, [d]estroy the session?"
+        "still running: [w]ait, [r]estart the kernel, [d]estroy the session? (and Enter)"
     }
 }
 
-/// The choice of a key.
-fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
-    match key.to_ascii_lowercase() {
-        b'w' | b'k' | b'\r' | b'\n' | 0x1b => Some(MenuChoice::Wait),
-        b'r' => Some(MenuChoice::Restart),
-        b'l' if can_leave => Some(MenuChoice::Leave),
-        b'd' => Some(MenuChoice::Destroy),
+/// The choice of a line.
+fn choice(line: &str, can_leave: bool) -> Option<MenuChoice> {
+    match line.to_ascii_lowercase().as_str() {
+        "" | "w" | "k" => Some(MenuChoice::Wait),
+        "r" => Some(MenuChoice::Restart),
+        "l" if can_leave => Some(MenuChoice::Leave),
+        "d" => Some(MenuChoice::Destroy),
         _ => None,
+    }
+}
+
+/// The line that is typed at the menu.
+#[derive(Debug, Default)]
+struct MenuLine(Vec<u8>);
+
+impl MenuLine {
+    fn text(&self) -> String {
+        printable(&String::from_utf8_lossy(&self.0))
+    }
+
+    /// Takes a byte. Returns whether the line is complete.
+    fn key(&mut self, key: u8) -> bool {
+        match key {
+            b'\r' | b'\n' => return true,
+            0x1b => {
+                self.0.clear();
+                return true;
+            }
+            0x08 | 0x7f => {
+                let text = self.text();
+                let mut rest = text.chars();
+                rest.next_back();
+                self.0 = rest.as_str().as_bytes().to_vec();
+            }
+            0x15 => self.0.clear(),
+            key if self.0.len() < MAX_LINE => self.0.push(key),
+            _ => {}
+        }
+        false
     }
 }
 
@@ -49,6 +85,7 @@ impl RunningCell<'_> {
         let mut held = Vec::new();
         // A question of the program waits until the menu is closed: a program that catches Ctrl-C may ask again.
         let mut question = None;
+        let mut line = MenuLine::default();
         let choice = loop {
             let Some(run) = &mut self.run else { break MenuChoice::Wait };
             tokio::select! {
@@ -59,9 +96,15 @@ impl RunningCell<'_> {
                     self.terminal.console.options().window().into_iter().for_each(|window| run.resize(window));
                 }
                 key = keyboard.key() => {
-                    if let Some(choice) = choice(key?, self.options.outlives) {
+                    if !line.key(key?) {
+                        self.show_menu_line(&line)?;
+                        continue;
+                    }
+                    if let Some(choice) = choice(&line.text(), self.options.outlives) {
+                        line = MenuLine::default();
                         break choice;
                     }
+                    break MenuChoice::Wait;
                 }
                 event = run.next(), if held.len() < 256 => match event {
                     Some(RunEvent::WaitingInput { is_password }) => question = Some(is_password),
@@ -76,6 +119,7 @@ impl RunningCell<'_> {
                 }
             }
         };
+        self.end_menu_line(&line, question.is_some())?;
         for event in held {
             if let Some(end @ PauseReason::End(_)) = self.event(event).await? {
                 return Ok(Some(end));
@@ -104,6 +148,31 @@ impl RunningCell<'_> {
                 }
             }
         }
+    }
+
+    /// Shows what is typed at the menu, on the line below it.
+    fn show_menu_line(&mut self, line: &MenuLine) -> Result<(), TerminalError> {
+        if self.terminal.screen.dumb {
+            return Ok(());
+        }
+        let columns = usize::from(self.terminal.console.options().size.cols).saturating_sub(1);
+        let text = line.text();
+        let text = crate::render::sanitize::truncate(&text, columns);
+        self.terminal.raw(&format!("\r\x1b[K{text}"))
+    }
+
+    /// Removes the typed line. Text that is no choice was meant for the program that asks, or for the prompt.
+    fn end_menu_line(&mut self, line: &MenuLine, asks: bool) -> Result<(), TerminalError> {
+        if !self.terminal.screen.dumb {
+            self.terminal.raw("\r\x1b[K")?;
+        }
+        let text = line.text();
+        if asks && self.typed.answers.is_none() && !text.is_empty() {
+            self.typed.answers = Some(text);
+        } else {
+            self.typed.keys.push_str(&text);
+        }
+        Ok(())
     }
 
     async fn restart(&mut self) -> Result<Option<PauseReason>, TerminalError> {
@@ -137,10 +206,22 @@ mod tests {
 
     #[test]
     fn only_what_is_offered_can_be_chosen() {
-        assert_eq!(choice(b'R', false), Some(MenuChoice::Restart));
-        assert_eq!(choice(b'l', false), None);
-        assert_eq!(choice(b'l', true), Some(MenuChoice::Leave));
-        assert_eq!(choice(b'\r', false), Some(MenuChoice::Wait));
-        assert_eq!(choice(b'x', true), None);
+        assert_eq!(choice("R", false), Some(MenuChoice::Restart));
+        assert_eq!(choice("l", false), None);
+        assert_eq!(choice("l", true), Some(MenuChoice::Leave));
+        assert_eq!(choice("", false), Some(MenuChoice::Wait));
+        for text in ["x", "delete x", "df.head()", "rr"] {
+            assert_eq!(choice(text, true), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_typed_with_the_usual_keys() {
+        let mut line = MenuLine::default();
+        for key in "aé\x7f\x7fd".bytes() {
+            assert!(!line.key(key));
+        }
+        assert_eq!(line.text(), "d");
+        assert!(line.key(b'\r'));
     }
 }

@@ -87,6 +87,7 @@ pub(crate) async fn start(
         machine: Machine::new(options.live),
         events,
         input,
+        last_piece: None,
         interrupts,
         window,
         leave,
@@ -114,6 +115,8 @@ struct Driver {
     machine: Machine,
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Answer>,
+    /// The piece of input that was sent last, if that was the last answer. Lines are not kept: they may be secrets.
+    last_piece: Option<Answer>,
     interrupts: watch::Receiver<u64>,
     window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
@@ -180,7 +183,9 @@ impl Driver {
             DriverEvent::Resized => self.resize().await,
             DriverEvent::InterruptSent => self.interrupt_was_sent().await,
             DriverEvent::Answer(answer) => {
-                if self.machine.answer() {
+                let is_piece = matches!(answer, Answer::Piece(..));
+                if self.machine.answer() || (is_piece && self.machine.takes_early_input()) {
+                    self.last_piece = is_piece.then(|| answer.clone());
                     self.answer(answer).await;
                 }
             }
@@ -240,7 +245,7 @@ impl Driver {
                 let (session, id) = (self.session.clone(), self.run_id.clone());
                 let link = PollLink::resume(session, id, self.extras(), self.received);
                 self.link = Link::Poll(Box::new(link));
-                self.machine.emit(RunEvent::Resumed);
+                self.machine.resumed();
             }
             LinkEvent::Recovery(error, Recovery::Lost(state)) => self.lose(error, state),
         }
@@ -273,6 +278,10 @@ impl Driver {
             }
             NextAction::Await | NextAction::Close => {}
             NextAction::AnswerEmpty => self.answer_empty().await,
+            NextAction::AnswerAgain => match self.last_piece.clone() {
+                Some(piece) => self.answer(piece).await,
+                None => self.machine.ask_again(),
+            },
             NextAction::Failed { message, restarting } => {
                 let why = if message.is_empty() { "the server gives no reason".into() } else { message };
                 let kind = if restarting { ErrorKind::Lost } else { ErrorKind::Server };

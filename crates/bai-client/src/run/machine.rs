@@ -28,6 +28,14 @@ pub(super) struct Machine {
     answering: bool,
     /// Whether the caller takes the records for one that watches.
     live: bool,
+    /// The number of the open question.
+    question: Option<u64>,
+    /// Whether its answer must not be shown.
+    is_password: bool,
+    /// The number of the question that was answered last.
+    answered: Option<u64>,
+    /// The link has broken since that answer was sent: it may not have arrived.
+    in_doubt: bool,
     /// Events that the caller has not taken yet.
     events: VecDeque<RunEvent>,
 }
@@ -51,6 +59,8 @@ pub(super) enum NextAction {
     Continue,
     /// Wait for an answer.
     Await,
+    /// Send the last answer again, which has not arrived.
+    AnswerAgain,
     /// Send an empty line.
     AnswerEmpty,
     /// Close: the run is over.
@@ -75,7 +85,7 @@ impl Machine {
         if self.over {
             return NextAction::Close;
         }
-        let is_password = frame.is_password();
+        let (is_password, question) = (frame.is_password(), frame.question());
         // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
         for record in frame.console {
             let record = unpack(record);
@@ -94,8 +104,13 @@ impl Machine {
                 NextAction::Continue
             }
             RunStatus::WaitingInput if self.answering => NextAction::AnswerEmpty,
+            // Its answer is on its way, and this frame has crossed it, or the link has broken.
+            RunStatus::WaitingInput if question.is_some() && question == self.answered => {
+                if std::mem::take(&mut self.in_doubt) { NextAction::AnswerAgain } else { NextAction::Await }
+            }
             RunStatus::WaitingInput => {
                 self.waiting = true;
+                (self.question, self.is_password) = (question, is_password);
                 if self.interrupting {
                     self.crossed = Some(is_password);
                 } else if !asked_before {
@@ -135,7 +150,28 @@ impl Machine {
         if self.interrupting || self.stale || self.crossed.is_some() || self.over {
             return false;
         }
-        std::mem::take(&mut self.waiting)
+        let is_asked = std::mem::take(&mut self.waiting);
+        if is_asked {
+            (self.answered, self.in_doubt) = (self.question, false);
+        }
+        is_asked
+    }
+
+    /// Whether a piece of the input may be sent although no question is open: the server keeps it for the next one.
+    pub(super) fn takes_early_input(&self) -> bool {
+        !(self.interrupting || self.stale || self.crossed.is_some() || self.over)
+    }
+
+    /// The last answer has not arrived, and the user has to give it again.
+    pub(super) fn ask_again(&mut self) {
+        self.waiting = true;
+        self.emit(RunEvent::WaitingInput { is_password: self.is_password });
+    }
+
+    /// The link was broken and is restored.
+    pub(super) fn resumed(&mut self) {
+        self.in_doubt = true;
+        self.emit(RunEvent::Resumed);
     }
 
     /// The user's answer is not sent yet: a question that arrives meanwhile is the one that it answers.
@@ -375,6 +411,27 @@ mod tests {
         assert!(!machine.answer());
         let (asked, withdrawn) = ("WaitingInput { is_password: false }", "QuestionWithdrawn");
         assert_eq!(events(&mut machine), [asked, "Console(Stdout(\"late\\n\"))", asked, withdrawn]);
+    }
+
+    #[test]
+    fn a_frame_that_crosses_the_answer_asks_for_no_other() {
+        let mut machine = Machine::default();
+        let asking = |number: u64| {
+            let options = Some(serde_json::json!({"is_password": false, "question": number}));
+            ExecuteResult { options, ..frame(RunStatus::WaitingInput) }
+        };
+        machine.frame(asking(1));
+        assert!(machine.answer());
+        assert_eq!(machine.frame(asking(1)), NextAction::Await);
+        machine.resumed();
+        assert_eq!(machine.frame(asking(1)), NextAction::AnswerAgain, "the link took the answer with it");
+        assert_eq!(machine.frame(asking(1)), NextAction::Await);
+        let asked = "WaitingInput { is_password: false }";
+        assert_eq!(events(&mut machine), [asked, "Resumed"]);
+        assert!(!machine.answer() && machine.takes_early_input());
+        machine.frame(asking(2));
+        assert_eq!(events(&mut machine), [asked]);
+        assert!(machine.answer());
     }
 
     #[test]

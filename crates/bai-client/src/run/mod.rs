@@ -207,7 +207,7 @@ pub struct Run {
 }
 
 /// An answer to a question.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Answer {
     /// A line, without its newline.
     Line(Zeroizing<String>),

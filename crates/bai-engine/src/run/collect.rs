@@ -141,6 +141,11 @@ impl Delivery {
         Delivery { run: run.clone(), items, outcome, number: Some(number), turn, delivered: false }
     }
 
+    /// Whether it is for a client that counts.
+    pub(crate) fn counts(&self) -> bool {
+        self.turn.is_some()
+    }
+
     /// The frame was written completely.
     pub(crate) fn delivered(mut self) {
         self.delivered = true;

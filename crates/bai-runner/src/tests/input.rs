@@ -142,3 +142,17 @@ async fn a_question_is_withdrawn_when_nobody_waits_for_the_answer() {
         assert_eq!(session.run_with("input()", &["x"]).await.stdout(), "'x'\n", "{python}");
     }
 }
+
+#[tokio::test]
+async fn a_thread_that_asks_after_the_end_of_its_cell_takes_no_later_answer() {
+    let code = "import threading\ndef ask():\n    try: input('late? ')\n    except EOFError: print('no answer')\n\
+        thread = threading.Thread(target=ask, daemon=True); thread.start(); thread.join(.2)";
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.send(Op::Code(code.to_owned())).await;
+        session.until(|reply| matches!(reply, Reply::Finished { .. })).await;
+        let outcome = session.run_with("thread.join(); input('mine? ')", &["yes"]).await;
+        let shown = outcome.stdout();
+        assert!(shown.contains("no answer\n") && shown.ends_with("mine? 'yes'\n"), "{python}: {outcome:?}");
+    }
+}

@@ -93,6 +93,7 @@ def _run(id, code, script, environment):
             load('packages').add(environment)
         run = shell.run if script is None else load('scripts').Script(script).run
         exit_code = run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
+        streams.questions.end()
         streams.repair()
     except BaseException:
         streams.complain('Exception at the end of a cell: %s\n' % sys.exc_info()[0].__name__)

@@ -9,7 +9,9 @@ _kept = {}
 
 
 def keep(filename, source):
-    entry = _kept[filename] = (len(source), None, source.splitlines(True), filename)
+    # A line without an end would have its marks in tracebacks one column too far to the right.
+    lines = [line + '\n' for line in source.splitlines()]
+    entry = _kept[filename] = (len(source), None, lines, filename)
     linecache = sys.modules.get('linecache')
     if linecache is not None:
         linecache.cache[filename] = entry

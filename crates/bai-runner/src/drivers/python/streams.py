@@ -129,6 +129,10 @@ class _Questions:
     def is_waiting(self):
         return self._answered is not None
 
+    def end(self):
+        """The cell is over: for a thread that still asks, the input has ended."""
+        self.answer('\x04')
+
     def answer(self, text):
         answered, self._answered = self._answered, None
         if answered is not None:
