@@ -29,7 +29,7 @@ fn the_size_of_the_window_reaches_each_cell_also_when_it_changes() {
 #[test]
 fn a_script_knows_the_window_of_its_output() {
     let sandbox = Sandbox::new();
-    let code = format!("{SIZE}; import sys, os; print(sys.stdout.isatty(), 'FORCE_COLOR' in os.environ)");
+    let code = format!("{SIZE}; import sys, os; print(sys.stdout.isatty(), 'COLORTERM' in os.environ)");
     for transport in ["ws", "poll"] {
         let arguments = ["--transport", transport, "python", "-c", &code];
         let terminal = FakeTerminal::start_sized(&sandbox, &arguments, 30, 91);

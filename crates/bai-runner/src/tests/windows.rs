@@ -87,14 +87,22 @@ async fn the_input_of_a_script_is_a_terminal_if_a_person_types_it() {
 #[tokio::test]
 async fn colours_follow_the_window_and_the_users_wish() {
     let Some(mut session) = start("python").await else { return };
-    let colors =
-        "import os\n[os.environ.get(name) for name in ('FORCE_COLOR', 'CLICOLOR_FORCE', 'COLORTERM')]";
-    assert_eq!(session.value(colors).await, "['3', '1', 'truecolor']\n");
+    let colors = "import os\nos.system('echo $FORCE_COLOR $CLICOLOR_FORCE $COLORTERM');";
+    assert_eq!(session.value(colors).await, "3 1 truecolor\n");
+    // What a program reads has no colours, and what this process writes to a file has none.
+    for (code, none) in [
+        ("os.popen('echo $FORCE_COLOR').read()", "'\\n'\n"),
+        ("import subprocess; subprocess.run('echo $FORCE_COLOR', shell=True, stdout=-1).stdout", "b'\\n'\n"),
+        ("'FORCE_COLOR' in os.environ", "False\n"),
+    ] {
+        assert_eq!(session.value(code).await, none, "{code}");
+    }
+    assert_eq!(session.value(colors).await, "3 1 truecolor\n");
     session.send(Op::Window(Some(Window { colors: false, ..WINDOW }))).await;
-    assert_eq!(session.value(colors).await, "[None, None, None]\n");
+    assert_eq!(session.value(colors).await, "\n");
     let mut session = Session::start_with("python", &[("NO_COLOR", "1")]).await;
     session.send(Op::Window(Some(WINDOW))).await;
-    assert_eq!(session.value(colors).await, "[None, None, None]\n");
+    assert_eq!(session.value(colors).await, "\n");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 
-from _bai_repl import cells, display, errors, interrupts, load, streams
+from _bai_repl import cells, display, errors, interrupts, load, streams, window
 
 _limit = sys.getrecursionlimit()
 try:
@@ -31,11 +31,6 @@ output = load('ipython_output')
 
 _MAGIC = re.compile(r'\s*(?:[\w.,\s]+=\s*)?[%!]')
 _ATTRIBUTE = re.compile(r'[\w)\]]\.\w*$')
-
-
-def _wants_colors():
-    # The variable tells other programs, too.
-    return os.environ.get('FORCE_COLOR', '0') not in ('', '0')
 
 
 class _Compiler(CachingCompiler):
@@ -229,7 +224,7 @@ class Shell(InteractiveShell):
     def run_source(self, source):
         """Runs a cell; returns its exit code."""
         self.code = None
-        if self._has_colors != _wants_colors():
+        if self._has_colors != window.has_colors():
             self._has_colors = not self._has_colors
             colors, self._other_colors = self._other_colors, self.colors
             self.run_line_magic('colors', colors)

@@ -22,8 +22,9 @@ def _forget_our_threads():
         warnings.filterwarnings('ignore', message=message, category=DeprecationWarning)
 
 
-def _starts_child(module, name, before=None):
-    """Keeps the order between us and the children of this function, which write to the same streams."""
+def _starts_child(module, name, before=None, is_captured=None):
+    """Keeps the order between us and the children of this function, which write to the same streams. `is_captured` tells from
+    its arguments whether a program reads the child's output."""
     original = getattr(module, name, None)
     if original is None:
         return
@@ -32,9 +33,14 @@ def _starts_child(module, name, before=None):
         if before is not None:
             before()
         streams.before_child()
+        hide = is_captured is not None and is_captured(args)
+        if hide:
+            window.hide_colors(True)
         try:
             return original(*args, **options)
         finally:
+            if hide:
+                window.hide_colors(False)
             streams.after_child()
 
     start.__name__, start.__qualname__, start.__module__ = name, name, original.__module__
@@ -43,11 +49,15 @@ def _starts_child(module, name, before=None):
 
 
 def _subprocess(module):
+    def is_captured(args):
+        # The tenth argument is the child's standard output, if it is not ours.
+        return len(args) > 9 and args[9] != -1
+
     # It is called under another name since 3.11.
     if hasattr(module, '_fork_exec'):
-        _starts_child(module, '_fork_exec')
+        _starts_child(module, '_fork_exec', is_captured=is_captured)
     else:
-        _starts_child(module._posixsubprocess, 'fork_exec')
+        _starts_child(module._posixsubprocess, 'fork_exec', is_captured=is_captured)
 
 
 def _getpass(module):

@@ -16,7 +16,12 @@ _real_isatty = os.isatty
 _environ = os.environ
 _ours = {}
 _size = None
-_SIZES = ('COLUMNS', 'LINES')
+# The variables for colours, while there are any.
+_colors = {}
+# Only for children. Code of this process sees a terminal, or writes to a file that is none; and with a size from a variable,
+# rich and others do not notice another size later.
+_FOR_CHILDREN = ('COLUMNS', 'LINES', 'FORCE_COLOR', 'CLICOLOR_FORCE')
+_COLORS = _FOR_CHILDREN[2:]
 
 
 def _place(number):
@@ -33,7 +38,8 @@ _START = {number: _place(number) for number in (1, 2)}
 
 def change(columns, rows, variables):
     """The window of the next cell, or a change during this one. Called in the thread of messages."""
-    global _size
+    global _size, _colors
+    _colors = {name: variables[name] for name in _COLORS if variables.get(name) is not None}
     before, _size = _size, None if columns is None else os.terminal_size((columns, rows))
     for name, value in variables.items():
         _set(name, value)
@@ -46,10 +52,9 @@ def change(columns, rows, variables):
 
 
 def _set(name, value):
-    if name in _SIZES:
+    if name in _FOR_CHILDREN:
         if name in _environ:
             return
-        # Only for children. Code of this process that found it, such as rich, would not notice another size later.
         if value is not None:
             os.putenv(name, value)
         else:
@@ -61,6 +66,17 @@ def _set(name, value):
         _environ.pop(name, None)
     else:
         _environ[name] = _ours[name] = value
+
+
+def has_colors():
+    """Whether programs are to print in colours."""
+    return _environ.get(_COLORS[0], _colors.get(_COLORS[0], '0')) not in ('', '0')
+
+
+def hide_colors(hide):
+    """Whether the next child must not print in colours, because a program reads its output."""
+    for name, value in _colors.items():
+        _set(name, None if hide else value)
 
 
 def is_seen(number):
