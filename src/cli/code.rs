@@ -1,7 +1,6 @@
 //! The code that a command without a prompt runs: from `-c` or `-p`, a file, or standard input.
 
 use super::args::OpenFlags;
-use super::creation::is_temporary;
 use super::error::CliError;
 use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
@@ -18,7 +17,7 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
         path,
         args: args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect(),
         terminal: stdin_is_terminal,
-        last: is_temporary(&open.creation),
+        last: false,
     };
     if let Some(code) = &open.print {
         return Ok(Some(Code { text: code.clone(), script: None, stdin_is_free: true }));
@@ -74,6 +73,13 @@ impl Code {
     /// Whether it has arguments.
     pub(super) fn has_arguments(&self) -> bool {
         self.script.as_ref().is_some_and(|script| !script.args.is_empty())
+    }
+
+    /// Its session ends with it.
+    pub(super) fn ends_its_session(&mut self) {
+        if let Some(script) = &mut self.script {
+            script.last = true;
+        }
     }
 
     /// Whether it is a script, and not a cell.

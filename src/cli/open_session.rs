@@ -31,7 +31,10 @@ pub(super) fn run(
     let screen = Screen::detect();
     let mut request = creation::request(creation::image(open), &open.creation, context)?;
     match code(open, screen.stdin_tty, context)? {
-        Some(code) => {
+        Some(mut code) => {
+            if creation::is_temporary(&open.creation) {
+                code.ends_its_session();
+            }
             request.is_for_script = code.is_script() && !creation::outlives(&open.creation);
             runtime.block_on(run_code(request, code, open, context))
         }

@@ -22,6 +22,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+/// One interrupt may come as two signals: `timeout` sends one to its child and one to the group.
+const SAME_INTERRUPT_LIMIT: Duration = Duration::from_millis(100);
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 /// Time limit for the end of a program after the reader of its output is gone.
@@ -144,10 +146,10 @@ pub(super) async fn run(
         }
         Ok(exit) => {
             let flow = output.finish().await?;
-            Ok(if was_interrupted && exit != ExitStatus::Ok {
-                ExitStatus::Remote(130)
-            } else {
-                exit_with_reader(flow, exit)
+            Ok(match exit {
+                // Many kernels tell an interrupt as any other failure. A program's own code stays.
+                ExitStatus::Remote(1) if was_interrupted => ExitStatus::Remote(130),
+                exit => exit_with_reader(flow, exit),
             })
         }
         Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
@@ -347,8 +349,10 @@ impl ScriptRun<'_> {
 
     fn interrupt(&mut self) -> Result<(), EarlyEnd> {
         let now = Instant::now();
-        if self.interrupted.is_some_and(|before| now.duration_since(before) < SECOND_INTERRUPT_LIMIT) {
-            return Err(EarlyEnd::Interrupted);
+        match self.interrupted.map(|before| now.duration_since(before)) {
+            Some(since) if since < SAME_INTERRUPT_LIMIT => return Ok(()),
+            Some(since) if since < SECOND_INTERRUPT_LIMIT => return Err(EarlyEnd::Interrupted),
+            _ => {}
         }
         self.interrupted = Some(now);
         self.run.interrupt();

@@ -152,7 +152,7 @@ fn a_running_cell_is_interrupted_and_a_restart_clears_the_session() {
     run.until("begun");
     let interrupted = sandbox.run(&["--json", "interrupt", "work"]);
     assert_eq!(objects(&interrupted)[0]["event"], "interrupted");
-    assert_eq!(run.code(), Some(1), "KeyboardInterrupt");
+    assert_eq!(run.code(), Some(130), "KeyboardInterrupt");
 
     sandbox.run(&["-t", "work", "-c", "print(kept)", "python"]).expect(0, "1\n");
     let restarted = sandbox.run(&["restart", "work"]);

@@ -15,6 +15,11 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// Whether the session ends with this script.
+    pub(super) fn is_last_script(&self) -> bool {
+        matches!(self, Task::Code(_, Some(script)) if script.last)
+    }
+
     /// The reply that ends this task.
     pub(super) fn finished(&self, exit_code: i32) -> Reply {
         match self {

@@ -150,9 +150,9 @@ async fn a_thread_that_asks_after_the_end_of_its_cell_takes_no_later_answer() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.send(Op::Code(code.to_owned())).await;
-        session.until(|reply| matches!(reply, Reply::Finished { .. })).await;
+        let before = session.until(|reply| matches!(reply, Reply::Finished { .. })).await;
         let outcome = session.run_with("thread.join(); input('mine? ')", &["yes"]).await;
-        let shown = outcome.stdout();
+        let shown = before.stdout() + &outcome.stdout();
         assert!(shown.contains("no answer\n") && shown.ends_with("mine? 'yes'\n"), "{python}: {outcome:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Scripts of Python: they behave as `python FILE` does, in the namespace of the session.
 
-use super::harness::{Session, pythons};
+use super::harness::{Session, at_least, pythons};
 use bai_protocol::execute::Script;
 
 fn code(arguments: &[&str]) -> Script {
@@ -107,5 +107,45 @@ async fn the_last_script_of_a_session_ends_as_a_program_does() {
         // Before 3.9, exit handlers end the pools.
         lines.sort_unstable();
         assert_eq!((lines, run.exit_code), (vec!["at exit", "late", "later", "now"], 3), "{python}: {run:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_script_leaves_open_is_written_at_its_end() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let source = "import gzip\nclass Late:\n    def __del__(self): print('deleted')\nlate = Late()\n\
+                      file = gzip.open('left.gz', 'wt'); _ = file.write('hello')";
+        let run = session.script(source, last(), &[]).await;
+        assert_eq!((run.stdout().as_str(), run.exit_code), ("deleted\n", 0), "{python}: {run:?}");
+        let left = std::fs::read(session.folder.path().join("left.gz")).unwrap();
+        assert_eq!(
+            left.get(left.len() - 4..).unwrap(),
+            5_u32.to_le_bytes(),
+            "the length at the end of the file"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_script_ends_with_the_exit_code_that_python_gives_and_no_other_word() {
+    for python in pythons().await {
+        for (source, exit_code) in [("raise KeyboardInterrupt", 130), ("import os; os._exit(7)", 7)] {
+            let mut session = Session::start(&python).await;
+            let run = session.script(source, last(), &[]).await;
+            assert_eq!(run.exit_code, exit_code, "{python}: {source}");
+            assert!(!run.stderr().contains("process"), "{python}: {run:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_can_start_itself_again() {
+    for python in at_least((3, 10)).await {
+        let mut session = Session::start(&python).await;
+        let source = "import os, sys\nprint(len(sys.orig_argv), sys.argv[1:], flush=True)\n\
+                      if 'again' not in sys.argv: os.execv(sys.executable, sys.orig_argv + ['again'])";
+        let run = session.script(source, Script { last: true, ..code(&["a"]) }, &[]).await;
+        assert_eq!(run.stdout(), "4 ['a']\n5 ['a', 'again']\n", "{python}: {run:?}");
     }
 }

@@ -125,21 +125,27 @@ impl Worker {
         let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
         let gives_up = !runs_code && self.crash_loop.note(Instant::now());
         let language = self.resolved.language.name();
-        self.outbox.say(&if gives_up {
-            format!(
+        // The session ends with its last script, as a program does.
+        let is_last = self.current.as_ref().is_some_and(|current| current.task.is_last_script());
+        if gives_up {
+            self.outbox.say(&format!(
                 "The {language} process {how}, {TOO_MANY} times in a short while without running a cell. The next cell \
                  starts a new one; the variables are gone."
-            )
-        } else {
-            format!("The {language} process {how}. A new one has been started; its variables are gone.")
-        });
+            ));
+        } else if !is_last {
+            self.outbox.say(&format!(
+                "The {language} process {how}. A new one has been started; its variables are gone."
+            ));
+        } else if status.code().is_none() {
+            self.outbox.say(&format!("The program {how}."));
+        }
         self.slot = InterpreterSlot::Empty;
         self.waiting_input = None;
         self.completions.clear();
         if runs_code {
             self.end_current(exit_code);
         }
-        if !gives_up {
+        if !gives_up && !is_last {
             self.start_interpreter(None);
         }
     }

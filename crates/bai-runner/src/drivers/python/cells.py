@@ -24,6 +24,10 @@ main = types.ModuleType('__main__')
 main.__dict__['__builtins__'] = builtins
 
 
+# The exit code of Python itself after a KeyboardInterrupt: that of a process that SIGINT has ended.
+_INTERRUPTED = 130
+
+
 class _Cells:
     def __init__(self):
         self.count = 0
@@ -106,16 +110,17 @@ def run(source, started):
 
 def run_script(source, filename, started, finish):
     """Runs a script; returns its exit code. Calls finish(), if there is one, after its last line."""
-    code = run_to_end(lambda: _run_script(source, filename, started))
+    code = run_to_end(lambda: _run_script(source, filename, started), _INTERRUPTED)
     if finish is not None:
         _guarded(lambda: _run_action(finish))
         streams.flush()
     return code
 
 
-def run_to_end(action):
-    """Runs a cell as a function, which gives its exit code if it fails without an exception, and the work at its end."""
-    code = _guarded(action)
+def run_to_end(action, interrupted=1):
+    """Runs a cell as a function, which gives its exit code if it fails without an exception, and the work at its end.
+    `interrupted` is the exit code after a KeyboardInterrupt."""
+    code = _guarded(action, interrupted)
     for action in at_end:
         # An error there is the cell's error.
         code = _guarded(lambda: _run_action(action)) or code
@@ -151,7 +156,7 @@ def _run_script(source, filename, started):
     _run_code(code)
 
 
-def _guarded(action):
+def _guarded(action, interrupted=1):
     """Runs user code, which can be interrupted, and reports its exception."""
     kind = value = trace = None
     try:
@@ -170,4 +175,4 @@ def _guarded(action):
     if sys.version_info >= (3, 12):
         sys.last_exc = value
     errors.report(kind, value, trace)
-    return 1
+    return interrupted if issubclass(kind, KeyboardInterrupt) else 1

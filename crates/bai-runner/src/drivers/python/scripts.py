@@ -45,6 +45,9 @@ class Script:
         if is_here:
             cells.main.__dict__['__file__'] = self._path
             sys.path[:1] = [os.path.dirname(self._path)]
+        if hasattr(sys, 'orig_argv'):
+            # Programs that start themselves again use it.
+            sys.orig_argv = [sys.executable] + self._command(source)
         filename = self._path if is_here else _FILES.get(self._name, self._name)
         if not is_here:
             sources.keep(filename, source)
@@ -61,6 +64,10 @@ class Script:
                 sys.stdin, sys.argv, sys.path[:1] = before
                 cells.main.__dict__.pop('__file__', None)
 
+    def _command(self, source):
+        """The arguments with which Python itself would run the script."""
+        return (['-c', source] if self._name == '-c' else [self._name or '-']) + self._arguments
+
     def _finish(self):
         """What Python does at its end, while output still belongs to the script."""
         threading = sys.modules.get('threading')
@@ -68,3 +75,10 @@ class Script:
             threading._shutdown()
         import atexit
         atexit._run_exitfuncs()
+        # Files that the script has not closed are written now, as when the interpreter ends: private names go first.
+        names = cells.main.__dict__
+        for is_due in (lambda name: name[:1] == '_' and name[:2] != '__', lambda name: name != '__builtins__'):
+            for name in [name for name in names if is_due(name)]:
+                names[name] = None
+        import gc
+        gc.collect()
