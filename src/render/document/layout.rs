@@ -29,7 +29,11 @@ pub(in crate::render) fn lay_out(
     style: &DocumentStyle,
 ) -> (Vec<Line>, usize) {
     let mut layout = Layout { style, rows: room.rows, left_out: 0 };
-    let lines = layout.blocks(blocks, room.width.max(1), false);
+    let lines = match blocks {
+        // Text in columns, as the tables of terminal libraries are: it may need the whole width.
+        [Block::Code { language, text }] => layout.code(language, text),
+        blocks => layout.blocks(blocks, room.width.max(1), false),
+    };
     (lines, layout.left_out)
 }
 

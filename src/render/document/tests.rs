@@ -400,3 +400,9 @@ fn what_a_terminal_cannot_play_is_told_and_a_bar_is_drawn() {
     assert_eq!(shown("<progress max='0' value='7'>old</progress>"), bar(0, "7/0"));
     assert_eq!(shown("<meter value='2'>"), bar(40, "2/1"));
 }
+
+#[test]
+fn text_that_is_all_of_a_document_has_the_whole_width() {
+    assert_eq!(plain(&read_html("<pre>┏━━┓\n┃ab┃</pre>"), 20), "┏━━┓\n┃ab┃\n");
+    assert_eq!(plain(&read_html("<p>is</p><pre>code</pre>"), 20), "is\n\n  code\n");
+}

@@ -230,11 +230,9 @@ class Prelude:
         return {'suggestions': found['matches'][:SUGGESTIONS], 'start': found['cursor_start']}
 
     def ask_window(self, question):
-        # rich asks for the second form in kernels. Its output is preformatted HTML, which the client indents by two. A value of
-        # the user stays.
-        columns = question['COLUMNS']
-        narrower = None if columns is None else str(max(int(columns) - 2, 1))
-        values = {'COLUMNS': columns, 'LINES': question['LINES'], 'JUPYTER_COLUMNS': narrower, 'JUPYTER_LINES': question['LINES']}
+        # rich asks for the second form in kernels. A value of the user stays.
+        columns, lines = question['COLUMNS'], question['LINES']
+        values = {'COLUMNS': columns, 'LINES': lines, 'JUPYTER_COLUMNS': columns, 'JUPYTER_LINES': lines}
         for variable, value in values.items():
             if os.environ.get(variable) == self.window.get(variable):
                 self.window[variable] = value
@@ -243,9 +241,9 @@ class Prelude:
                 else:
                     os.environ[variable] = value
         console = getattr(sys.modules.get('rich'), '_console', None)
-        if console is not None and narrower is not None:
+        if console is not None and columns is not None:
             # It keeps the width of its beginning.
-            console.width = int(narrower)
+            console.width = int(columns)
         return {}
 
     def ask_describe(self, question):

@@ -150,7 +150,7 @@ fn the_size_of_the_window_is_told_and_a_value_of_the_user_stays() {
         ];
         let all = outputs(python, &cells);
         let sizes = [2, 5, 7].map(|at: usize| text(&all[at]));
-        assert_eq!(sizes, ["(91, '89')", "(44, '68')", "(44, None)"]);
+        assert_eq!(sizes, ["(91, '91')", "(44, '70')", "(44, None)"]);
     });
 }
 

@@ -3,8 +3,6 @@
 use serde_json::json;
 
 const PYTHON: &str = include_str!("window.py");
-/// The indentation of preformatted text.
-const INDENTATION: u16 = 2;
 
 /// Code that sets the variables of the window, without a trace in the user's namespace. `None` for languages in which
 /// programs do not look at it.
@@ -17,10 +15,8 @@ pub(super) fn code(variables: &[(&'static str, Option<String>)], language: &str)
         "python" => {
             let mut pairs: Vec<_> =
                 variables.iter().map(|(name, value)| json!([name, value.as_deref().unwrap_or("")])).collect();
-            // Where rich asks in a notebook. Its output is preformatted HTML, which clients indent by two.
-            let narrower = value("COLUMNS").and_then(|columns| columns.parse::<u16>().ok());
-            let narrower = narrower.map(|columns| columns.saturating_sub(INDENTATION).max(1).to_string());
-            pairs.push(json!(["JUPYTER_COLUMNS", narrower.unwrap_or_default()]));
+            // Where rich asks in a notebook.
+            pairs.push(json!(["JUPYTER_COLUMNS", value("COLUMNS").unwrap_or("")]));
             pairs.push(json!(["JUPYTER_LINES", value("LINES").unwrap_or("")]));
             let (source, pairs) = (json!(PYTHON), json!(pairs));
             Some(format!("exec(compile({source}, '<bai-repl>', 'exec'), {{'VARIABLES': {pairs}}})"))
@@ -46,7 +42,7 @@ mod tests {
         let variables = [("COLUMNS", Some("90".to_owned())), ("FORCE_COLOR", None)];
         let python = code(&variables, "python").unwrap();
         assert!(
-            python.contains(r#"["COLUMNS","90"],["FORCE_COLOR",""],["JUPYTER_COLUMNS","88"]"#),
+            python.contains(r#"["COLUMNS","90"],["FORCE_COLOR",""],["JUPYTER_COLUMNS","90"]"#),
             "{python}"
         );
         assert_eq!(code(&variables, "r").unwrap(), "invisible(options(width = 90L))");
