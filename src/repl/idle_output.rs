@@ -113,9 +113,9 @@ impl IdleOutput {
         self.lock().above = None;
     }
 
-    /// What waits for the prompt.
+    /// What waits for the prompt. A line without its end goes on waiting for it.
     pub(super) fn take(&self) -> Vec<ConsoleRecord> {
-        let records = self.lock().take_before(None);
+        let records = self.lock().take_lines(false);
         self.changed.notify_waiters();
         records
     }

@@ -232,12 +232,21 @@ impl PromptTerminal {
         if records.is_empty() {
             return Ok(());
         }
+        self.show_beginning(records)?;
+        open(self.console.end_cell()?)?;
+        open(self.console.fresh_line()?)
+    }
+
+    /// Shows records from before a cell began. Its output may go on with their last line.
+    pub(super) fn show_beginning(&mut self, records: &[ConsoleRecord]) -> Result<(), TerminalError> {
+        if records.is_empty() {
+            return Ok(());
+        }
         self.fresh_line()?;
         for record in records {
             open(self.console.record(record)?)?;
         }
-        open(self.console.end_cell()?)?;
-        open(self.console.fresh_line()?)
+        Ok(())
     }
 
     /// Writes our own bytes, with escape sequences.

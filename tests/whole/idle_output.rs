@@ -33,7 +33,8 @@ fn no_line_is_lost_or_out_of_order_when_a_cell_begins() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "import threading, time, itertools; goes_on = True");
-    let count = "count = lambda: [(print('line', n), time.sleep(0.003)) for n in \
+    // Each line is one write: a cell may end between two.
+    let count = "count = lambda: [(print(f'line {n}\\n', end=''), time.sleep(0.003)) for n in \
                  itertools.takewhile(lambda _: goes_on, itertools.count())]";
     terminal.run(PROMPT, count);
     terminal.enter("counter = threading.Thread(target=count); counter.start()");

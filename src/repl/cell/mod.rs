@@ -289,7 +289,7 @@ impl RunningCell<'_> {
                 self.terminal.clear_spinner()?;
             }
             if let Some((idle, id)) = self.earlier.take() {
-                self.terminal.show_whole(&idle.take_before(&id).await)?;
+                self.terminal.show_beginning(&idle.take_before(&id).await)?;
             }
             if let Some(pause) = self.show(event).await? {
                 return Ok(pause);
