@@ -22,6 +22,7 @@ async fn pickling_sources_and_processes_work() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let code = "class Point:\n    kind = 'point'\n    def __init__(self, x): self.x = x\n\ndef double(n):\n    return 2 * n";
+        session.value("def odd(): return 'a\u{c}b\u{2028}c'").await;
         session.value(code).await;
         for (code, shown) in [
             ("import pickle; pickle.loads(pickle.dumps(Point(3))).x", "3\n"),
@@ -30,6 +31,7 @@ async fn pickling_sources_and_processes_work() {
                 "import inspect; print(inspect.getsource(double).strip())",
                 "def double(n):\n    return 2 * n\n",
             ),
+            ("inspect.getsource(odd)[-8:]", "\"'a\\x0cb\\u2028c'\\n\"\n"),
             ("inspect.getsource(Point).splitlines()[1]", "\"    kind = 'point'\"\n"),
             (
                 "import multiprocessing\nwith multiprocessing.Pool(2) as pool: print(pool.map(double, [1, 2]))",

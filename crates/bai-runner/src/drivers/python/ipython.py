@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 
-from _bai_repl import cells, display, errors, interrupts, load, streams, window
+from _bai_repl import cells, display, errors, interrupts, load, sources, streams, window
 
 _limit = sys.getrecursionlimit()
 try:
@@ -47,7 +47,7 @@ class _Compiler(CachingCompiler):
     if not hasattr(CachingCompiler, 'get_code_name'):
         def cache(self, code, number=0):
             name = self.get_code_name(code, code, number)
-            linecache.cache[name] = (len(code), None, [line + '\n' for line in code.splitlines()], name)
+            sources.keep(name, code)
             return name
 
     def ast_parse(self, source, filename='<unknown>', symbol='exec'):

@@ -9,8 +9,11 @@ _kept = {}
 
 
 def keep(filename, source):
-    # A line without an end would have its marks in tracebacks one column too far to the right.
-    lines = [line + '\n' for line in source.splitlines()]
+    # Lines as Python counts them: str.splitlines() knows more ends, which a string of the source may have. A line without an
+    # end would have its marks in tracebacks one column too far to the right.
+    lines = [line + '\n' for line in source.split('\n')]
+    if source.endswith('\n'):
+        del lines[-1]
     entry = _kept[filename] = (len(source), None, lines, filename)
     linecache = sys.modules.get('linecache')
     if linecache is not None:

@@ -74,7 +74,7 @@ def has_colors():
 
 
 def hide_colors(hide):
-    """Whether the next child must not print in colours, because a program reads its output."""
+    """Hides the wish for colours from the next child, whose output a program reads, or shows it again."""
     for name, value in _colors.items():
         _set(name, None if hide else value)
 
