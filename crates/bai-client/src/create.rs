@@ -121,18 +121,18 @@ impl ComputeSession {
         let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
         // Servers have defaults for both, except for a template: 26.9.6 finds no project then.
         let fallback = || request.template.is_some().then(|| "default".to_owned());
-        let is_engine = api.has(Capability::CreatorEnvironment).await;
+        let takes_environment = api.has(Capability::CreatorEnvironment).await;
         let wire = CreateRequest {
             enqueue_only: true,
             max_wait_seconds: None,
             domain: request.domain.clone().or_else(|| api.options().domain.clone()).or_else(fallback),
             group: request.group.clone().or_else(|| api.options().group.clone()).or_else(fallback),
-            is_for_script: request.is_for_script && is_engine,
+            is_for_script: request.is_for_script && takes_environment,
             // Only an engine behind a socket of this user is trusted with it.
             creator_environment: request
                 .creator_environment
                 .clone()
-                .filter(|_| is_engine && api.options().socket.is_some()),
+                .filter(|_| takes_environment && api.options().socket.is_some()),
             ..request.clone()
         };
         let path = format!("/{}{}", version.noun(), request.path());

@@ -147,10 +147,7 @@ impl Machine {
 
     /// Whether the user's answer is to be sent. An answer without a question, or after an interrupt, is dropped.
     pub(super) fn answer(&mut self) -> bool {
-        if self.interrupting || self.stale || self.crossed.is_some() || self.over {
-            return false;
-        }
-        let is_asked = std::mem::take(&mut self.waiting);
+        let is_asked = self.takes_early_input() && std::mem::take(&mut self.waiting);
         if is_asked {
             (self.answered, self.in_doubt) = (self.question, false);
         }
