@@ -285,11 +285,13 @@ mod tests {
     async fn a_new_size_reaches_the_program() {
         let folder = tempfile::tempdir().unwrap();
         let terminal = Terminal::start(&spec(folder.path())).unwrap();
-        terminal.write(b"trap 'stty size' WINCH; echo rea''dy\n").await.unwrap();
+        // A shell's trap would miss a signal that comes just before the shell reads its next line.
+        let program = "import os, signal; change = [signal.SIGWINCH]; signal.pthread_sigmask(signal.SIG_BLOCK, change); \
+                       print('rea' 'dy', flush=True); signal.sigwait(change); print(*os.get_terminal_size(0))";
+        terminal.write(format!("python3 -c \"{program}\"\n").as_bytes()).await.unwrap();
         read_until(&terminal, "ready").await;
         terminal.resize(0, 1000).unwrap();
-        terminal.write(b"\n").await.unwrap();
-        read_until(&terminal, "1 1000").await;
+        read_until(&terminal, "1000 1").await;
     }
 
     #[tokio::test]

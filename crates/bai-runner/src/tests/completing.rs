@@ -3,6 +3,8 @@
 use super::super::Op;
 use super::harness::{LIMIT, Session, pythons};
 use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_testkit::test_venv;
+use std::path::Path;
 use tokio::time::timeout;
 
 async fn complete(session: &Session, text: &str) -> Completion {
@@ -100,26 +102,49 @@ async fn completion_works_while_a_cell_runs_and_with_hostile_objects() {
     }
 }
 
-#[tokio::test]
-async fn unevaluated_names_complete_through_jedi() {
-    let code =
-        "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
-    let Some(mut session) = Session::start_in_test_venv().await else { return };
-    session.value(code).await;
-    // The first question only loads jedi, and the first one about a module may take longer than an answer may.
+/// Code whose names jedi finds, and what it completes.
+const UNEVALUATED: &str =
+    "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
+
+/// Asks until jedi answers: the first question only loads it, and the first one about a module may take longer than an
+/// answer may.
+async fn jedi_answers(session: &mut Session) {
+    session.value(UNEVALUATED).await;
     for (text, completed) in [("make().col", "make().colour"), ("'a'.upper().swapc", "'a'.upper().swapcase")]
     {
         let answered = async {
-            while first(&session, text).await != completed {
+            while first(session, text).await != completed {
                 session.value("import time; time.sleep(0.01)").await;
             }
         };
         timeout(LIMIT, answered).await.expect("jedi never answers");
     }
+}
+
+#[tokio::test]
+async fn a_cache_that_a_killed_session_left_half_written_is_made_anew() {
+    let Some(venv) = test_venv() else { return };
+    let cache = tempfile::tempdir().unwrap();
+    let env = [("VIRTUAL_ENV", venv), ("XDG_CACHE_HOME", cache.path().to_str().unwrap())];
+    jedi_answers(&mut Session::start_with("python", &env).await).await;
+    let entries =
+        |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files: Vec<_> = entries(&cache.path().join("jedi")).flat_map(|folder| entries(&folder)).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(1000).unwrap();
+    }
+    jedi_answers(&mut Session::start_with("python", &env).await).await;
+}
+
+#[tokio::test]
+async fn unevaluated_names_complete_through_jedi() {
+    let Some(mut session) = Session::start_in_test_venv().await else { return };
+    jedi_answers(&mut session).await;
     assert_eq!(first(&session, "made.col").await, "made.colour");
     for python in pythons().await {
         let mut session = Session::start(&python).await;
-        session.value(code).await;
+        session.value(UNEVALUATED).await;
         if session.run("import jedi").await.exit_code != 0 {
             assert_eq!(complete(&session, "make().col").await.suggestions, [""; 0], "{python}");
             assert_eq!(first(&session, "made.col").await, "made.colour", "{python}");

@@ -6,6 +6,7 @@ import sys
 
 _jedi = None
 _loading = False
+_cache_is_trusted = True
 
 
 def _load():
@@ -31,7 +32,26 @@ def attributes(code, prefix, namespace):
             _loading = True
             _thread.start_new_thread(_load, ())
         return []
+    names = [name for name in _names(code, namespace) if name.startswith(prefix)]
+    return sorted(names, key=lambda name: name.startswith('_'))
+
+
+def _names(code, namespace):
+    global _cache_is_trusted
+    try:
+        return _ask(code, namespace)
+    except Exception:
+        # A session that was killed while jedi wrote its cache has left half a file there. jedi fails on it in each later
+        # session and never replaces it.
+        if not _cache_is_trusted:
+            raise
+        _cache_is_trusted = False
+        import shutil
+        shutil.rmtree(str(_jedi.settings.cache_directory), ignore_errors=True)
+        return _ask(code, namespace)
+
+
+def _ask(code, namespace):
     script = _jedi.Interpreter(code, [namespace])
     found = script.complete() if hasattr(script, 'complete') else script.completions()
-    names = [one.name for one in found if one.name.startswith(prefix)]
-    return sorted(names, key=lambda name: name.startswith('_'))
+    return [one.name for one in found]
