@@ -1,9 +1,8 @@
 //! Output that no cell owns: what threads, timers and background processes of the session print between two cells. While a line
 //! is edited, it appears above the line at once. Otherwise it waits for the next prompt, or for the start of the next cell, whose
-//! own output is newer. Its records become text by a console of their own, as the editor draws on the terminal meanwhile.
+//! own output is newer.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +10,9 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::above_line::{LINE_LIMIT, as_text, take_unfinished};
 use super::editor::Notifier;
-use crate::render::{Console, ConsoleOptions};
+use crate::render::ConsoleOptions;
 use bai_client::{IdleEvent, Listener, RunId};
 use bai_protocol::record::ConsoleRecord;
 
@@ -20,8 +20,6 @@ use bai_protocol::record::ConsoleRecord;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Pieces of text are joined up to this size.
 const JOIN_UP_TO: usize = 64 * 1024;
-/// A line without its end is shown when no more of it came for this long.
-const LINE_LIMIT: Duration = Duration::from_millis(400);
 /// How long the output of a cell waits for what was printed before the cell began.
 const BEFORE_LIMIT: Duration = Duration::from_millis(300);
 
@@ -199,21 +197,8 @@ impl State {
     /// Takes all records. The last line stays if its end has not come, unless all is `whole`.
     fn take_lines(&mut self, whole: bool) -> Vec<ConsoleRecord> {
         let mut records = self.take_before(None);
-        if !whole
-            && let Some(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) = records.last()
-            && let end = text.rfind('\n').map_or(0, |at| at + 1)
-            && end < text.len()
-            && let Some(mut last) = records.pop()
-        {
-            // The position is that of a character, so the text is split exactly there.
-            let rest = if end == 0 { None } else { last.split_off(end) };
-            match rest {
-                Some(rest) => {
-                    records.push(last);
-                    self.events.push_back(IdleEvent::Console(rest));
-                }
-                None => self.events.push_back(IdleEvent::Console(last)),
-            }
+        if !whole && let Some(rest) = take_unfinished(&mut records) {
+            self.events.push_back(IdleEvent::Console(rest));
         }
         records
     }
@@ -221,22 +206,6 @@ impl State {
 
 fn record(event: IdleEvent) -> Option<ConsoleRecord> {
     if let IdleEvent::Console(record) = event { Some(record) } else { None }
-}
-
-/// Records as harmless text of whole lines.
-fn as_text(records: &[ConsoleRecord], mut options: ConsoleOptions) -> String {
-    options.size = crate::terminal::size();
-    let mut bytes = Vec::new();
-    let mut console = Console::new(&mut bytes, io::sink(), options);
-    console.begin_cell();
-    // Writing into memory cannot fail.
-    for record in records {
-        let _ = console.record(record);
-    }
-    let _ = console.end_cell();
-    let _ = console.fresh_line();
-    drop(console);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

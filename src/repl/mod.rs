@@ -4,6 +4,7 @@
 //! [`run`] blocks the thread that owns the keyboard until the user leaves. All code that waits for a network runs on the
 //! runtime.
 
+mod above_line;
 mod banner;
 mod batch;
 mod cell;

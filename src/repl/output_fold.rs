@@ -23,7 +23,8 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    fn push(&mut self, text: &str) {
+    /// Adds output.
+    pub(super) fn push(&mut self, text: &str) {
         if self.tail.is_empty() && self.head.len() + text.len() <= HALF_BYTES {
             self.head.push_str(text);
             return;

@@ -448,7 +448,7 @@ fn a_question_that_nobody_waits_for_any_more_disappears() {
 }
 
 #[test]
-fn an_answer_arrives_although_a_thread_prints_meanwhile() {
+fn output_of_a_thread_appears_above_the_answer_that_is_typed() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let (go, there) = (sandbox.home().join("go"), sandbox.home().join("there"));
@@ -459,9 +459,16 @@ fn an_answer_arrives_although_a_thread_prints_meanwhile() {
     terminal.wait_until("the question", |screen| screen.last_line().starts_with("name?"));
     terminal.send("An");
     std::fs::write(&go, "").unwrap();
-    wait_until("the thread has printed", || there.exists());
+    let shown = terminal.wait_until("the output above the answer", |screen| {
+        screen.last_line() == "name? An" && screen.has_line("late")
+    });
+    assert!(shown.all.trim_end().ends_with("\nlate\nname? An"), "{}", shown.all);
+    wait_until("the thread goes on", || there.exists());
     terminal.enter("n");
     terminal.wait_for("hello Ann");
-    terminal.wait_for("late");
+    terminal.enter(":output");
+    terminal.wait_for("name? late");
+    terminal.send("q");
+    terminal.wait_for_prompt(PROMPT);
     terminal.leave();
 }

@@ -8,6 +8,8 @@ use bai_protocol::record::ConsoleRecord;
 use futures_util::FutureExt;
 use zeroize::Zeroizing;
 
+use crate::repl::above_line::take_unfinished;
+
 /// Maximum number of buffered bytes. When the buffer is full, the program waits in its own `write`.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Size of an event without its text.
@@ -39,6 +41,22 @@ impl BufferedRun {
         }
         let event = self.run.next().await;
         self.held.push(event)
+    }
+
+    /// Holds back the next event, and those that have come. Cancel-safe.
+    pub(super) async fn hold_more(&mut self) {
+        self.hold_next().await;
+        self.look_ahead();
+    }
+
+    /// Whether output is held back that can be taken.
+    pub(super) fn has_output(&self) -> bool {
+        self.held.events.front().is_some_and(is_output)
+    }
+
+    /// Takes the output that comes before any other event. Its last line stays if its end has not come, unless all is `whole`.
+    pub(super) fn take_output(&mut self, whole: bool) -> Vec<ConsoleRecord> {
+        self.held.take_output(whole)
     }
 
     /// Whether an event that is held back ends the question that was put last: the program has stopped waiting, or the run is over.
@@ -173,10 +191,36 @@ impl EventBuffer {
         }
     }
 
+    fn take_output(&mut self, whole: bool) -> Vec<ConsoleRecord> {
+        let mut records = Vec::new();
+        while self.events.front().is_some_and(is_output)
+            && let Some(RunEvent::Console(record)) = self.pop()
+        {
+            records.push(record);
+        }
+        if !whole && let Some(rest) = take_unfinished(&mut records) {
+            let rest = RunEvent::Console(rest);
+            self.bytes += size(&rest);
+            self.events.push_front(rest);
+        }
+        records
+    }
+
     fn pop(&mut self) -> Option<RunEvent> {
         let event = self.events.pop_front()?;
         self.bytes -= size(&event);
         Some(event)
+    }
+}
+
+/// Whether an event is output that can be shown anywhere. A display with an id is drawn again in its place.
+fn is_output(event: &RunEvent) -> bool {
+    use ConsoleRecord::{Display, Html, Media, Stderr, Stdout};
+    let RunEvent::Console(record) = event else { return false };
+    match record {
+        Stdout(_) | Stderr(_) | Media { .. } | Html(_) => true,
+        Display(display) => display.id.is_none() && !display.update,
+        _ => false,
     }
 }
 
@@ -210,6 +254,19 @@ mod tests {
         assert_eq!(text(buffer.pop()), "Some(WaitingInput { is_password: false })");
         assert_eq!((text(buffer.pop()), text(buffer.pop())), ("c".into(), "None".into()));
         assert_eq!(buffer.bytes, 0);
+    }
+
+    #[test]
+    fn output_is_taken_line_by_line_up_to_another_event() {
+        let mut buffer = EventBuffer::default();
+        let clear = RunEvent::Console(ConsoleRecord::Clear { wait: false });
+        for event in [out("a\nb"), clear, out("c\n")] {
+            buffer.push(Some(event));
+        }
+        assert_eq!(buffer.take_output(false), [ConsoleRecord::Stdout("a\n".into())]);
+        assert_eq!(buffer.take_output(true), [ConsoleRecord::Stdout("b".into())]);
+        assert_eq!(buffer.take_output(true), []);
+        assert_eq!(buffer.bytes, 2 * EVENT_BYTES + 2);
     }
 
     #[test]

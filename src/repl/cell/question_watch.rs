@@ -1,4 +1,4 @@
-//! Follows a run while the user answers its question: the program may stop waiting for the answer, or end.
+//! Follows a run while the user answers its question: the program may print something, stop waiting for the answer, or end.
 
 use std::time::Duration;
 
@@ -7,41 +7,69 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::event_buffer::BufferedRun;
+use crate::repl::above_line::{AboveLine, LINE_LIMIT};
 use crate::repl::editor::AnswerStop;
+use crate::repl::output_fold::Transcript;
+use bai_protocol::record::ConsoleRecord;
 
 /// How long a line editor that was told to stop is waited for, before it is told again.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Holds the events of a run back, on the runtime, while the thread that owns the keyboard reads an answer.
+/// Follows a run, on the runtime, while the thread that owns the keyboard reads an answer. Output is shown above the line if
+/// there is a place for it; other events are held back.
 pub(super) struct QuestionWatch {
-    task: JoinHandle<BufferedRun>,
+    task: JoinHandle<Followed>,
     answered: oneshot::Sender<()>,
     pub(super) stop: AnswerStop,
 }
 
+/// What is followed during a question.
+pub(super) struct Followed {
+    pub(super) run: BufferedRun,
+    /// The output of the cell so far.
+    pub(super) transcript: Transcript,
+}
+
+impl Followed {
+    async fn show(&mut self, above: &AboveLine, whole: bool) {
+        let records = self.run.take_output(whole);
+        for record in &records {
+            if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = record {
+                self.transcript.push(text);
+            }
+        }
+        above.show(records).await;
+    }
+}
+
 impl QuestionWatch {
-    pub(super) fn start(runtime: &Handle, mut run: BufferedRun) -> Self {
+    pub(super) fn start(runtime: &Handle, mut followed: Followed, above: Option<AboveLine>) -> Self {
         let (answered, mut answer) = oneshot::channel::<()>();
         let stop = AnswerStop::default();
         let editing = stop.clone();
         let task = runtime.spawn(async move {
-            while !run.question_is_over() {
-                tokio::select! {
+            while !followed.run.question_is_over() {
+                let is_unfinished = above.is_some() && followed.run.has_output();
+                let whole = tokio::select! {
                     biased;
-                    _ = &mut answer => return run,
-                    _ = run.hold_next() => {}
+                    _ = &mut answer => return followed,
+                    () = followed.run.hold_more() => false,
+                    () = tokio::time::sleep(LINE_LIMIT), if is_unfinished => true,
+                };
+                if let Some(above) = &above {
+                    followed.show(above, whole).await;
                 }
             }
             while editing.stop() {
                 tokio::time::sleep(STOP_INTERVAL).await;
             }
-            run
+            followed
         });
         QuestionWatch { task, answered, stop }
     }
 
     /// The run, after the user has answered.
-    pub(super) fn end(self, runtime: &Handle) -> Option<BufferedRun> {
+    pub(super) fn end(self, runtime: &Handle) -> Option<Followed> {
         let _ = self.answered.send(());
         runtime.block_on(self.task).ok()
     }

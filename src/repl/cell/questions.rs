@@ -5,9 +5,10 @@ use bai_protocol::execute::END_OF_INPUT;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::question_watch::QuestionWatch;
+use super::question_watch::{Followed, QuestionWatch};
 use super::{PauseReason, RunningCell};
 use crate::render::Stream;
+use crate::repl::above_line::AboveLine;
 use crate::repl::editor::{AnswerRead, AnswerStop};
 use crate::repl::printable::printable;
 use crate::repl::session::SessionError;
@@ -41,19 +42,32 @@ impl RunningCell<'_> {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             return Ok(None);
         };
-        let runtime = self.runtime.clone();
-        let watch = QuestionWatch::start(&runtime, run);
+        let above = (!is_password && self.editor.notifier().can_show()).then(|| AboveLine {
+            notifier: self.editor.notifier(),
+            options: self.terminal.console.options().clone(),
+        });
+        let transcript = std::mem::take(&mut self.fold.transcript);
+        let watch = QuestionWatch::start(self.runtime, Followed { run, transcript }, above);
         if is_password {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             let secret = self.read_secret(&watch.stop)?;
-            self.run = watch.end(&runtime);
+            self.answered(watch)?;
             self.take_secret(secret)
         } else {
             let answer = self.read_line(&initial, &watch.stop)?;
-            self.run = watch.end(&runtime);
+            self.answered(watch)?;
             self.resized();
             self.take_line(answer)
         }
+    }
+
+    /// Goes on with the run after an answer was read.
+    fn answered(&mut self, watch: QuestionWatch) -> Result<(), TerminalError> {
+        if let Some(Followed { run, transcript }) = watch.end(self.runtime) {
+            self.run = Some(run);
+            self.fold.transcript = transcript;
+        }
+        self.terminal.raw(&self.editor.take_above())
     }
 
     fn read_line(&mut self, initial: &str, stop: &AnswerStop) -> Result<AnswerRead, TerminalError> {
