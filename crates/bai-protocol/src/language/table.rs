@@ -49,7 +49,7 @@ pub static PYTHON: Language = Language {
         Rule::file("setup.py", "{tool} -m pip install {user} -e ."),
         Rule::file("pyproject.toml", "{tool} -m pip install {user} -e ."),
     ],
-    leave: &["exit", "quit", "exit()", "quit()"],
+    leave: &["exit", "quit", "exit()", "quit()", "exit(0)", "quit(0)", "sys.exit()", "sys.exit(0)"],
     execute: &[Rule::file("main.py", "{tool} main.py")],
     arguments: Some(Arguments {
         before: "import sys; sys.argv = [",
@@ -180,7 +180,7 @@ pub static NODEJS: Language = Language {
     extensions: &["js"],
     grammar: "JavaScript",
     syntax: Syntax { long_quotes: "`", regex: true, ..Syntax::C_LIKE },
-    leave: &[".exit", "exit", "quit", "process.exit()"],
+    leave: &[".exit", "exit", "quit", "process.exit()", "process.exit(0)"],
     execute: &[
         Rule::file("main.js", "{tool} main.js"),
         // Node.js itself finds the program of a package.
