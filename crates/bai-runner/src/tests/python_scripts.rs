@@ -1,6 +1,7 @@
 //! Scripts of Python: they behave as `python FILE` does, in the namespace of the session.
 
 use super::harness::{Session, at_least, pythons};
+use bai_protocol::byte_text;
 use bai_protocol::execute::Script;
 
 fn code(arguments: &[&str]) -> Script {
@@ -66,6 +67,38 @@ async fn the_input_is_a_stream_of_bytes_with_an_end() {
             "x",
             "{python}"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_streams_have_the_encodings_that_python_gives_a_program() {
+    for python in pythons().await {
+        for (variable, value) in [
+            ("LC_ALL", "C.UTF-8"),
+            ("LC_ALL", "POSIX"),
+            ("PYTHONIOENCODING", "latin-1"),
+            ("PYTHONIOENCODING", "utf-8:strict"),
+        ] {
+            let mut session = Session::start_with(&python, &[(variable, value)]).await;
+            for source in [
+                "import sys; print([s.errors for s in (sys.stdin, sys.stdout, sys.stderr)])",
+                "print('a\\udcff')",
+                "print('\\xfc')",
+                "print('\\ud800')",
+            ] {
+                let run = session.script(source, code(&[]), &[]).await;
+                let ours = format!("{:?} {}\n", byte_text::bytes(&run.stdout()), run.exit_code);
+                let program = format!(
+                    "import subprocess, sys; p = subprocess.run([sys.executable, '-c', {source:?}], stdin=0, stdout=-1); print(list(p.stdout), p.returncode)"
+                );
+                // Python 3.6 knows ASCII alone without a locale; we write UTF-8 there.
+                if !(python.ends_with("3.6") && value == "POSIX") {
+                    let theirs = session.run(&program).await.stdout();
+                    assert_eq!(ours, theirs, "{python}: {variable}={value}: {source}: {run:?}");
+                }
+            }
+            assert_eq!(session.run("print('\\ud800')").await.stdout(), "\\ud800\n", "{python}");
+        }
     }
 }
 

@@ -44,13 +44,16 @@ class Script:
         sys.argv = [self._name] + self._arguments
         if is_here:
             cells.main.__dict__['__file__'] = self._path
-            sys.path[:1] = [os.path.dirname(self._path)]
+            # The modules of a link's target are beside the target.
+            sys.path[:1] = [os.path.dirname(os.path.realpath(self._path))]
         if hasattr(sys, 'orig_argv'):
             # Programs that start themselves again use it.
             sys.orig_argv = [sys.executable] + self._command(source)
         filename = self._path if is_here else _FILES.get(self._name, self._name)
         if not is_here:
             sources.keep(filename, source)
+        if sys.version_info < (3, 14):
+            cells.main.__dict__.setdefault('__annotations__', {})
         source = _of_its_encoding(source)
         streams.begin_script(self._terminal)
         global is_running

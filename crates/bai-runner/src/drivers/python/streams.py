@@ -31,6 +31,11 @@ def _spare(number):
 # Kept in case user code closes these descriptors.
 _SPARE = {0: _spare(0), 1: _spare(1), 2: _spare(2)}
 
+# How Python itself encodes its three streams in this environment.
+_ENCODINGS = {number: {'encoding': stream.encoding, 'errors': stream.errors}
+              for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)) if stream is not None}
+_OF_CELLS = {'encoding': 'utf-8', 'errors': 'backslashreplace'}
+
 # The number of checks whether the runner has read a stream, before the runner is asked.
 _LOOKS = 200
 
@@ -255,13 +260,13 @@ def ask_password(prompt='Password: ', stream=None, **options):
     return answer
 
 
-def _open(kind, number):
+def _open(kind, number, encoding):
     global _output
     raw = kind(number, 'w', closefd=False)
     if number == 1:
         _output = raw
     raw.name = '<stdout>' if number == 1 else '<stderr>'
-    return io.TextIOWrapper(raw, encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
+    return io.TextIOWrapper(raw, newline='\n', write_through=True, **encoding)
 
 
 class _ScriptInput(io.FileIO):
@@ -277,24 +282,43 @@ _is_piped = False
 
 
 def begin_script(terminal):
-    """The input of a script is what its descriptor 0 gives."""
+    """The input of a script is what its descriptor 0 gives, and all streams have the encodings of a program."""
     global _is_piped
     _is_piped = not terminal
     raw = io.BufferedReader(_ScriptInput(0, 'r', closefd=False))
     raw.raw.name = '<stdin>'
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, encoding='utf-8')
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, **_encoding(0))
+    _reopen(_encoding(1), _encoding(2))
 
 
 def end_script():
     global _is_piped
     _is_piped = False
     sys.stdin = sys.__stdin__ = _input
+    _reopen(_OF_CELLS, _OF_CELLS)
+
+
+def _encoding(number):
+    # Before 3.7, Python took ASCII where no locale is set.
+    usual = {'encoding': 'utf-8'} if sys.version_info < (3, 7) else {}
+    return dict(_ENCODINGS.get(number, _OF_CELLS), **usual)
+
+
+def _reopen(output, error):
+    """Opens both output streams with these encodings. A stream that the user has put in their place stays."""
+    flush()
+    output, error = _open(StandardOutput, 1, output), _open(StandardError, 2, error)
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = output
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = error
+    sys.__stdout__, sys.__stderr__ = output, error
 
 
 def install():
     sys.stdin = sys.__stdin__ = _input
-    sys.stdout = sys.__stdout__ = _open(StandardOutput, 1)
-    sys.stderr = sys.__stderr__ = _open(StandardError, 2)
+    sys.stdout = sys.__stdout__ = _open(StandardOutput, 1, _OF_CELLS)
+    sys.stderr = sys.__stderr__ = _open(StandardError, 2, _OF_CELLS)
 
 
 def _is_usable(stream):
@@ -313,9 +337,9 @@ def repair():
         except OSError:
             os.dup2(spare, number)
     if not _is_usable(sys.__stdout__):
-        sys.__stdout__ = _open(StandardOutput, 1)
+        sys.__stdout__ = _open(StandardOutput, 1, _OF_CELLS)
     if not _is_usable(sys.__stderr__):
-        sys.__stderr__ = _open(StandardError, 2)
+        sys.__stderr__ = _open(StandardError, 2, _OF_CELLS)
     if not _is_usable(sys.stdout):
         sys.stdout = sys.__stdout__
     if not _is_usable(sys.stderr):
