@@ -1,11 +1,16 @@
 //! The keyboard, for the run loop.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::render::sanitize;
+
+/// Maximum bytes that are taken at once.
+const MAX_DRAINED: usize = 64 * 1024;
 
 /// The keyboard, while the editor does not read it.
 pub(super) struct Keyboard(AsyncFd<OwnedFd>);
@@ -20,29 +25,11 @@ impl Keyboard {
         Ok(Keyboard(registered?))
     }
 
-    /// Takes all that was typed before the menu was shown, which is for the prompt.
-    pub(super) fn drain(&self) -> String {
-        let mut bytes = Vec::new();
-        while bytes.len() < 64 * 1024 && self.ready() {
-            let mut piece = [0; 1024];
-            match nix::unistd::read(self.0.get_ref(), &mut piece) {
-                Ok(count) if count > 0 => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
-                _ => break,
-            }
-        }
-        super::printable::printable(&String::from_utf8_lossy(&bytes).replace('\r', "\n"))
-    }
-
-    fn ready(&self) -> bool {
-        let mut waiting = [PollFd::new(self.0.get_ref().as_fd(), PollFlags::POLLIN)];
-        poll(&mut waiting, PollTimeout::ZERO).is_ok_and(|count| count > 0)
-    }
-
     /// The next byte. Cancel-safe.
     pub(super) async fn key(&self) -> io::Result<u8> {
         loop {
             let mut guard = self.0.readable().await?;
-            if !self.ready() {
+            if !is_readable(self.0.get_ref().as_fd()) {
                 guard.clear_ready();
                 continue;
             }
@@ -55,4 +42,23 @@ impl Keyboard {
             }
         }
     }
+}
+
+/// Takes what was typed and not read yet, as text for the prompt. It is empty if standard input is not a terminal.
+pub(super) fn drain() -> String {
+    let stdin = io::stdin();
+    let mut bytes = Vec::new();
+    while stdin.is_terminal() && bytes.len() < MAX_DRAINED && is_readable(stdin.as_fd()) {
+        let mut piece = [0; 1024];
+        match nix::unistd::read(&stdin, &mut piece) {
+            Ok(count) if count > 0 => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            _ => break,
+        }
+    }
+    sanitize::text(&String::from_utf8_lossy(&bytes).replace('\r', "\n"))
+}
+
+fn is_readable(keyboard: BorrowedFd<'_>) -> bool {
+    let mut waiting = [PollFd::new(keyboard, PollFlags::POLLIN)];
+    poll(&mut waiting, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }

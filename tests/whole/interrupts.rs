@@ -143,11 +143,14 @@ fn text_that_is_typed_at_the_menu_chooses_no_action_and_is_kept() {
     open_interrupt_menu(&sandbox, &terminal);
     terminal.send("df.head()");
     terminal.wait_until("the typed text", |screen| screen.last_line() == "df.head()");
-    terminal.send("\r");
+    // It ends the menu, and does not run. Neither does what is typed after it.
+    terminal.send("\rdf.tail()\r");
+    terminal.wait_until("the program again", |screen| !screen.all.contains("df.head()"));
     sandbox.write("go", "");
-    terminal
-        .wait_until("the prompt with the text", |screen| screen.last_line() == format!("{PROMPT} df.head()"));
-    terminal.send("\x15");
+    terminal.wait_until("the prompt with the text", |screen| {
+        screen.all.contains(&format!("{PROMPT} df.head()\n")) && screen.last_line() == "df.tail()"
+    });
+    terminal.send("\x03");
     expect_usable(terminal);
 }
 
@@ -335,5 +338,22 @@ fn ctrl_c_right_behind_enter_stops_the_cell() {
     terminal.enter("time.sleep(1000)");
     terminal.wait_until("the end of the line", |screen| screen.cursor.0 > line);
     terminal.send("\x03");
+    expect_usable(terminal);
+}
+
+#[test]
+fn what_was_typed_before_ctrl_c_does_not_run_and_is_kept() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.enter("import time; print('sle' + 'eps'); time.sleep(1000)");
+    terminal.wait_until("the program", |screen| screen.has_line("sleeps"));
+    terminal.send("print('fi' + 'rst')\rprint('sec' + 'ond')\r\x03");
+    terminal.wait_until("the prompt with the text", |screen| {
+        screen.all.contains(&format!("{PROMPT} print('fi' + 'rst')\n"))
+            && screen.last_line() == "print('sec' + 'ond')"
+    });
+    assert!(!terminal.screen().has_line("first"));
+    terminal.send("\r");
+    terminal.wait_until("both lines", |screen| screen.has_line("first") && screen.has_line("second"));
     expect_usable(terminal);
 }

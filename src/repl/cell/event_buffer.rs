@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(buffer.take_output(false), [ConsoleRecord::Stdout("a\n".into())]);
         assert_eq!(buffer.take_output(true), [ConsoleRecord::Stdout("b".into())]);
         assert_eq!(buffer.take_output(true), []);
-        assert_eq!(buffer.bytes, 2 * EVENT_BYTES + 2);
+        assert_eq!(buffer.bytes, buffer.events.iter().map(size).sum::<usize>());
     }
 
     #[test]

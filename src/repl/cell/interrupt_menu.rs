@@ -2,7 +2,7 @@
 //! program or for the prompt is no choice, and is kept.
 
 use super::{CellEnd, PauseReason, RunningCell};
-use crate::repl::keyboard::Keyboard;
+use crate::repl::keyboard::{self, Keyboard};
 use crate::repl::printable::printable;
 use crate::repl::session::RestartOutcome;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
@@ -47,29 +47,36 @@ fn choice(line: &str, can_leave: bool) -> Option<MenuChoice> {
 
 /// The line that is typed at the menu.
 #[derive(Debug, Default)]
-struct MenuLine(Vec<u8>);
+struct MenuLine {
+    bytes: Vec<u8>,
+    /// Enter was pressed.
+    is_complete: bool,
+}
 
 impl MenuLine {
     fn text(&self) -> String {
-        printable(&String::from_utf8_lossy(&self.0))
+        printable(&String::from_utf8_lossy(&self.bytes))
     }
 
-    /// Takes a byte. Returns whether the line is complete.
+    /// Takes a byte. Returns whether the line has ended.
     fn key(&mut self, key: u8) -> bool {
         match key {
-            b'\r' | b'\n' => return true,
+            b'\r' | b'\n' => {
+                self.is_complete = true;
+                return true;
+            }
             0x1b => {
-                self.0.clear();
+                self.bytes.clear();
                 return true;
             }
             0x08 | 0x7f => {
                 let text = self.text();
                 let mut rest = text.chars();
                 rest.next_back();
-                self.0 = rest.as_str().as_bytes().to_vec();
+                self.bytes = rest.as_str().as_bytes().to_vec();
             }
-            0x15 => self.0.clear(),
-            key if self.0.len() < MAX_LINE => self.0.push(key),
+            0x15 => self.bytes.clear(),
+            key if self.bytes.len() < MAX_LINE => self.bytes.push(key),
             _ => {}
         }
         false
@@ -80,7 +87,7 @@ impl RunningCell<'_> {
     /// Asks what to do with a program that does not stop. `None` if the run goes on as before.
     pub(super) async fn menu(&mut self) -> Result<Option<PauseReason>, TerminalError> {
         let keyboard = Keyboard::open()?;
-        self.typed.keys.push_str(&keyboard.drain());
+        self.typed.keys.push_str(&keyboard::drain());
         self.terminal.line(Some(Role::Note), menu_text(self.options.outlives))?;
         let mut held = Vec::new();
         // A question of the program waits until the menu is closed: a program that catches Ctrl-C may ask again.
@@ -100,11 +107,11 @@ impl RunningCell<'_> {
                         self.show_menu_line(&line)?;
                         continue;
                     }
-                    if let Some(choice) = choice(&line.text(), self.options.outlives) {
+                    let choice = choice(&line.text(), self.options.outlives);
+                    if choice.is_some() {
                         line = MenuLine::default();
-                        break choice;
                     }
-                    break MenuChoice::Wait;
+                    break choice.unwrap_or(MenuChoice::Wait);
                 }
                 event = run.next(), if held.len() < 256 => match event {
                     Some(RunEvent::WaitingInput { is_password }) => question = Some(is_password),
@@ -166,7 +173,10 @@ impl RunningCell<'_> {
         if !self.terminal.screen.dumb {
             self.terminal.raw("\r\x1b[K")?;
         }
-        let text = line.text();
+        let mut text = line.text();
+        if line.is_complete && !text.is_empty() {
+            text.push('\n');
+        }
         if asks && self.typed.answers.is_none() && !text.is_empty() {
             self.typed.answers = Some(text);
         } else {

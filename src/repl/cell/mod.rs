@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use super::editor::Editor;
 use super::idle_output::IdleOutput;
 use super::interrupted_output::InterruptedOutput;
+use super::keyboard;
 use super::output_fold::OutputFold;
 use super::printable::printable;
 use super::session::PromptSession;
@@ -66,7 +67,8 @@ enum PauseReason {
     Pane,
 }
 
-/// Text that the user typed or pasted in advance.
+/// Text that the user typed or pasted in advance. Keys that nothing has read wait in the terminal's queue, and run at the next
+/// prompt; this text does not run by itself.
 #[derive(Debug, Default)]
 pub(super) struct TypedAhead {
     /// Lines for future questions; the last one may be incomplete.
@@ -170,6 +172,11 @@ pub(super) fn run(
     let requests = std::mem::take(&mut running.requests);
     // Text that was pasted for questions is kept, even if there were no questions.
     typed.keys.push_str(&typed.answers.take().unwrap_or_default());
+    if !typed.keys.is_empty() {
+        // Keys that came later are the end of this text.
+        typed.keys.push_str(&keyboard::drain());
+    }
+    typed.keys.truncate(typed.keys.trim_end_matches('\n').len());
     let interrupted = running.interrupted.is_some();
     let transcript = std::mem::take(&mut running.fold.transcript);
     if !options.ours {
@@ -314,6 +321,8 @@ impl RunningCell<'_> {
         self.interrupted = Some(Instant::now());
         self.flood.interrupted();
         self.silent_since_interrupt = true;
+        // What was typed in advance does not run after Ctrl-C. It waits in the next prompt.
+        self.typed.keys.push_str(&keyboard::drain());
         if let Some(run) = &self.run {
             run.interrupt();
         }

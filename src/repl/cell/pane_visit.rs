@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::event_buffer::HeldEvent;
 use super::{RunningCell, since};
-use crate::repl::keyboard::Keyboard;
+use crate::repl::keyboard;
 use crate::repl::printable::printable;
 use crate::repl::terminal::{TerminalError, open};
 
@@ -15,9 +15,7 @@ impl RunningCell<'_> {
         self.terminal.clear_spinner()?;
         open(self.terminal.console.flush()?)?;
         // Text that was typed before the key is for the prompt. The shell must not run it.
-        if self.terminal.screen.stdin_tty {
-            self.typed.keys.push_str(&Keyboard::open()?.drain());
-        }
+        self.typed.keys.push_str(&keyboard::drain());
         let pane = Arc::clone(&self.terminal.pane);
         let mut visit = pin!(pane.visit(""));
         let left = loop {
