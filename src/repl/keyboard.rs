@@ -25,11 +25,16 @@ impl Keyboard {
         Ok(Keyboard(registered?))
     }
 
+    /// Whether a byte waits.
+    pub(super) fn is_readable(&self) -> bool {
+        is_readable(self.0.get_ref().as_fd())
+    }
+
     /// The next byte. Cancel-safe.
     pub(super) async fn key(&self) -> io::Result<u8> {
         loop {
             let mut guard = self.0.readable().await?;
-            if !is_readable(self.0.get_ref().as_fd()) {
+            if !self.is_readable() {
                 guard.clear_ready();
                 continue;
             }
@@ -46,8 +51,13 @@ impl Keyboard {
 
 /// Takes what was typed and not read yet, as text for the prompt. It is empty if standard input is not a terminal.
 pub(super) fn drain() -> String {
+    drain_after(&[])
+}
+
+/// As [`drain`], for keys of which these bytes were read already. Keys that are no text, such as arrows, are left out.
+pub(super) fn drain_after(read: &[u8]) -> String {
     let stdin = io::stdin();
-    let mut bytes = Vec::new();
+    let mut bytes = read.to_vec();
     while stdin.is_terminal() && bytes.len() < MAX_DRAINED && is_readable(stdin.as_fd()) {
         let mut piece = [0; 1024];
         match nix::unistd::read(&stdin, &mut piece) {

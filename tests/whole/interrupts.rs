@@ -155,6 +155,23 @@ fn text_that_is_typed_at_the_menu_chooses_no_action_and_is_kept() {
 }
 
 #[test]
+fn text_that_is_pasted_at_the_menu_is_kept() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    open_interrupt_menu(&sandbox, &terminal);
+    terminal.send("\x1b[D");
+    terminal.paste("def double(n):\n    return 2 * n\ndouble(21)");
+    terminal.send("\r");
+    sandbox.write("go", "");
+    terminal.wait_until("the prompt with the text", |screen| {
+        screen.all.contains(&format!("{PROMPT} def double(n):\n    return 2 * n\ndouble(21)"))
+    });
+    terminal.send("\r");
+    terminal.wait_for("42");
+    expect_usable(terminal);
+}
+
+#[test]
 fn a_program_that_stops_while_the_menu_is_there_ends_it() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Time limit for the end of a run after its session was restarted.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
+/// The key Esc, which also begins other keys and pastes.
+const ESCAPE: u8 = 0x1b;
+
 /// Maximum bytes that are typed at the menu.
 const MAX_LINE: usize = 4096;
 
@@ -65,7 +68,7 @@ impl MenuLine {
                 self.is_complete = true;
                 return true;
             }
-            0x1b => {
+            ESCAPE => {
                 self.bytes.clear();
                 return true;
             }
@@ -103,7 +106,17 @@ impl RunningCell<'_> {
                     self.terminal.console.options().window().into_iter().for_each(|window| run.resize(window));
                 }
                 key = keyboard.key() => {
-                    if !line.key(key?) {
+                    let key = key?;
+                    if key == ESCAPE && keyboard.is_readable() {
+                        // A paste is text for the prompt. Arrows and their like do nothing.
+                        let text = keyboard::drain_after(&[key]);
+                        if text.is_empty() {
+                            continue;
+                        }
+                        line.bytes.extend_from_slice(text.as_bytes());
+                        break MenuChoice::Wait;
+                    }
+                    if !line.key(key) {
                         self.show_menu_line(&line)?;
                         continue;
                     }

@@ -10,6 +10,11 @@ async fn shell_commands_write_in_order_and_leave_their_exit_code() {
         assert_eq!(session.value("!echo one; exit 3\n_exit_code").await, "one\n3\n", "{python}");
         let code = "for n in range(2):\n    print(n, end=' ')\n    !echo \"it's\" 'a (' # b\nprint('end')";
         assert_eq!(session.value(code).await, "0 it's a (\n1 it's a (\nend\n", "{python}");
+        for (shell, shown) in [("/bin/bash", "yes\n"), ("/bin/sh", ""), ("/nonexistent", "")] {
+            let code =
+                format!("import os; os.environ['SHELL'] = {shell:?}\n!test -n \"$BASH_VERSION\" && echo yes");
+            assert_eq!(session.run(&code).await.stdout(), shown, "{python}: {shell}");
+        }
         let outcome = session.run("!echo out; echo err >&2").await;
         assert_eq!((outcome.stdout().as_str(), outcome.stderr().as_str()), ("out\n", "err\n"), "{python}");
         session.send(Op::Code("!echo on; exec sleep 1000\nprint('not reached')".into())).await;
@@ -18,7 +23,7 @@ async fn shell_commands_write_in_order_and_leave_their_exit_code() {
         let outcome = session.finish().await;
         let lines = [
             "Traceback (most recent call last):",
-            "  File \"<cell 4>\", line 1, in <module>",
+            "  File \"<cell 7>\", line 1, in <module>",
             "    !echo on; exec sleep 1000",
             "KeyboardInterrupt",
         ];

@@ -30,6 +30,14 @@ async fn what_ipython_knows_works() {
     for mut session in Session::start_with_ipython().await {
         for (code, shown) in [
             ("files = !printf 'a\\nb\\n'\nfiles", "['a', 'b']\n"),
+            (
+                "import os; os.environ['SHELL'] = '/bin/bash'\nkept = !echo ${BASH_VERSION:+bash}\nkept",
+                "['bash']\n",
+            ),
+            (
+                "%rehashx\n%rehashx\nos.mkdir('sub')\n%cd -q sub\n%cd -q ..\nos.rmdir('sub'); os.listdir()",
+                "[]\n",
+            ),
             ("n = 3\n!echo {n + 1} $n; exit 3\n_exit_code", "4 3\n3\n"),
             ("%%capture out\nprint('kept')", ""),
             ("out.stdout", "'kept\\n'\n"),

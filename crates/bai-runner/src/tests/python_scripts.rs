@@ -61,6 +61,10 @@ async fn the_input_is_a_stream_of_bytes_with_an_end() {
             let run = session.script(source, code(&[]), pieces).await;
             assert_eq!((run.stdout().as_str(), run.exit_code), (expected, 0), "{python}: {source}: {run:?}");
         }
+        let asking = session
+            .script("import getpass; getpass.getpass('pin? '); print('out')", code(&[]), &[b"1\n"])
+            .await;
+        assert_eq!((asking.stdout().as_str(), asking.stderr().as_str()), ("out\n", "pin? "), "{python}");
         // A cell asks for lines, and an end is for one script only.
         assert_eq!(
             session.run_with("print(input())", &["x"]).await.stdout().replace("x\n", "x"),

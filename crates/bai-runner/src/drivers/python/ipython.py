@@ -77,6 +77,10 @@ class _NoProfile(ProfileDir):
 class _Database(dict):
     """What bookmarks and aliases keep, for this session."""
 
+    def __delitem__(self, key):
+        # %rehashx forgets what may never have been kept.
+        self.pop(key, None)
+
     def keys(self, pattern=None):
         import fnmatch
         return list(self) if pattern is None else fnmatch.filter(self, pattern)
@@ -276,6 +280,7 @@ def start():
     folder = os.environ.get('IPYTHONDIR') or os.path.expanduser('~/.ipython')
     shell = Shell.instance(config=config, ipython_dir=folder, profile_dir=_NoProfile(), user_module=cells.main,
                            user_ns=cells.main.__dict__)
+    shell.db = _Database()
     shell.set_hook('show_in_pager', page.as_hook(page.display_page), 90)
     for name in ('edit', 'ed'):
         shell.register_magic_function(_edit, 'line', name)

@@ -1,6 +1,8 @@
 # The programs that a cell runs as lines of a shell: `!COMMAND`, and `lines = !COMMAND` where there is IPython. They have the
 # streams of the session, and an interrupt ends the cell and not only the program.
 
+import os
+
 from _bai_repl import cells
 
 
@@ -9,7 +11,7 @@ def _run(command, **options):
     import subprocess
     process = output = None
     try:
-        process = subprocess.Popen(command, shell=True, **options)
+        process = subprocess.Popen(command, shell=True, executable=_shell(), **options)
         output = process.communicate()[0]
     except KeyboardInterrupt:
         # The command was interrupted too and may be cleaning up. A second interrupt ends the wait.
@@ -22,6 +24,12 @@ def _run(command, **options):
     finally:
         cells.main.__dict__['_exit_code'] = process.returncode if process is not None else None
     return output
+
+
+def _shell():
+    """The user's shell, as IPython takes it, if there is such a program."""
+    import shutil
+    return shutil.which(os.environ.get('SHELL', ''))
 
 
 def run(command):

@@ -246,7 +246,9 @@ class _InputBytes(io.RawIOBase):
 
 def ask_password(prompt='Password: ', stream=None, **options):
     """A replacement for getpass.getpass()."""
-    target = stream if stream is not None else sys.stdout
+    # The prompt is not a part of what a script prints.
+    usual = sys.stdout if sys.stdin is _input else sys.stderr
+    target = stream if stream is not None else usual
     target.write(prompt)
     target.flush()
     if _is_piped:
@@ -299,9 +301,9 @@ def end_script():
 
 
 def _encoding(number):
+    own = _ENCODINGS.get(number, _OF_CELLS)
     # Before 3.7, Python took ASCII where no locale is set.
-    usual = {'encoding': 'utf-8'} if sys.version_info < (3, 7) else {}
-    return dict(_ENCODINGS.get(number, _OF_CELLS), **usual)
+    return dict(own, encoding='utf-8') if own['encoding'] in ('ascii', 'ANSI_X3.4-1968') else own
 
 
 def _reopen(output, error):
