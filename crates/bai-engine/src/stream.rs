@@ -31,9 +31,10 @@ use tokio::time::{Instant, timeout};
 /// How long a client may take to send its first frame, and to answer a close frame.
 const FIRST_FRAME: Duration = Duration::from_secs(30);
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long output waits for more output: briefly after a silence, longer within a stream.
-const AFTER_SILENCE: Duration = Duration::from_millis(2);
+/// How long output waits for more output within a stream. After a silence, the output of a run does not wait. That of a listener
+/// does, briefly: it is drawn above a line that is being edited, and a program may write a line in two steps.
 const IN_A_STREAM: Duration = Duration::from_millis(8);
+const OF_LISTENER: Duration = Duration::from_millis(2);
 const SILENCE: Duration = Duration::from_millis(50);
 
 type Sender = SplitSink<WebSocket, Message>;
@@ -61,14 +62,14 @@ enum StreamEnd {
 
 async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let FirstFrame { run, received, wanted } = match first_frame(session, &mut receiver).await {
+    let FirstFrame { run, received, wanted, after_silence } = match first_frame(session, &mut receiver).await {
         Some(Ok(begun)) => begun,
         Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,
     };
     let collector = run.attach(received);
     let over = tokio::select! {
-        over = write(&run, &collector, wanted, &mut sender) => over,
+        over = write(&run, &collector, wanted, after_silence, &mut sender) => over,
         () = collector.taken_over() => StreamEnd::TakenOver,
         () = read(session, &run, &collector, &mut receiver) => StreamEnd::Left,
     };
@@ -98,6 +99,8 @@ struct FirstFrame {
     /// The number of the last frame that the client has, if it counts them.
     received: Option<u64>,
     wanted: Wanted,
+    /// How long its first output after a silence waits for more.
+    after_silence: Duration,
 }
 
 /// Reads the first frame. `None` when the client left before.
@@ -115,6 +118,8 @@ async fn first_frame(
         Err(error) => return Some(Err(format!("Invalid API parameters: {error}"))),
     };
     let (received, wanted) = (call.received, Wanted::of(&call));
+    let listens = call.mode.as_deref() == Some("listen");
+    let after_silence = if listens { OF_LISTENER } else { Duration::ZERO };
     let begun = match call.mode.as_deref() {
         Some("query") => begin(session, call.run_id(), Work::query(call)).await,
         Some("batch") => begin(session, call.run_id(), Work::batch(&call)).await,
@@ -128,7 +133,7 @@ async fn first_frame(
     };
     Some(
         begun
-            .map(|run| FirstFrame { run, received, wanted })
+            .map(|run| FirstFrame { run, received, wanted, after_silence })
             .map_err(|refusal| format!("BackendError: {}", refusal.summary())),
     )
 }
@@ -214,7 +219,13 @@ async fn read(
 
 /// Sends the run's output until the run ends or the client leaves. When an active run is silent, an empty frame reports
 /// that the run has begun. The genuine server sends such a frame every two seconds.
-async fn write(run: &Run, collector: &Collector, wanted: Wanted, sender: &mut Sender) -> StreamEnd {
+async fn write(
+    run: &Run,
+    collector: &Collector,
+    wanted: Wanted,
+    after_silence: Duration,
+    sender: &mut Sender,
+) -> StreamEnd {
     let silence = async {
         run.begun().await;
         tokio::time::sleep(SILENCE).await;
@@ -224,7 +235,7 @@ async fn write(run: &Run, collector: &Collector, wanted: Wanted, sender: &mut Se
     let mut last_frame: Option<Instant> = None;
     loop {
         let in_a_stream = last_frame.is_some_and(|at| at.elapsed() < SILENCE);
-        let wait = if in_a_stream { IN_A_STREAM } else { AFTER_SILENCE };
+        let wait = if in_a_stream { IN_A_STREAM } else { after_silence };
         let options = CollectOptions { window: None, linger: wait, quiet: wait };
         let collected = tokio::select! {
             biased;
