@@ -102,7 +102,7 @@ fn read_piece() -> InputReply {
     let mut bytes = Zeroizing::new(Vec::new());
     loop {
         let start = bytes.len();
-        bytes.resize(start + READ_AT_ONCE, 0);
+        bytes.extend_from_slice(&[0; READ_AT_ONCE]);
         let count = loop {
             match stdin.read(bytes.get_mut(start..).unwrap_or_default()) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

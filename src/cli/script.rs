@@ -17,6 +17,7 @@ use bai_client::{
 };
 use serde_json::json;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -56,7 +57,7 @@ struct ScriptRun<'a> {
     /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
     answer: Option<oneshot::Receiver<InputReply>>,
     /// A piece of the input that was read for a question which has ended by itself.
-    unsent: Option<(Zeroizing<Vec<u8>>, Rest)>,
+    unsent: Option<(Arc<Zeroizing<Vec<u8>>>, Rest)>,
     /// Whether the program has said that it cannot hide what is typed.
     cannot_hide: bool,
     /// Whether what steps before the last one print goes to standard error.
@@ -285,11 +286,11 @@ impl ScriptRun<'_> {
             InputReply::Piece(bytes) => {
                 // What is typed stays with the terminal until a program asks for it.
                 let rest = if std::io::stdin().is_terminal() { Rest::WhenAsked } else { Rest::AtHand };
-                self.send_piece(bytes, rest);
+                self.send_piece(bytes.into(), rest);
             }
             InputReply::Interrupted => self.interrupt()?,
             InputReply::End if self.takes_pieces => {
-                self.send_piece(Zeroizing::default(), Rest::None);
+                self.send_piece(Arc::default(), Rest::None);
             }
             InputReply::End => {
                 if !std::mem::replace(&mut self.no_input_reported, true) {
@@ -304,7 +305,7 @@ impl ScriptRun<'_> {
     }
 
     /// Sends a piece of the input, or keeps it for the next question.
-    fn send_piece(&mut self, bytes: Zeroizing<Vec<u8>>, rest: Rest) {
+    fn send_piece(&mut self, bytes: Arc<Zeroizing<Vec<u8>>>, rest: Rest) {
         if !self.run.send_piece(bytes.clone(), rest) {
             self.unsent = Some((bytes, rest));
         }

@@ -62,7 +62,8 @@ enum StreamEnd {
 
 async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let FirstFrame { run, received, wanted, after_silence } = match first_frame(session, &mut receiver).await {
+    let FirstFrame { run, received, wanted, after_silence } = match first_frame(session, &mut receiver).await
+    {
         Some(Ok(begun)) => begun,
         Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,

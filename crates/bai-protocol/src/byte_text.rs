@@ -16,11 +16,16 @@ const FIRST: u8 = 0xf4;
 pub fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            // Such a character in the bytes themselves is kept byte by byte.
-            match byte(c) {
-                Some(_) => text.extend(c.to_string().bytes().map(of_byte)),
-                None => text.push(c),
+        let valid = chunk.valid();
+        if is_utf8(valid) {
+            text.push_str(valid);
+        } else {
+            for c in valid.chars() {
+                // Such a character in the bytes themselves is kept byte by byte.
+                match byte(c) {
+                    Some(_) => text.extend(c.to_string().bytes().map(of_byte)),
+                    None => text.push(c),
+                }
             }
         }
         text.extend(chunk.invalid().iter().copied().map(of_byte));

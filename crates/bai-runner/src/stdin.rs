@@ -6,6 +6,7 @@
 
 use super::process;
 use bai_protocol::execute::END_OF_INPUT;
+use bytes::{Buf, BytesMut};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::Pid;
@@ -88,7 +89,7 @@ pub(super) struct StandardInput {
     writer: Option<Sender>,
     inode: u64,
     /// Bytes that are not in the pipe yet.
-    unwritten: Vec<u8>,
+    unwritten: BytesMut,
     /// The input ends with them.
     ending: bool,
     /// More is at hand: it is asked for as soon as these bytes are in the pipe.
@@ -110,7 +111,7 @@ impl StandardInput {
             reader,
             writer: Some(Sender::from_owned_fd(writer)?),
             inode,
-            unwritten: Vec::new(),
+            unwritten: BytesMut::new(),
             ending: false,
             ahead: false,
             background: Vec::new(),
@@ -203,7 +204,7 @@ impl StandardInput {
         while !self.unwritten.is_empty() {
             // The rest follows when there is room.
             let Ok(count) = writer.try_write(&self.unwritten) else { return };
-            self.unwritten.drain(..count);
+            self.unwritten.advance(count);
         }
         if self.ending {
             self.writer = None;

@@ -211,8 +211,8 @@ pub struct Run {
 enum Answer {
     /// A line, without its newline.
     Line(Zeroizing<String>),
-    /// A piece of the input.
-    Piece(Zeroizing<Vec<u8>>, Rest),
+    /// A piece of the input. It can be large, so that it is never copied.
+    Piece(Arc<Zeroizing<Vec<u8>>>, Rest),
 }
 
 impl Answer {
@@ -343,7 +343,7 @@ impl Run {
     /// Answers the [`RunEvent::WaitingInput`] that was read last with a piece of the input, byte for byte. The program
     /// asks again as `rest` says. Only for servers with
     /// [`bai_protocol::capability::Capability::Scripts`]. Returns whether the answer was accepted, as [`Run::send_input`] does.
-    pub fn send_piece(&self, bytes: impl Into<Zeroizing<Vec<u8>>>, rest: Rest) -> bool {
+    pub fn send_piece(&self, bytes: impl Into<Arc<Zeroizing<Vec<u8>>>>, rest: Rest) -> bool {
         self.answer(Answer::Piece(bytes.into(), rest))
     }
 
