@@ -56,6 +56,12 @@ impl Table {
         self.align.len()
     }
 
+    /// Whether no cell has text.
+    fn is_empty(&self) -> bool {
+        self.header.iter().flatten().all(|cell| cell.text.is_empty())
+            && self.rows.iter().flatten().all(String::is_empty)
+    }
+
     /// The name of a column: its header cells from top to bottom, joined by dots.
     pub fn column_name(&self, column: usize) -> String {
         let mut parts = Vec::new();
@@ -295,6 +301,10 @@ impl Grid {
             align: vec![Align::Left; columns],
             is_data,
         };
+        if table.is_data && table.is_empty() {
+            say("[empty table]".to_owned(), false);
+            return blocks;
+        }
         table.align_by_content();
         blocks.push(Block::Table(Arc::new(table)));
         if left_out > 0 {

@@ -49,6 +49,13 @@ fn a_data_frame_with_two_levels_on_both_sides_keeps_its_shape() {
 }
 
 #[test]
+fn a_data_frame_without_rows_and_columns_says_so() {
+    let html =
+        r#"<table border="1" class="dataframe"><thead><tr><th></th></tr></thead><tbody></tbody></table>"#;
+    assert_eq!(plain(&read_html(html), 80).trim(), "[empty table]");
+}
+
+#[test]
 fn a_table_truncated_by_pandas_is_still_a_table() {
     insta::assert_snapshot!(plain(&read_html(&data("truncated.html")), 80), @r##"
                  c0          c1          c2  ...         c27         c28         c29
