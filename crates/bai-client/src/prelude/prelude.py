@@ -6,10 +6,13 @@
 # - a cell that is one comment with the mark below is a question of the client: it is answered here and never becomes
 #   a cell, so In, Out, _, the execution count and the history do not contain it;
 # - text that IPython would put into a pager is printed;
+# - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
+#   or the running one; the runner would drop it. Output before a question comes before it;
 # - text with half a character, which would block the kernel's output for ever, is sent with a question mark there.
 #
 # The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.
 
+import collections
 import functools
 import inspect
 import json
@@ -17,6 +20,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 VERSION = 1
 MARK = '#bai-repl: '
@@ -27,6 +31,10 @@ PASSED_ON = ('text/plain', 'image/png', 'image/jpeg', 'image/svg+xml')
 # The limit for a question, in seconds, since the next cell waits for it.
 LIMIT = 4.0
 SUGGESTIONS = 2000
+# The limit for output between two cells, in characters.
+KEPT = 1 << 20
+# The runner reads output and questions from two sockets. After this time, in seconds, it has the output.
+OUTPUT_FIRST = 0.03
 
 
 def carried(bundle, metadata=None, transient=None, update=False):
@@ -84,6 +92,69 @@ def needs_carrying(bundle, metadata=None, transient=None, update=False):
     return named or update or bool(sizes(metadata)) or any(kind not in PASSED_ON for kind in bundle)
 
 
+class Output:
+    """The output of the kernel, of which the runner takes only what belongs to the running cell."""
+
+    def __init__(self):
+        self.runs = self.follows = False
+        # Whether there may be output that the runner does not have yet.
+        self.is_new = False
+        self.late = collections.deque()
+        self.kept = self.dropped = 0
+
+    def follow(self, stream):
+        if not hasattr(stream, 'pub_thread'):
+            return
+        kind, write = type(stream), stream.write
+        # Newer kernels give what a thread or a task prints to the cell that started it.
+        if hasattr(stream, '_parent_header_global'):
+            current = property(lambda self: self._parent_header_global, kind.parent_header.fset)
+            stream.__class__ = type(kind.__name__, (kind,), {'parent_header': current})
+
+        def writing(text):
+            if self.runs or not isinstance(text, str):
+                self.is_new = True
+                return write(text)
+            if self.kept + len(text) > KEPT:
+                self.dropped += len(text)
+            else:
+                self.kept += len(text)
+                self.late.append((write, text))
+            return len(text)
+
+        stream.write = writing
+
+    def begin(self):
+        """A cell begins: what came before it is shown first."""
+        if not self.follows:
+            # Not in the cell that installs this: IPython puts its own functions into the streams until a cell ends.
+            self.follows = True
+            for stream in sys.stdout, sys.stderr:
+                self.follow(stream)
+        self.show_late()
+        self.runs = True
+        self.show_late()
+
+    def show_late(self):
+        while self.late:
+            write, text = self.late.popleft()
+            self.kept -= len(text)
+            write(text)
+        dropped, self.dropped = self.dropped, 0
+        if dropped:
+            sys.stderr.write('[%d more characters between the cells are not kept]\n' % dropped)
+
+    def end(self):
+        self.runs = False
+
+    def before_question(self):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if self.is_new:
+            self.is_new = False
+            time.sleep(OUTPUT_FIRST)
+
+
 class Prelude:
     def __init__(self, shell):
         self.shell = shell
@@ -92,6 +163,7 @@ class Prelude:
         self.publisher = shell.display_pub
         # The variables of the window that we have set.
         self.window = {}
+        self.output = Output()
 
     def install(self):
         self.carry_displays(self.shell.display_pub)
@@ -100,6 +172,7 @@ class Prelude:
         self.shell.set_hook('show_in_pager', self.page, 0)
         self.mend_text(self.kernel.session)
         self.take_questions()
+        self.keep_output()
 
     def carry_displays(self, publisher):
         publish = publisher.publish
@@ -181,6 +254,36 @@ class Prelude:
             return reply
 
         self.kernel.do_execute = do_execute
+
+    def keep_output(self):
+        execute, request = self.kernel.do_execute, self.kernel._input_request
+
+        @functools.wraps(execute)
+        def do_execute(code, *args, **kwargs):
+            if code.startswith(MARK) and not code.startswith(MARK + 'script '):
+                return execute(code, *args, **kwargs)
+            self.output.begin()
+            result = execute(code, *args, **kwargs)
+            if inspect.iscoroutine(result):
+                return to_end(result)
+            if hasattr(result, 'add_done_callback'):
+                result.add_done_callback(lambda result: self.output.end())
+            else:
+                self.output.end()
+            return result
+
+        async def to_end(result):
+            try:
+                return await result
+            finally:
+                self.output.end()
+
+        @functools.wraps(request)
+        def _input_request(*args, **kwargs):
+            self.output.before_question()
+            return request(*args, **kwargs)
+
+        self.kernel.do_execute, self.kernel._input_request = do_execute, _input_request
 
     def answer(self, text):
         # An error of a question is not the user's.

@@ -243,3 +243,35 @@ fn half_a_character_does_not_block_the_kernel() {
         assert_eq!(text(&came[5]), "'alive'");
     });
 }
+
+#[test]
+fn what_a_thread_prints_later_comes_with_a_cell() {
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            "import threading\nsteps = [threading.Event() for _ in range(4)]\n\
+             def speak():\n    for n in (0, 2):\n        steps[n].wait(); print('step', n); steps[n + 1].set()\n\
+             threading.Thread(target=speak).start()\n\
+             class Waits:\n    def __dir__(self): steps[0].set(); steps[1].wait(); return ['known']\n\
+             waits = Waits()"
+                .into(),
+            // The thread prints while this question is answered, and no cell runs.
+            ask(json!({"ask": "complete", "code": "waits.kno", "at": 9})),
+            "print('cell')".into(),
+            "steps[2].set(); steps[3].wait();".into(),
+        ];
+        let came = outputs(python, &cells);
+        assert!(answer(&came[2])["suggestions"].to_string().contains("known"), "{came:?}");
+        let printed = |outputs: &[Value]| -> String {
+            outputs
+                .iter()
+                .filter(|output| output[0] == "stdout")
+                .filter_map(|output| output[1].as_str())
+                .collect()
+        };
+        assert_eq!(
+            (printed(&came[3]), printed(&came[4])),
+            ("step 0\ncell\n".to_owned(), "step 2\n".to_owned())
+        );
+    });
+}
