@@ -13,12 +13,15 @@
 # The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.
 
 import collections
+import fcntl
 import functools
 import inspect
 import json
 import os
+import resource
 import signal
 import sys
+import termios
 import threading
 import time
 
@@ -35,6 +38,8 @@ SUGGESTIONS = 2000
 KEPT = 1 << 20
 # The runner reads output and questions from two sockets. After this time, in seconds, it has the output.
 OUTPUT_FIRST = 0.03
+# The limit for output of children and native code at the end of a cell, in seconds. It comes through pipes that a thread reads.
+SETTLE_LIMIT = 5.0
 
 
 def carried(bundle, metadata=None, transient=None, update=False):
@@ -92,6 +97,18 @@ def needs_carrying(bundle, metadata=None, transient=None, update=False):
     return named or update or bool(sizes(metadata)) or any(kind not in PASSED_ON for kind in bundle)
 
 
+def work_of_children():
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+
+
+def unread(number):
+    """Whether the pipe behind a descriptor has something that nobody has read."""
+    try:
+        return fcntl.ioctl(number, termios.FIONREAD, bytes(4)) != bytes(4)
+    except OSError:
+        return False
+
+
 class Output:
     """The output of the kernel, of which the runner takes only what belongs to the running cell."""
 
@@ -99,6 +116,8 @@ class Output:
         self.runs = self.follows = False
         # Whether there may be output that the runner does not have yet.
         self.is_new = False
+        # How many pieces of text were written, and the work of the children that had ended when the cell began.
+        self.written = self.children = 0
         self.late = collections.deque()
         self.kept = self.dropped = 0
 
@@ -112,6 +131,7 @@ class Output:
             stream.__class__ = type(kind.__name__, (kind,), {'parent_header': current})
 
         def writing(text):
+            self.written += 1
             if self.runs or not isinstance(text, str):
                 self.is_new = True
                 return write(text)
@@ -123,6 +143,8 @@ class Output:
             return len(text)
 
         stream.write = writing
+        # A closed one would refuse the output of all later cells.
+        stream.close = stream.flush
 
     def begin(self):
         """A cell begins: what came before it is shown first."""
@@ -134,6 +156,7 @@ class Output:
         self.show_late()
         self.runs = True
         self.show_late()
+        self.children = work_of_children()
 
     def show_late(self):
         while self.late:
@@ -145,6 +168,13 @@ class Output:
             sys.stderr.write('[%d more characters between the cells are not kept]\n' % dropped)
 
     def end(self):
+        """A cell ends, after what its children have printed."""
+        pause = 0.001 if work_of_children() == self.children else 0.02
+        last, quiet = time.monotonic() + SETTLE_LIMIT, 0
+        while quiet < 2 and time.monotonic() < last:
+            before = self.written
+            time.sleep(pause)
+            quiet = quiet + 1 if self.written == before and not unread(1) and not unread(2) else 0
         self.runs = False
 
     def before_question(self):

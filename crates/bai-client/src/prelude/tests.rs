@@ -259,13 +259,14 @@ fn what_a_thread_prints_later_comes_with_a_cell() {
             ask(json!({"ask": "complete", "code": "waits.kno", "at": 9})),
             "print('cell')".into(),
             "steps[2].set(); steps[3].wait();".into(),
+            "import subprocess, sys; p = subprocess.run('seq 30000 >&2', shell=True); sys.stdout.close()".into(),
         ];
         let came = outputs(python, &cells);
         assert!(answer(&came[2])["suggestions"].to_string().contains("known"), "{came:?}");
         let printed = |outputs: &[Value]| -> String {
             outputs
                 .iter()
-                .filter(|output| output[0] == "stdout")
+                .filter(|output| output[0] == "stdout" || output[0] == "stderr")
                 .filter_map(|output| output[1].as_str())
                 .collect()
         };
