@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::above_line::{LINE_LIMIT, as_text, take_unfinished};
+use super::above_line::{AboveLine, LINE_LIMIT, take_unfinished};
 use super::editor::Notifier;
 use crate::render::ConsoleOptions;
 use bai_client::{IdleEvent, Listener, RunId};
@@ -36,8 +36,8 @@ struct State {
     events: VecDeque<IdleEvent>,
     /// Whether there is a listener.
     listens: bool,
-    /// How records become text above the line, while one is edited.
-    above: Option<ConsoleOptions>,
+    /// The place above the line, while one is edited.
+    above: Option<AboveLine>,
 }
 
 impl IdleOutput {
@@ -90,10 +90,9 @@ impl IdleOutput {
         // A picture takes a while. The lock is held meanwhile, so that the next cell begins after it.
         let shown = tokio::task::spawn_blocking(move || {
             let mut state = idle.lock();
-            let Some(options) = state.above.clone() else { return };
-            let records = state.take_lines(whole);
-            if !records.is_empty() {
-                idle.notifier.show_above(&as_text(&records, options));
+            let records = if state.above.is_some() { state.take_lines(whole) } else { Vec::new() };
+            if let Some(above) = &mut state.above {
+                above.show(records);
             }
         });
         // An error means that the runtime ends.
@@ -102,7 +101,7 @@ impl IdleOutput {
 
     /// A line is edited from now on; the options are those of the prompt's console.
     pub(super) fn line_begins(&self, options: ConsoleOptions) {
-        self.lock().above = Some(options);
+        self.lock().above = Some(AboveLine::new(self.notifier.clone(), options));
         self.changed.notify_waiters();
     }
 

@@ -29,6 +29,33 @@ fn a_thread_prints_above_the_line_that_is_typed() {
 }
 
 #[test]
+fn a_line_that_a_thread_goes_on_with_is_one_line() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    let folder = sandbox.work().to_str().unwrap().to_owned();
+    terminal.run(PROMPT, &format!("import os, threading, time; folder = {folder:?}"));
+    terminal.run(
+        PROMPT,
+        "wait = lambda n: any(os.path.exists(f'{folder}/{n}') or time.sleep(.01) for _ in iter(int, 1))",
+    );
+    terminal.run(PROMPT, "count = lambda: [wait(n) and print(n, end=' ', flush=True) for n in range(3)]");
+    terminal.run(PROMPT, "threading.Thread(target=lambda: count() and wait(3) and print('end')).start()");
+    terminal.send("typed");
+    for (n, shown) in ["0", "0 1", "0 1 2", "0 1 2 end"].into_iter().enumerate() {
+        sandbox.write(&n.to_string(), "");
+        let line = format!("{PROMPT} typed");
+        terminal.wait_until("the line so far", |screen| {
+            let lines: Vec<&str> = screen.all.lines().map(str::trim_end).collect();
+            let (_, before) = lines.split_last().unwrap();
+            lines.ends_with(&[shown, &line])
+                && before.iter().rev().nth(1).is_some_and(|line| line.contains("Thread"))
+        });
+    }
+    terminal.send("\x15");
+    terminal.leave();
+}
+
+#[test]
 fn no_line_is_lost_or_out_of_order_when_a_cell_begins() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);

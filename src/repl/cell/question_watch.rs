@@ -31,19 +31,25 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    async fn show(&mut self, above: &AboveLine, whole: bool) {
+    /// Shows the output that has come. A picture takes a while, so this is done on another thread.
+    async fn show(&mut self, mut above: AboveLine, whole: bool) -> Option<AboveLine> {
         let records = self.run.take_output(whole);
         for record in &records {
             if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = record {
                 self.transcript.push(text);
             }
         }
-        above.show(records).await;
+        let shown = tokio::task::spawn_blocking(move || {
+            above.show(records);
+            above
+        });
+        // An error means that the runtime ends.
+        shown.await.ok()
     }
 }
 
 impl QuestionWatch {
-    pub(super) fn start(runtime: &Handle, mut followed: Followed, above: Option<AboveLine>) -> Self {
+    pub(super) fn start(runtime: &Handle, mut followed: Followed, mut above: Option<AboveLine>) -> Self {
         let (answered, mut answer) = oneshot::channel::<()>();
         let stop = AnswerStop::default();
         let editing = stop.clone();
@@ -56,8 +62,8 @@ impl QuestionWatch {
                     () = followed.run.hold_more() => false,
                     () = tokio::time::sleep(LINE_LIMIT), if is_unfinished => true,
                 };
-                if let Some(above) = &above {
-                    followed.show(above, whole).await;
+                if let Some(place) = above.take() {
+                    above = followed.show(place, whole).await;
                 }
             }
             while editing.stop() {

@@ -42,10 +42,9 @@ impl RunningCell<'_> {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             return Ok(None);
         };
-        let above = (!is_password && self.editor.notifier().can_show()).then(|| AboveLine {
-            notifier: self.editor.notifier(),
-            options: self.terminal.console.options().clone(),
-        });
+        let notifier = self.editor.notifier();
+        let above = (!is_password && notifier.can_show())
+            .then(|| AboveLine::new(notifier, self.terminal.console.options().clone()));
         let transcript = std::mem::take(&mut self.fold.transcript);
         let watch = QuestionWatch::start(self.runtime, Followed { run, transcript }, above);
         if is_password {

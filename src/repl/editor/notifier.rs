@@ -1,7 +1,7 @@
 //! Notices while the editor has the keyboard. They are shown above the line, each by its own thread, because the editor accepts
 //! one at a time and may be busy.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::ExternalPrinter;
@@ -18,6 +18,8 @@ pub(in crate::repl) struct Notifier {
     print: Option<Arc<Mutex<Print>>>,
     /// Whether a line is edited.
     editing: Arc<AtomicBool>,
+    /// How many notices were shown.
+    notices: Arc<AtomicUsize>,
     shared: SharedEditorState,
 }
 
@@ -30,12 +32,17 @@ impl Notifier {
             // An error is ignored: the editor has ended in the meantime.
             let _ = printer.print(text);
         });
-        Notifier { print: Some(Arc::new(Mutex::new(print))), editing: Arc::default(), shared }
+        Notifier { print: Some(Arc::new(Mutex::new(print))), shared, ..Notifier::default() }
     }
 
     /// Whether the terminal can show a text above the line.
     pub(in crate::repl) fn can_show(&self) -> bool {
         self.print.is_some()
+    }
+
+    /// How many notices were shown.
+    pub(in crate::repl) fn notices(&self) -> usize {
+        self.notices.load(Ordering::Relaxed)
     }
 
     /// Shows whole lines above the line that is edited, as they are. What is not drawn before the line ends is left for
@@ -68,6 +75,7 @@ impl Notifier {
     /// Shows a text above the line. Returns at once; false if the terminal cannot show it.
     pub(in crate::repl) fn show(&self, text: &str) -> bool {
         let Some(print) = self.print.clone() else { return false };
+        self.notices.fetch_add(1, Ordering::Relaxed);
         let columns = usize::from(crate::terminal::size().cols);
         let text = format!("{}\n", wrap::at_words(&crate::render::sanitize::sentences(text), columns));
         let show = move || print.lock().unwrap_or_else(PoisonError::into_inner)(text);
