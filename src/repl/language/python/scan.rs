@@ -163,11 +163,38 @@ impl<'t> Scanner<'t> {
             }
             ')' | ']' | '}' => self.close(c),
             ':' => self.colon(),
+            '!' | '%' if self.begins_command() => self.command(),
             c if c == '_' || c.is_alphanumeric() => self.word(),
             c => {
                 let end = self.at + c.len_utf8();
                 self.token(self.text.get(self.at..end).unwrap_or_default());
                 self.bump(c);
+            }
+        }
+    }
+
+    /// Whether `!` or `%` begins a command of IPython here: at the beginning of a line, or as the value of an assignment.
+    fn begins_command(&self) -> bool {
+        let before = self.text.get(..self.at).unwrap_or_default().trim_end_matches([' ', '\t']);
+        self.frames.is_empty() && (self.line.is_none() || (before.ends_with('=') && !before.ends_with("==")))
+    }
+
+    /// Skips a command. It ends with the line, whatever quotes and brackets it has; a backslash continues it.
+    fn command(&mut self) {
+        self.token("!");
+        loop {
+            let end = self.rest().find('\n').unwrap_or(self.rest().len());
+            let line = self.rest().get(..end).unwrap_or_default();
+            let goes_on = line.ends_with('\\');
+            self.at += end;
+            if !goes_on || self.peek().is_none() {
+                self.found.continued = goes_on;
+                return;
+            }
+            self.bump('\n');
+            if self.rest().is_empty() {
+                self.found.continued = true;
+                return;
             }
         }
     }

@@ -25,6 +25,24 @@ fn a_simple_statement_is_complete() {
     more("%%bash", "");
     more("%%bash\nfor x in 1 2; do\n  echo 'a", "  ");
     complete("%%bash\necho it's\n");
+    for command in [
+        "!p=abc; echo ${#p}",
+        "v = !echo ${#HOME}",
+        "!echo \"# (\" (",
+        "!echo $(( 1 + 2",
+        "%env X=(#",
+        "%cd (#",
+        "!echo \"\"\"",
+        "a == b % c",
+        "x %= 3",
+    ] {
+        complete(command);
+    }
+    for command in ["!echo a \\", "!echo a \\\n", "a = b % (", "x = 5 % (", "if x:\n    !echo ("] {
+        assert_ne!(Python.completeness(command), Completeness::Complete, "{command}");
+    }
+    complete("!echo a \\\nb (");
+    complete("if x:\n    !echo (\n");
     complete("match = 3");
     complete("print(match)");
 }
