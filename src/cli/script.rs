@@ -10,7 +10,7 @@ use super::output::{Output, OutputMessage};
 use super::settle::settle;
 use super::stop_signals::{StopSignal, StopSignals};
 use crate::render::Flow;
-use crate::repl::{FrontEnd, not_started, output_lost};
+use crate::repl::{FrontEnd, cannot_hide, not_started, output_lost};
 use crate::terminal::FatalSignal;
 use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
@@ -314,9 +314,8 @@ impl ScriptRun<'_> {
     /// What the build prints is not the program's output.
     fn in_its_place(&mut self, record: ConsoleRecord) -> ConsoleRecord {
         match record {
-            // Python's own words, when a program asks for a password on a pipe.
             ConsoleRecord::Stderr(text) => {
-                self.cannot_hide |= text.contains("GetPassWarning");
+                self.cannot_hide |= cannot_hide(&text);
                 ConsoleRecord::Stderr(text)
             }
             ConsoleRecord::Stdout(text) if self.builds_aside && self.steps.are_before_the_last() => {

@@ -448,6 +448,22 @@ fn a_question_that_nobody_waits_for_any_more_disappears() {
 }
 
 #[test]
+fn a_password_that_a_child_asks_for_is_hidden() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.enter("!python3 -c \"import getpass; print('got', len(getpass.getpass('pin? ')))\"");
+    terminal.wait_until("the question", |screen| screen.last_line().starts_with("pin?"));
+    terminal.enter("geheim");
+    let screen = terminal.wait_for("got 6");
+    assert!(!screen.all.contains("geheim"), "{}", screen.all);
+    terminal.enter("input('and? ')");
+    terminal.wait_until("the next question", |screen| screen.last_line().starts_with("and?"));
+    terminal.enter("shown");
+    terminal.wait_for("'shown'");
+    terminal.leave();
+}
+
+#[test]
 fn output_of_a_thread_appears_above_the_answer_that_is_typed() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
