@@ -167,7 +167,12 @@ async fn what_a_script_leaves_open_is_written_at_its_end() {
 #[tokio::test]
 async fn a_script_ends_with_the_exit_code_that_python_gives_and_no_other_word() {
     for python in pythons().await {
-        for (source, exit_code) in [("raise KeyboardInterrupt", 130), ("import os; os._exit(7)", 7)] {
+        for (source, exit_code) in [
+            ("raise KeyboardInterrupt", 130),
+            ("import os; os._exit(7)", 7),
+            ("raise SystemExit(256)", 0),
+            ("raise SystemExit(-1)", 255),
+        ] {
             let mut session = Session::start(&python).await;
             let run = session.script(source, last(), &[]).await;
             assert_eq!(run.exit_code, exit_code, "{python}: {source}");

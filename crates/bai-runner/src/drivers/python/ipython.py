@@ -247,10 +247,17 @@ _shell = None
 def _edit(line):
     """%edit NAME, RANGE or FILE: the code becomes the text of the next prompt."""
     target = re.sub(r'^(?:\s*-\w+)+\s*', '', line).strip()
+    if not target:
+        print('Ctrl-X Ctrl-E opens the text of the prompt in your editor; %edit NAME puts the code of NAME there first.')
+        return
     try:
-        code = inspect.getsource(_shell.ev(target)) if target else ''
+        code = inspect.getsource(_shell.ev(target))
     except Exception:
-        code = _shell.find_user_code(target, skip_encoding_cookie=True)
+        try:
+            code = _shell.find_user_code(target, skip_encoding_cookie=True)
+        except ValueError:
+            streams.complain('%%edit: %r is no name with code, no range of the history and no file.\n' % target)
+            return
     _shell.set_next_input(code.rstrip('\n'), replace=True)
 
 

@@ -59,7 +59,8 @@ class Script:
         global is_running
         is_running = True
         try:
-            return cells.run_script(source, filename, started, self._finish if self._last else None)
+            # The system takes the last byte.
+            return cells.run_script(source, filename, started, self._finish if self._last else None) & 0xff
         finally:
             if not self._last:
                 is_running = False
