@@ -31,7 +31,7 @@ impl<'a> BatchSteps<'a> {
     pub(super) fn of(cell: &Cell, quiet: bool, on_step: &'a (dyn Fn(&'static str) + Sync)) -> Self {
         let commands = match cell {
             Cell::Batch(commands) => commands.clone(),
-            Cell::Query(_) | Cell::Script(..) => BatchOptions::default(),
+            Cell::Query(_) | Cell::Script(..) | Cell::Kernel(_) => BatchOptions::default(),
         };
         // Without a build the output is the program's from the beginning.
         let last = commands.build.is_empty() && (commands.clean.is_empty() || commands.clean == "*");

@@ -4,35 +4,23 @@ use super::args::OpenFlags;
 use super::error::CliError;
 use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
-use bai_client::{Cell, Script, expand_tilde};
+use bai_client::{Cell, Prelude, Script, expand_tilde};
 use bai_protocol::byte_text;
 use bai_protocol::language::{self, Language};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
 pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
-    let script = |name: String, path: Option<String>, args: &[OsString]| Script {
-        name,
-        path,
-        args: args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect(),
-        terminal: stdin_is_terminal,
-        last: false,
-    };
     if let Some(code) = &open.print {
-        return Ok(Some(Code { text: code.clone(), script: None, stdin_is_free: true }));
+        return Ok(Some(Code { text: code.clone(), script: None, place: None, stdin_is_free: true }));
     }
     if let Some(code) = &open.code {
-        let script = Some(script("-c".to_owned(), None, &open.script));
-        // Source text of a script is in the form of bytes.
-        let text = byte_text::of_utf8(code.clone());
-        return Ok(Some(Code { text, script, stdin_is_free: true }));
+        return Ok(Some(Code::of_option(code, &open.script, stdin_is_terminal)));
     }
     match open.script.split_first() {
-        Some((name, args)) if name == "-" => {
-            let script = Some(script("-".to_owned(), None, args));
-            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
-        }
+        Some((name, args)) if name == "-" => Code::of_standard_input("-", args, stdin_is_terminal).map(Some),
         Some((name, args)) => {
             let meant = open.image.as_deref().and_then(meant_subcommand);
             let file = expand_tilde(name);
@@ -41,16 +29,28 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
                 None => error,
             })?;
             let path = std::path::absolute(&file).ok();
+            let place = path.as_deref().and_then(place);
             let path = path.map(|path| byte_text::text(path.as_os_str().as_bytes()));
-            let script = Some(script(byte_text::text(file.as_os_str().as_bytes()), path, args));
-            Ok(Some(Code { text, script, stdin_is_free: true }))
+            let name = byte_text::text(file.as_os_str().as_bytes());
+            let script = Some(Script { path, ..script(&name, args, stdin_is_terminal) });
+            Ok(Some(Code { text, script, place, stdin_is_free: true }))
         }
         None if stdin_is_terminal => Ok(None),
-        None => {
-            let script = Some(script(String::new(), None, &[]));
-            Ok(Some(Code { text: read_standard_input()?, script, stdin_is_free: false }))
-        }
+        None => Code::of_standard_input("", &[], stdin_is_terminal).map(Some),
     }
+}
+
+fn script(name: &str, args: &[OsString], terminal: bool) -> Script {
+    let args = args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect();
+    Script { name: name.to_owned(), path: None, args, terminal, last: false }
+}
+
+/// The place of a script in a session: below the working folder as it is below the current one here. One that lies elsewhere
+/// has only its name.
+fn place(path: &Path) -> Option<String> {
+    let folder = std::env::current_dir().ok()?;
+    let place = path.strip_prefix(folder).map_or_else(|_| path.file_name(), |below| Some(below.as_os_str()));
+    place.map(|place| byte_text::text(place.as_bytes()))
 }
 
 /// Source text that is UTF-8, as it was.
@@ -59,17 +59,32 @@ fn plain(text: &str) -> String {
 }
 
 /// Code to run without a prompt.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Code {
     /// Source text, in which [`byte_text`] writes what is not UTF-8.
     text: String,
     /// What makes it a script; `None` for a cell whose value is shown.
     script: Option<Script>,
+    /// The path of the script in a session on another machine.
+    place: Option<String>,
     /// Whether the program can read standard input.
     pub(super) stdin_is_free: bool,
 }
 
 impl Code {
+    /// The code of `-c`.
+    pub(super) fn of_option(code: &str, args: &[OsString], stdin_is_terminal: bool) -> Self {
+        let script = Some(script("-c", args, stdin_is_terminal));
+        // Source text of a script is in the form of bytes.
+        let text = byte_text::of_utf8(code.to_owned());
+        Code { text, script, place: None, stdin_is_free: true }
+    }
+
+    fn of_standard_input(name: &str, args: &[OsString], stdin_is_terminal: bool) -> Result<Self, CliError> {
+        let script = Some(script(name, args, stdin_is_terminal));
+        Ok(Code { text: read_standard_input()?, script, place: None, stdin_is_free: false })
+    }
+
     /// Whether it has arguments.
     pub(super) fn has_arguments(&self) -> bool {
         self.script.as_ref().is_some_and(|script| !script.args.is_empty())
@@ -97,6 +112,11 @@ impl Code {
             _ => String::new(),
         };
         Some(language.arguments.as_ref()?.give(&before, &script.name, &script.args))
+    }
+
+    /// What runs it as a program in a kernel with the prelude. `None` without the prelude, and for a cell.
+    pub(super) fn in_kernel(&self, prelude: &Prelude) -> Option<Cell> {
+        prelude.script(&self.text, self.script.as_ref()?, self.place.as_deref())
     }
 
     /// What runs in a kernel that knows no scripts. The value of Python's last line is not shown.

@@ -10,16 +10,15 @@ use super::exit_status::ExitStatus;
 use super::input::InputSource;
 use super::output::Output;
 use super::progress::OpeningProgress;
-use super::readiness::{self, Readiness};
+use super::readiness::Patience;
+use super::script_start::{self, CodeSession, Start};
 use super::server::{Server, destroy_session};
 use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
-use crate::repl::PreludeUse;
 use crate::terminal::Screen;
-use bai_client::{Capability, Cell, ComputeSession};
+use bai_client::ComputeSession;
 use bai_protocol::create::CreateRequest;
-use bai_protocol::language::likely_of_image;
 use tokio::runtime::Runtime;
 
 /// Runs the code of the command line, or opens the prompt if there is none.
@@ -173,36 +172,14 @@ async fn run_in_place(
     signals: &mut StopSignals,
 ) -> Result<ExitStatus, CliError> {
     let OpenedSession { session, is_new, image, creation_note } = opened;
-    let runs_scripts = session.api().has(Capability::Scripts).await;
-    if !runs_scripts {
-        code.check_utf8()?;
-    }
-    let language = likely_of_image(image);
-    let preparation = language.filter(|_| !runs_scripts).and_then(|language| code.preparation(language));
-    if code.has_arguments() && !runs_scripts && preparation.is_none() {
-        return Err(CliError::new(
-            ExitStatus::Usage,
-            "this server takes no arguments for a script of this language",
-        )
-        .hint("pass them with -e NAME=VALUE, or upload the file and run it with bai-repl run --exec"));
-    }
     creation::print_notes(context, session, creation_note.clone()).await;
-    let wanted = context.wants_prelude();
-    let prelude = readiness::prelude_use(session.api(), image, wanted).await;
-    // Another client's program cannot run in a new session.
-    if (prelude == PreludeUse::Wanted || !is_new)
-        && let Readiness::Ended(exit) =
-            readiness::make_ready(session, prelude, readiness::Patience::of(open), signals).await?
-    {
-        return Ok(exit);
-    }
-    let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
+    let at = CodeSession { session, image, is_new: *is_new, patience: Patience::of(&open.creation) };
+    let cell = match script_start::start(at, code, context, signals).await? {
+        Start::Ready(cell) => cell,
+        Start::Ended(exit) => return Ok(exit),
+    };
+    let output = Output::start(context.global.json, display);
     let options = context.shown_script_options();
-    if let Some(preparation) = preparation {
-        let mut run = session.execute(Cell::Query(preparation), options.clone()).await?;
-        while run.next().await.is_some() {}
-    }
-    let cell = if runs_scripts { code.into_cell() } else { code.into_kernel_cell(language) };
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

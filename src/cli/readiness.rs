@@ -1,7 +1,7 @@
 //! Checks that a session runs code, and installs the prelude, before a script's code is sent. Code that waits for another
 //! client's program cannot be withdrawn without harm, but a run that ends at once can (`docs/wire` §3.6).
 
-use super::args::OpenFlags;
+use super::args::CreationFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::stop_signals::StopSignals;
@@ -44,8 +44,8 @@ pub(super) enum Patience {
 
 impl Patience {
     /// From `--max-wait`.
-    pub(super) fn of(open: &OpenFlags) -> Self {
-        match open.creation.max_wait {
+    pub(super) fn of(creation: &CreationFlags) -> Self {
+        match creation.max_wait {
             None => Patience::Default,
             Some(0) => Patience::Unlimited,
             Some(seconds) => Patience::Limit(Duration::from_secs(seconds.into())),
@@ -69,8 +69,8 @@ impl Patience {
 
 /// How the wait for a session's answer ended.
 pub(super) enum Readiness {
-    /// It runs code.
-    Ready,
+    /// It runs code; with the prelude, if that was installed.
+    Ready(Option<Arc<Prelude>>),
     /// A signal ended the wait.
     Ended(ExitStatus),
 }
@@ -86,7 +86,7 @@ pub(super) async fn make_ready(
     signals: &mut StopSignals,
 ) -> Result<Readiness, CliError> {
     if !patience.needs_answer(session.api().has(Capability::AbandonableRuns).await) {
-        return Ok(Readiness::Ready);
+        return Ok(Readiness::Ready(None));
     }
     let limit = async {
         match patience.limit() {
@@ -100,7 +100,7 @@ pub(super) async fn make_ready(
         biased;
         signal = signals.recv() => Ok(Readiness::Ended(signal.exit())),
         asked = asking => match asked {
-            Ok(answered) => answered.map(|()| Readiness::Ready).map_err(CliError::from),
+            Ok(answered) => answered.map(Readiness::Ready).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
         () = limit => Err(no_answer(session, patience.limit().unwrap_or_default())),
@@ -109,7 +109,7 @@ pub(super) async fn make_ready(
 
 /// Runs empty code, or installs the prelude, and waits until that ends. A server hands what the session printed between two
 /// runs to the next run, so the empty run's output is kept for the script's own.
-async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientError> {
+async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Option<Arc<Prelude>>, ClientError> {
     if prelude == PreludeUse::Wanted {
         let prelude = Arc::new(Prelude::new(session));
         let installing = prelude.install();
@@ -119,8 +119,8 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
             std::future::pending().await
         };
         return tokio::select! {
-            installed = installing => installed.map(|_| ()),
-            () = telling => Ok(()),
+            installed = installing => installed.map(|_| Some(Arc::clone(&prelude))),
+            () = telling => Ok(None),
         };
     }
     // A polled run ends when its turn comes, even if this client has gone.
@@ -134,7 +134,7 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
             _ => {}
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn warn_not_started(waited: Duration) {

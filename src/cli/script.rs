@@ -54,6 +54,8 @@ struct ScriptRun<'a> {
     ending: Option<(FatalSignal, tokio::time::Instant)>,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
+    /// Whether the open question takes such a piece.
+    asks_piece: bool,
     /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
     answer: Option<oneshot::Receiver<InputReply>>,
     /// A piece of the input that was read for a question which has ended by itself.
@@ -129,6 +131,7 @@ pub(super) async fn run(
         interrupted: None,
         ending: None,
         takes_pieces,
+        asks_piece: false,
         answer: None,
         unsent: None,
         cannot_hide: false,
@@ -228,7 +231,15 @@ impl ScriptRun<'_> {
                     let record = self.in_its_place(record);
                     self.say(OutputMessage::Record(record)).await?;
                 }
-                Some(RunEvent::WaitingInput { is_password }) => self.ask(is_password).await,
+                Some(RunEvent::WaitingInput { is_password }) => {
+                    self.asks_piece = self.takes_pieces;
+                    let wanted = self.wanted(is_password);
+                    self.ask(wanted).await;
+                }
+                Some(RunEvent::WaitingPiece) => {
+                    self.asks_piece = true;
+                    self.ask(Wanted::Piece).await;
+                }
                 Some(RunEvent::StepFinished { step, exit_code }) => {
                     self.say(self.steps.finished(step, exit_code)).await?;
                     if let Some(message) = self.steps.begin_after(step, exit_code) {
@@ -265,14 +276,13 @@ impl ScriptRun<'_> {
         }
     }
 
-    async fn ask(&mut self, is_password: bool) {
+    async fn ask(&mut self, wanted: Wanted) {
         self.output.flush().await;
         // What the last question did not take any more is for this one.
-        if let Some((bytes, rest)) = self.unsent.take() {
+        if let Some((bytes, rest)) = self.unsent.take_if(|_| self.asks_piece) {
             self.send_piece(bytes, rest);
         } else if self.answer.is_none() {
             // An answer that is still being read is for this question: the one before it has ended by itself.
-            let wanted = self.wanted(is_password);
             self.answer = Some(self.input.ask(wanted));
         }
     }
@@ -289,7 +299,7 @@ impl ScriptRun<'_> {
                 self.send_piece(bytes.into(), rest);
             }
             InputReply::Interrupted => self.interrupt()?,
-            InputReply::End if self.takes_pieces => {
+            InputReply::End if self.asks_piece => {
                 self.send_piece(Arc::default(), Rest::None);
             }
             InputReply::End => {

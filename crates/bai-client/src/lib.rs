@@ -117,7 +117,7 @@ pub use log::new_log_text;
 pub use login::{LoggedIn, LoginReply, ServerKind, WebLogin};
 pub use manage::{ImageVisibility, ServiceOptions};
 pub use options::{ApiOptions, Credentials, Renewal};
-pub use prelude::{Prelude, PreludeState};
+pub use prelude::{KernelScript, Prelude, PreludeState};
 pub use pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyOptions, PtySource, PtyStatus};
 pub use resources::ImageOptions;
 pub use run::{

@@ -1,15 +1,18 @@
 //! The kernel prelude: Python code that runs once in an IPython kernel of a cluster. The cluster's runner has no
 //! completion and does not transmit HTML, Markdown and LaTeX (`docs/wire` §3.8, §5.1).
 //!
-//! [`Prelude`] installs it and sends it questions. The Python code is `prelude.py`, which documents its changes. `bundle`
-//! unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
+//! [`Prelude`] installs it and sends it questions. The Python code is `prelude.py`, which documents its changes. `script` runs
+//! scripts in such a kernel. `bundle` unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
 
 mod bundle;
+mod script;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use bundle::unpack;
+pub use script::KernelScript;
+pub(super) use script::PieceForKernel;
 
 use super::error::{ClientError, ErrorKind};
 use super::run::{Cell, Run, RunEvent, RunOptions, Transport};

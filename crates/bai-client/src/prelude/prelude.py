@@ -4,7 +4,7 @@
 # - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged, and so are the ids
 #   and sizes of displays, their updates, the clearing of output, and requests to the prompt (%load, %edit);
 # - a cell that is one comment with the mark below is a question of the client: it is answered here and never becomes
-#   a cell, so In, Out, _, the execution count and the history do not contain it;
+#   a cell, so In, Out, _, the execution count and the history do not contain it; a script is such a question (script.py);
 # - text that IPython would put into a pager is printed;
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;
@@ -24,9 +24,12 @@ import sys
 import termios
 import threading
 import time
+import traceback
 
 VERSION = 1
 MARK = '#bai-repl: '
+# The beginning of a question that is a script.
+SCRIPT = 'script '
 CARRIER = 'image/svg+xml'
 ANSWER = 'application/vnd.bai-repl.answer+json'
 # The runner handles these types itself.
@@ -275,7 +278,12 @@ class Prelude:
         def do_execute(code, *args, **kwargs):
             if not code.startswith(MARK):
                 return execute(code, *args, **kwargs)
-            self.answer(code[len(MARK):])
+            question = code[len(MARK):].partition('\n')[0]
+            if question.startswith(SCRIPT):
+                allow_stdin = kwargs.get('allow_stdin', args[3] if len(args) > 3 else False)
+                self.run_script(json.loads(question[len(SCRIPT):]), allow_stdin)
+            else:
+                self.answer(question)
             reply = {'status': 'ok', 'user_expressions': {}, 'payload': []}
             reply['execution_count'] = self.shell.execution_count - 1
             return later(reply) if inspect.iscoroutinefunction(execute) else reply
@@ -315,6 +323,21 @@ class Prelude:
 
         self.kernel.do_execute, self.kernel._input_request = do_execute, _input_request
 
+    def run_script(self, question, allow_stdin):
+        try:
+            program = {'__name__': '__bai_repl__', '__file__': '<bai-repl script>'}
+            exec(compile(question['program'], program['__file__'], 'exec'), program)
+            code = program['run'](self, question, allow_stdin)
+        except KeyboardInterrupt:
+            code = 130
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        # The runner takes the exit code of a run from an exception, and prints its traceback, which is empty here.
+        content = {'ename': 'SystemExit', 'evalue': str(code), 'traceback': []}
+        if code != 0:
+            self.publish('error', content)
+
     def answer(self, text):
         # An error of a question is not the user's.
         try:
@@ -350,13 +373,15 @@ class Prelude:
         self.send(carried({ANSWER: answer}))
 
     def send(self, data):
-        # Not through `publish`, since this is not a display of the user.
+        self.publish('display_data', {'data': data, 'metadata': {}, 'transient': {}})
+
+    def publish(self, kind, content):
+        # Not through the publisher's own `publish`, since this is not a display of the user.
         publisher = self.publisher
         sys.stdout.flush()
         sys.stderr.flush()
-        content = {'data': data, 'metadata': {}, 'transient': {}}
         publisher.session.send(
-            publisher.pub_socket, 'display_data', content, parent=publisher.parent_header, ident=publisher.topic)
+            publisher.pub_socket, kind, content, parent=publisher.parent_header, ident=publisher.topic)
 
     def ask_complete(self, question):
         found = self.kernel.do_complete(question['code'], question['at'])

@@ -1,4 +1,5 @@
-# Runs cells in a kernel of its own, as the kernel runner of a cluster does, and prints the outputs of each as JSON.
+# Runs cells in a kernel of its own, as the kernel runner of a cluster does, and prints the outputs of each as JSON. A cell with
+# answers is a list. Its questions are outputs, too.
 
 import json
 import sys
@@ -11,6 +12,7 @@ LIMIT = 120
 
 def outputs_of(client, code):
     outputs = []
+    code, *answers = code if isinstance(code, list) else [code]
 
     def receive(message):
         kind, content = message['msg_type'], message['content']
@@ -18,11 +20,18 @@ def outputs_of(client, code):
             outputs.append([content['name'], content['text']])
         elif kind == 'error':
             outputs.append(['stderr', content['ename']])
+            if not content['traceback']:
+                outputs.append(['exit code', content['evalue']])
         elif kind in ('execute_result', 'display_data'):
             outputs.append([kind, content['data']])
 
+    def answer(message):
+        outputs.append(['asked', message['content']['prompt']])
+        client.input(answers.pop(0))
+
     # After an error a kernel otherwise drops, for a moment, the cells that it gets.
-    client.execute_interactive(code, allow_stdin=False, stop_on_error=False, timeout=LIMIT, output_hook=receive)
+    options = dict(allow_stdin=bool(answers), stop_on_error=False, timeout=LIMIT, output_hook=receive)
+    client.execute_interactive(code, stdin_hook=answer, **options)
     return outputs
 
 
@@ -33,7 +42,7 @@ client = manager.blocking_client()
 client.start_channels()
 try:
     client.wait_for_ready(timeout=LIMIT)
-    print(json.dumps([outputs_of(client, code) for code in json.loads(sys.argv[1])]))
+    print(json.dumps([outputs_of(client, code) for code in json.load(open(sys.argv[1], encoding='utf-8'))]))
 finally:
     client.stop_channels()
     manager.shutdown_kernel(now=True)

@@ -1,5 +1,7 @@
 //! The Python side, in real kernels: IPython 7 on CPython 3.6, and the current one.
 
+mod scripts;
+
 use super::{MARK, SOURCE, bring, cell};
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
@@ -11,13 +13,19 @@ const DRIVER: &str = include_str!("tests.py");
 
 /// The outputs of each cell in one fresh kernel, as `[kind, content]`.
 fn outputs(python: &Path, cells: &[String]) -> Vec<Vec<Value>> {
+    outputs_with_answers(python, &cells.iter().map(|cell| json!(cell)).collect::<Vec<_>>())
+}
+
+/// The same; a cell may be a list, with the answers to its questions.
+fn outputs_with_answers(python: &Path, cells: &[Value]) -> Vec<Vec<Value>> {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("driver.py");
     std::fs::write(&script, DRIVER).unwrap();
-    let cells = serde_json::to_string(cells).unwrap();
+    let list = folder.path().join("cells.json");
+    std::fs::write(&list, serde_json::to_vec(cells).unwrap()).unwrap();
     let output = Command::new(python)
         .arg(&script)
-        .arg(cells)
+        .arg(list)
         .current_dir(folder.path())
         .env("IPYTHONDIR", folder.path())
         .env("JUPYTER_RUNTIME_DIR", folder.path())

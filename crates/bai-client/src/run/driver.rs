@@ -9,6 +9,7 @@ use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
 use super::{Answer, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
+use crate::prelude::PieceForKernel;
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
@@ -65,6 +66,10 @@ pub(crate) async fn start(
         Start::Cell(_) | Start::Listen => RunId::random(),
     };
     let capabilities = session.api.capabilities().await;
+    let mark = match &start {
+        Start::Cell(Cell::Kernel(script)) => Some(script.mark.clone()),
+        _ => None,
+    };
     let listens = matches!(start, Start::Listen);
     let (link, first) = match start {
         Start::Resume(id) => {
@@ -84,10 +89,11 @@ pub(crate) async fn start(
         link,
         listens,
         received: 0,
-        machine: Machine::new(options.live),
+        machine: Machine::new(options.live, mark),
         events,
         input,
         last_piece: None,
+        left: None,
         interrupts,
         window,
         leave,
@@ -117,6 +123,8 @@ struct Driver {
     input: mpsc::Receiver<Answer>,
     /// The piece of input that was sent last, if that was the last answer. Lines are not kept: they may be secrets.
     last_piece: Option<Answer>,
+    /// What is left of the last piece for a script in a kernel.
+    left: Option<PieceForKernel>,
     interrupts: watch::Receiver<u64>,
     window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
@@ -184,7 +192,14 @@ impl Driver {
             DriverEvent::InterruptSent => self.interrupt_was_sent().await,
             DriverEvent::Answer(answer) => {
                 let is_piece = matches!(answer, Answer::Piece(..));
-                if self.machine.answer() || (is_piece && self.machine.takes_early_input()) {
+                if let Answer::Piece(bytes, rest) = &answer
+                    && self.machine.asks_piece()
+                {
+                    if self.machine.answer() {
+                        self.left = Some(PieceForKernel::new(bytes.clone(), *rest));
+                        self.answer_more().await;
+                    }
+                } else if self.machine.answer() || (is_piece && self.machine.takes_early_input()) {
                     self.last_piece = is_piece.then(|| answer.clone());
                     self.answer(answer).await;
                 }
@@ -278,6 +293,7 @@ impl Driver {
             }
             NextAction::Await | NextAction::Close => {}
             NextAction::AnswerEmpty => self.answer_empty().await,
+            NextAction::AnswerMore => self.answer_more().await,
             NextAction::AnswerAgain => match self.last_piece.clone() {
                 Some(piece) => self.answer(piece).await,
                 None => self.machine.ask_again(),
@@ -333,6 +349,8 @@ impl Driver {
 
     fn interrupt(&mut self) {
         self.machine.interrupt_begins();
+        self.machine.set_has_more(false);
+        self.left = None;
         self.crossed = None;
         if self.interrupt_request.is_none() {
             let (session, run) = (self.session.clone(), self.run_id.clone());
@@ -380,6 +398,15 @@ impl Driver {
             _ if self.machine.take_stale_question() => self.answer_empty().await,
             _ => {}
         }
+    }
+
+    /// Sends the next part of a piece of the input to a script in a kernel.
+    async fn answer_more(&mut self) {
+        let Some(piece) = &mut self.left else { return };
+        let (line, has_more) = piece.next();
+        self.machine.set_has_more(has_more);
+        self.left = self.left.take().filter(|_| has_more);
+        self.answer(Answer::Line(line)).await;
     }
 
     async fn answer_empty(&mut self) {

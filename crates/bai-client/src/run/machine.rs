@@ -3,6 +3,7 @@
 use super::{RunEvent, Step};
 use crate::prelude::unpack;
 use bai_protocol::execute::{ExecuteResult, RunId, RunStatus};
+use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 
 /// The last number of a signal.
@@ -28,6 +29,14 @@ pub(super) struct Machine {
     answering: bool,
     /// Whether the caller takes the records for one that watches.
     live: bool,
+    /// The prompt of the questions for a piece of the input, in a kernel with the prelude. It is not output.
+    mark: Option<String>,
+    /// Whether that prompt has come, but not its question.
+    marked: bool,
+    /// Whether the open question is such a one.
+    asks_piece: bool,
+    /// Whether there is more of the last piece, so that the next such question is not for the caller.
+    has_more: bool,
     /// The number of the open question.
     question: Option<u64>,
     /// Whether its answer must not be shown.
@@ -59,6 +68,8 @@ pub(super) enum NextAction {
     Continue,
     /// Wait for an answer.
     Await,
+    /// Send the next part of the last piece.
+    AnswerMore,
     /// Send the last answer again, which has not arrived.
     AnswerAgain,
     /// Send an empty line.
@@ -75,9 +86,9 @@ pub(super) enum NextAction {
 }
 
 impl Machine {
-    /// A run whose caller takes the records for one that watches, or does not.
-    pub(super) fn new(live: bool) -> Self {
-        Machine { live, ..Machine::default() }
+    /// A run whose caller takes the records for one that watches, or does not, and the mark of its script in a kernel.
+    pub(super) fn new(live: bool, mark: Option<String>) -> Self {
+        Machine { live, mark, ..Machine::default() }
     }
 
     /// Processes a frame. Frames after the last event are ignored.
@@ -88,7 +99,7 @@ impl Machine {
         let (is_password, question) = (frame.is_password(), frame.question());
         // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
         for record in frame.console {
-            let record = unpack(record);
+            let Some(record) = self.without_mark(unpack(record)) else { continue };
             let record = if self.live { Some(record) } else { record.plain() };
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
         }
@@ -98,6 +109,10 @@ impl Machine {
         let stale = std::mem::take(&mut self.stale);
         let crossed = self.crossed.take().is_some();
         let asked_before = std::mem::replace(&mut self.waiting, false) && !stale;
+        if frame.status == RunStatus::WaitingInput {
+            let marked = std::mem::take(&mut self.marked);
+            self.asks_piece = marked || self.asks_piece && asked_before;
+        }
         match frame.status {
             RunStatus::Continued if asked_before && !crossed && !self.interrupting => {
                 self.emit(RunEvent::QuestionWithdrawn);
@@ -108,6 +123,9 @@ impl Machine {
             RunStatus::WaitingInput if question.is_some() && question == self.answered => {
                 if std::mem::take(&mut self.in_doubt) { NextAction::AnswerAgain } else { NextAction::Await }
             }
+            RunStatus::WaitingInput if self.has_more && self.asks_piece && !self.interrupting => {
+                NextAction::AnswerMore
+            }
             RunStatus::WaitingInput => {
                 self.waiting = true;
                 (self.question, self.is_password) = (question, is_password);
@@ -115,7 +133,7 @@ impl Machine {
                     self.crossed = Some(is_password);
                 } else if !asked_before {
                     // A resumed run repeats its open question.
-                    self.emit(RunEvent::WaitingInput { is_password });
+                    self.ask();
                 }
                 NextAction::Await
             }
@@ -140,6 +158,27 @@ impl Machine {
         }
     }
 
+    /// The record without the mark, which only says what the next question is for.
+    fn without_mark(&mut self, record: ConsoleRecord) -> Option<ConsoleRecord> {
+        let (ConsoleRecord::Stdout(text), Some(mark)) = (&record, &self.mark) else { return Some(record) };
+        if !text.contains(mark.as_str()) {
+            return Some(record);
+        }
+        self.marked = true;
+        let text = text.replace(mark.as_str(), "");
+        (!text.is_empty()).then_some(ConsoleRecord::Stdout(text))
+    }
+
+    /// Puts the open question to the caller.
+    fn ask(&mut self) {
+        let is_password = self.is_password;
+        self.emit(if self.asks_piece {
+            RunEvent::WaitingPiece
+        } else {
+            RunEvent::WaitingInput { is_password }
+        });
+    }
+
     fn step(&mut self, step: Step, exit_code: Option<i32>) -> NextAction {
         self.emit(RunEvent::StepFinished { step, exit_code });
         NextAction::Continue
@@ -162,7 +201,17 @@ impl Machine {
     /// The last answer has not arrived, and the user has to give it again.
     pub(super) fn ask_again(&mut self) {
         self.waiting = true;
-        self.emit(RunEvent::WaitingInput { is_password: self.is_password });
+        self.ask();
+    }
+
+    /// Whether the open question is for a piece of the input of a script in a kernel.
+    pub(super) fn asks_piece(&self) -> bool {
+        self.waiting && self.asks_piece
+    }
+
+    /// Whether there is more of the piece that was sent last.
+    pub(super) fn set_has_more(&mut self, has_more: bool) {
+        self.has_more = has_more;
     }
 
     /// The link was broken and is restored.
@@ -198,10 +247,8 @@ impl Machine {
 
     /// Puts the question that crossed an interrupt to the user, if it is still open.
     pub(super) fn ask_what_crossed(&mut self) {
-        if let Some(is_password) = self.crossed.take()
-            && !self.over
-        {
-            self.emit(RunEvent::WaitingInput { is_password });
+        if self.crossed.take().is_some() && !self.over {
+            self.ask();
         }
     }
 
@@ -265,7 +312,6 @@ fn as_shell(exit_code: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bai_protocol::record::ConsoleRecord;
 
     fn frame(status: RunStatus) -> ExecuteResult {
         ExecuteResult::new(status)
@@ -429,6 +475,26 @@ mod tests {
         machine.frame(asking(2));
         assert_eq!(events(&mut machine), [asked]);
         assert!(machine.answer());
+    }
+
+    #[test]
+    fn the_mark_of_a_script_is_a_question_and_no_output() {
+        let mut machine = Machine::new(false, Some("[mark]".into()));
+        machine.frame(printed(RunStatus::WaitingInput, "out[mark]"));
+        assert!(machine.asks_piece() && machine.answer());
+        // The question may come in a later frame.
+        machine.frame(printed(RunStatus::Continued, "[mark]"));
+        assert!(!machine.asks_piece());
+        machine.frame(frame(RunStatus::WaitingInput));
+        assert!(machine.asks_piece() && machine.answer());
+        machine.set_has_more(true);
+        assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "[mark]")), NextAction::AnswerMore);
+        machine.set_has_more(false);
+        machine.frame(printed(RunStatus::WaitingInput, "Password: "));
+        assert!(!machine.asks_piece());
+        let (output, asked) = ("Console(Stdout(\"out\"))", "WaitingPiece");
+        let last = ["Console(Stdout(\"Password: \"))", "WaitingInput { is_password: false }"];
+        assert_eq!(events(&mut machine), [&[output, asked, asked][..], &last].concat());
     }
 
     #[test]

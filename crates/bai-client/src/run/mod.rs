@@ -19,6 +19,7 @@ pub(super) use driver::{Start, start, start_in_turn};
 pub use listener::{IdleEvent, Listener};
 
 use super::error::{ClientError, ErrorKind};
+use super::prelude::KernelScript;
 use bai_protocol::byte_text;
 use bai_protocol::execute::{BatchOptions, InputPiece, RunId, Script, Window};
 use bai_protocol::record::ConsoleRecord;
@@ -37,6 +38,8 @@ pub enum Cell {
     /// Source text that runs as a program of its language. Servers without
     /// [`bai_protocol::capability::Capability::Scripts`] run it as [`Cell::Query`].
     Script(String, Script),
+    /// A script in a kernel with the prelude, from [`Prelude::script`](crate::Prelude::script).
+    Kernel(KernelScript),
     /// The three batch steps, as shell commands. Empty ones are skipped, and `*` depends on the files. On servers that
     /// lose output between the steps, each step is a run of its own; the caller sees no difference.
     Batch(BatchOptions),
@@ -130,6 +133,8 @@ pub enum RunEvent {
         /// Whether the input must not be shown.
         is_password: bool,
     },
+    /// The program of [`Cell::Kernel`] waits for a piece of its input. Answer with [`Run::send_piece`].
+    WaitingPiece,
     /// The program does not wait for that line any more, although none was sent: a time limit has ended its wait, for example.
     QuestionWithdrawn,
     /// A batch step ended; the run goes on.
@@ -315,7 +320,9 @@ impl Run {
         let event = self.events.recv().await.unwrap_or_else(|| RunEvent::Lost(LostRun::without_runtime()));
         self.over = matches!(event, RunEvent::Finished { .. } | RunEvent::Lost(_));
         match event {
-            RunEvent::WaitingInput { .. } => self.interrupter.asked.store(true, Ordering::Release),
+            RunEvent::WaitingInput { .. } | RunEvent::WaitingPiece => {
+                self.interrupter.asked.store(true, Ordering::Release)
+            }
             RunEvent::QuestionWithdrawn => self.interrupter.asked.store(false, Ordering::Release),
             _ if self.over => self.interrupter.asked.store(false, Ordering::Release),
             _ => {}
@@ -342,7 +349,7 @@ impl Run {
 
     /// Answers the [`RunEvent::WaitingInput`] that was read last with a piece of the input, byte for byte. The program
     /// asks again as `rest` says. Only for servers with
-    /// [`bai_protocol::capability::Capability::Scripts`]. Returns whether the answer was accepted, as [`Run::send_input`] does.
+    /// [`bai_protocol::capability::Capability::Scripts`], and as the answer to [`RunEvent::WaitingPiece`]. Returns whether the answer was accepted, as [`Run::send_input`] does.
     pub fn send_piece(&self, bytes: impl Into<Arc<Zeroizing<Vec<u8>>>>, rest: Rest) -> bool {
         self.answer(Answer::Piece(bytes.into(), rest))
     }

@@ -51,6 +51,7 @@ impl PollLink {
         let first = match cell {
             Cell::Script(code, script) if extras.scripts => ExecuteRequest::script(&run_id, code, script),
             Cell::Query(code) | Cell::Script(code, _) => ExecuteRequest::query(&run_id, code),
+            Cell::Kernel(script) => ExecuteRequest::query(&run_id, &script.code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
         PollLink::new(session, run_id, first, extras, 0)

@@ -94,6 +94,7 @@ impl SocketLink {
     pub(super) fn first_frame(cell: &Cell, run_id: &RunId, extras: Extras) -> Result<String, ClientError> {
         let request = match cell {
             Cell::Query(code) | Cell::Script(code, _) => StreamRequest::query(code),
+            Cell::Kernel(script) => StreamRequest::query(&script.code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
         let script = if let Cell::Script(_, script) = cell { Some(script) } else { None };

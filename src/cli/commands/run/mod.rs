@@ -10,20 +10,20 @@ use super::transfer;
 use super::upload::{self, UploadPlan};
 use crate::cli::args::Run as Flags;
 use crate::cli::batch_steps::BatchSteps;
+use crate::cli::code::Code;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::input::InputSource;
 use crate::cli::output::Output;
 use crate::cli::progress::{OpeningProgress, TransferProgress};
+use crate::cli::readiness::Patience;
+use crate::cli::script_start::{self, CodeSession, Start};
 use crate::cli::server::{Server, destroy_session};
 use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script, session_environment};
-use bai_client::{
-    Api, Cell, ComputeSession, Created, Progress, Script, UploadOptions, UploadRecord, Uploaded,
-};
-use bai_protocol::byte_text;
+use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, UploadRecord, Uploaded};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::io::IsTerminal;
@@ -35,31 +35,31 @@ struct RunPlan {
     request: CreateRequest,
     files: UploadPlan,
     clean: String,
-    code: Option<String>,
-    /// Whether the session ends with the run.
-    temporary: bool,
+    code: Option<Code>,
+    patience: Patience,
     /// Whether files of the session are replaced whatever they are.
     force: bool,
 }
 
 impl RunPlan {
-    /// What a case runs.
-    fn cell(&self, case: &Case) -> Cell {
-        match &self.code {
-            Some(code) => {
-                let name = "-c".to_owned();
-                let terminal = std::io::stdin().is_terminal();
-                Cell::Script(
-                    byte_text::of_utf8(code.clone()),
-                    Script { name, terminal, last: self.temporary, ..Script::default() },
-                )
-            }
-            None => Cell::Batch(BatchOptions {
+    /// What a case runs in this session.
+    async fn start(
+        &self,
+        session: &ComputeSession,
+        case: &Case,
+        context: &CommandContext,
+        signals: &mut StopSignals,
+    ) -> Result<Start, CliError> {
+        let Some(code) = &self.code else {
+            return Ok(Start::Ready(Cell::Batch(BatchOptions {
                 clean: self.clean.clone(),
                 build: case.filled.build.clone(),
                 exec: case.filled.exec.clone(),
-            }),
-        }
+            })));
+        };
+        let (image, patience) = (&*self.request.image, self.patience);
+        let at = CodeSession { session, image, is_new: true, patience };
+        script_start::start(at, code.clone(), context, signals).await
     }
 
     /// The request for the session of a case; with several cases `number` makes the name unique.
@@ -126,13 +126,20 @@ async fn plan(flags: &Flags, context: &CommandContext) -> Result<(RunPlan, Vec<C
     let (files, base) = (flags.files.clone(), flags.basedir.clone().unwrap_or_else(|| PathBuf::from(".")));
     let found = tokio::task::spawn_blocking(move || find(&files, &base)).await;
     let files = found.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
+    let code = flags.code.as_ref().map(|code| {
+        let mut code = Code::of_option(code, &[], std::io::stdin().is_terminal());
+        if creation::is_temporary(&flags.creation) {
+            code.ends_its_session();
+        }
+        code
+    });
     Ok((
         RunPlan {
             request,
             files,
             clean: command(&flags.clean),
-            code: flags.code.clone(),
-            temporary: creation::is_temporary(&flags.creation),
+            code,
+            patience: Patience::of(&flags.creation),
             force: flags.force,
         },
         cases,
@@ -168,12 +175,11 @@ impl SingleRun<'_> {
         // If the server refuses us, it has created no session, and would also refuse to destroy one.
         let refused = prepared.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         let exit = match prepared {
-            Ok(Ok(session)) => {
-                let cell = self.plan.cell(case);
-                let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
-                let options = self.context.shown_script_options();
-                script::run(&session, cell, options, output, &InputSource::from_stdin(), signals, steps).await
-            }
+            Ok(Ok(session)) => match self.plan.start(&session, case, self.context, signals).await {
+                Ok(Start::Ready(cell)) => self.follow(&session, cell, output, signals).await,
+                Ok(Start::Ended(exit)) => Ok(exit),
+                Err(error) => Err(error),
+            },
             Ok(Err(exit)) => Ok(exit),
             Err(error) => Err(error),
         };
@@ -183,6 +189,18 @@ impl SingleRun<'_> {
             creation::print_kept(self.context, &name);
         }
         exit
+    }
+
+    async fn follow(
+        &self,
+        session: &ComputeSession,
+        cell: Cell,
+        output: Output,
+        signals: &mut StopSignals,
+    ) -> Result<ExitStatus, CliError> {
+        let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
+        let options = self.context.shown_script_options();
+        script::run(session, cell, options, output, &InputSource::from_stdin(), signals, steps).await
     }
 
     /// Creates the session and uploads the files.

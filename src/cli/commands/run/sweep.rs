@@ -10,6 +10,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::input::InputSource;
 use crate::cli::output::{self, Output, OutputMessage};
 use crate::cli::script;
+use crate::cli::script_start::Start;
 use crate::cli::server::{Server, destroy_session};
 use crate::cli::stop_signals::{StopSignal, StopSignals};
 use crate::cli::sweep_range::Case;
@@ -260,7 +261,11 @@ impl CaseRun {
             signal = interrupts.recv() => return Ok(signal.exit()),
             session = prepare(&self.shared.api, request, &self.shared.plan, self.shared.temporary, |what| line.at(what)) => session?,
         };
-        let cell = self.shared.plan.cell(&self.case);
+        let cell =
+            match self.shared.plan.start(&session, &self.case, &self.shared.context, interrupts).await? {
+                Start::Ready(cell) => cell,
+                Start::Ended(exit) => return Ok(exit),
+            };
         let on_step = |name: &'static str| line.at(name);
         let steps = BatchSteps::of(&cell, true, &on_step);
         let options = self.shared.context.script_options();

@@ -1,0 +1,350 @@
+# Runs a script as Python itself does, in the namespace of an IPython kernel. The prelude loads it for each script, with the
+# client's question:
+#
+# - arguments, sys.path[0], __file__ and tracebacks are the script's, and the value of the last line is not shown;
+# - the exit code is Python's, also that of os._exit(), which the kernel survives;
+# - the standard streams are files as Python has them. What is read from standard input comes from the client in pieces: a
+#   question of the kernel whose prompt is the client's mark asks for the next one. The client does not show that prompt. Its
+#   answer is '+', or '.' if the input ends there, and the bytes in Base64.
+
+import asyncio
+import atexit
+import base64
+import builtins
+import codecs
+import gc
+import getpass
+import importlib.util
+import io
+import linecache
+import os
+import signal
+import sys
+import threading
+import traceback
+from _sitebuiltins import Quitter
+
+TOP_LEVEL_AWAIT = 0x2000 if sys.version_info >= (3, 8) else 0
+COROUTINE = 0x80
+# The exit code of Python after a KeyboardInterrupt.
+INTERRUPTED = 130
+# The names of the files that Python's own tracebacks have.
+NAMES = {'-c': '<string>', '-': '<stdin>', '': '<stdin>'}
+FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+
+
+class Exit(BaseException):
+    """The program has called os._exit()."""
+
+
+class Input(io.RawIOBase):
+    """The standard input of the script."""
+
+    name = '<stdin>'
+    mode = 'rb'
+
+    def __init__(self, kernel, mark, terminal):
+        self.kernel = kernel
+        self.mark = mark
+        self.terminal = terminal
+        self.process = os.getpid()
+        self.rest = memoryview(b'')
+        self.ended = False
+
+    def readable(self):
+        return True
+
+    def isatty(self):
+        return self.terminal
+
+    def readinto(self, target):
+        if not self.rest and not self.ended and os.getpid() == self.process:
+            self.ask()
+        count = min(len(target), len(self.rest))
+        target[:count], self.rest = self.rest[:count], self.rest[count:]
+        return count
+
+    def ask(self):
+        try:
+            answer = self.kernel.raw_input(self.mark)
+        except KeyboardInterrupt:
+            # Without the frames of the kernel.
+            raise KeyboardInterrupt from None
+        self.ended = answer[:1] != '+'
+        self.rest = memoryview(base64.b64decode(answer[1:]))
+
+
+class Output(io.RawIOBase):
+    """The bytes of an output stream of the kernel, which takes text only."""
+
+    def __init__(self, stream, name):
+        self.stream = stream
+        self.name = name
+        self.decoder = codecs.getincrementaldecoder('utf-8')('replace')
+
+    def writable(self):
+        return True
+
+    def isatty(self):
+        return self.stream.isatty()
+
+    def fileno(self):
+        return self.stream.fileno()
+
+    def write(self, data):
+        data = bytes(data)
+        self.stream.write(self.decoder.decode(data))
+        return len(data)
+
+    def flush(self):
+        self.stream.flush()
+
+
+class Changes:
+    """What is another value while the script runs."""
+
+    def __init__(self):
+        self.undone = []
+
+    def set(self, owner, name, value):
+        before = getattr(owner, name)
+        setattr(owner, name, value)
+        self.undone.append(lambda: setattr(owner, name, before))
+
+    def set_name(self, names, name, value):
+        is_there, before = name in names, names.get(name)
+        names[name] = value
+        self.undone.append(lambda: names.update({name: before}) if is_there else names.pop(name, None))
+
+    def put_first(self, values, value):
+        values.insert(0, value)
+        self.undone.append(lambda: values.remove(value) if value in values else None)
+
+    def undo(self):
+        while self.undone:
+            self.undone.pop()()
+
+
+class Script:
+    def __init__(self, prelude, question, allow_stdin):
+        self.shell = prelude.shell
+        self.kernel = prelude.kernel
+        self.question = question
+        self.allow_stdin = allow_stdin
+        self.name = decoded(question['name'])
+        self.filename = NAMES.get(self.name, self.name)
+        if question['file'] is not None:
+            self.filename = os.path.join(os.getcwd(), decoded(question['file']))
+        # The kernel's, which the script may replace.
+        self.exit_process = os._exit
+        self.exception_hook = sys.excepthook
+        self.process = os.getpid()
+        self.threads = set(threading.enumerate())
+        self.at_exit = []
+        # The exit code that another thread has given to os._exit().
+        self.code = None
+
+    def run(self):
+        """Runs the script; returns its exit code."""
+        changes = Changes()
+        try:
+            self.change(changes)
+            code = without_loop(self.run_to_end)
+            flush()
+        finally:
+            changes.undo()
+        if os.getpid() != self.process:
+            # It was forked by the script, and reached the end of the script.
+            self.exit_process(code)
+        return code
+
+    def change(self, changes):
+        question, names = self.question, self.shell.user_ns
+        changes.set(sys, 'argv', [self.name] + [decoded(one) for one in question['args']])
+        changes.put_first(sys.path, '' if question['file'] is None else os.path.dirname(self.filename))
+        changes.set(sys, 'excepthook', sys.excepthook)
+        changes.set(os, '_exit', self.exit_now)
+        if question['last']:
+            changes.set(atexit, 'register', self.register)
+            changes.set(atexit, 'unregister', self.unregister)
+        if question['file'] is not None:
+            changes.set_name(names, '__file__', self.filename)
+        for name in ('exit', 'quit'):
+            changes.set_name(names, name, Quitter(name, 'Ctrl-D'))
+        self.change_streams(changes)
+        importlib.invalidate_caches()
+
+    def change_streams(self, changes):
+        ask, ask_password = builtins.input, getpass.getpass
+        self.kernel._forward_input(self.allow_stdin)
+        changes.undone.append(self.kernel._restore_input)
+        changes.set(builtins, 'input', ask)
+        if not self.question['terminal']:
+            changes.set(getpass, 'getpass', ask_password)
+        raw = Input(self.kernel, self.question['mark'], self.question['terminal'])
+        changes.set(sys, 'stdin', io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), encoding='utf-8'))
+        for name in ('stdout', 'stderr'):
+            raw = Output(getattr(sys, name), '<%s>' % name)
+            options = dict(encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
+            changes.set(sys, name, io.TextIOWrapper(raw, **options))
+
+    def run_to_end(self):
+        try:
+            code = self.guarded(self.main)
+            # Pictures of matplotlib are shown there.
+            self.shell.events.trigger('post_execute')
+            return self.guarded(self.finish, code) if self.question['last'] else code
+        except Exit as exit:
+            return exit.args[0]
+
+    def guarded(self, action, code=0):
+        """Runs code of the user, and reports its exception; returns the exit code."""
+        try:
+            action()
+            return code
+        except SystemExit as error:
+            return exit_code(error.code)
+        except BaseException as error:
+            if isinstance(error, Exit):
+                raise
+            if self.code is not None:
+                raise Exit(self.code)
+            self.report(error)
+            return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+
+    def main(self):
+        source = base64.b64decode(self.question['source'])
+        try:
+            text = importlib.util.decode_source(source)
+        except (SyntaxError, UnicodeError):
+            text = None
+        if text is not None and not os.path.exists(self.filename):
+            linecache.cache[self.filename] = (len(text), None, text.splitlines(True), self.filename)
+        code = self.compile(source, text)
+        with self.shell.builtin_trap:
+            value = eval(code, self.shell.user_ns)
+            if code.co_flags & COROUTINE:
+                asyncio.run(value)
+
+    def compile(self, source, text):
+        def compiled(source):
+            return compile(source, self.filename, 'exec', TOP_LEVEL_AWAIT, True)
+
+        try:
+            return compiled(source)
+        except SyntaxError as error:
+            refusal = error
+        if text is not None:
+            try:
+                # The lines that begin with a sign are IPython's, as in a cell.
+                return compiled(self.shell.transform_cell(text))
+            except SyntaxError:
+                pass
+        raise refusal
+
+    def report(self, error):
+        """Writes an exception as Python does, without our frames."""
+        trace = error.__traceback__
+        if sys.excepthook is not self.exception_hook:
+            try:
+                sys.excepthook(type(error), error, trace)
+                return
+            except Exception:
+                traceback.print_exc()
+        first = trace
+        while first is not None and first.tb_frame.f_code.co_filename != self.filename:
+            first = first.tb_next
+        report = traceback.TracebackException(type(error), error, first or trace)
+        report.stack[:] = [frame for frame in report.stack if frame.filename != __file__]
+        lines = list(report.format())
+        if not report.stack and lines[0].startswith('Traceback'):
+            # No code of the user was running: a syntax error.
+            del lines[0]
+        sys.stderr.write(''.join(lines))
+
+    def finish(self):
+        """What Python does at its end, while output still belongs to the script."""
+        pools = sys.modules.get('concurrent.futures.thread')
+        if pools is not None:
+            pools._python_exit()
+        for thread in self.waited_for():
+            thread.join()
+        while self.at_exit:
+            action, args, options = self.at_exit.pop()
+            self.guarded(lambda: action(*args, **options))
+        for file in gc.get_objects():
+            if type(file) in FILES:
+                flush_file(file)
+
+    def waited_for(self):
+        """The threads of the script, as long as there are some."""
+        while True:
+            running = [one for one in set(threading.enumerate()) - self.threads if not one.daemon]
+            if not running:
+                return
+            yield running[0]
+
+    def register(self, action, *args, **options):
+        self.at_exit.append((action, args, options))
+        return action
+
+    def unregister(self, action):
+        self.at_exit[:] = [one for one in self.at_exit if one[0] != action]
+
+    def exit_now(self, code):
+        """In the place of os._exit(): the kernel goes on."""
+        if os.getpid() != self.process:
+            self.exit_process(code)
+        code &= 0xff
+        if threading.current_thread() is threading.main_thread():
+            raise Exit(code)
+        self.code = code
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        raise SystemExit
+
+
+def exit_code(value):
+    """The exit code for the value of SystemExit."""
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value & 0xff
+    sys.stderr.write('%s\n' % (value,))
+    return 1
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        flush_file(stream)
+
+
+def flush_file(file):
+    try:
+        file.flush()
+    except Exception:
+        pass
+
+
+def without_loop(action):
+    """Runs it as if the event loop of the kernel did not run in this thread: scripts run loops of their own."""
+    loop = asyncio._get_running_loop()
+    swap = getattr(asyncio.tasks, '_swap_current_task', None)
+    task = swap(loop, None) if swap is not None and loop is not None else None
+    asyncio._set_running_loop(None)
+    try:
+        return action()
+    finally:
+        asyncio._set_running_loop(loop)
+        if loop is not None:
+            asyncio.set_event_loop(loop)
+            if swap is not None:
+                swap(loop, task)
+
+
+def decoded(text):
+    """A text of the client, in which a byte that is not UTF-8 is a character of its own, as Python writes it."""
+    return ''.join(chr(ord(c) - 0x10ff00 + 0xdc00) if ord(c) >= 0x10ff80 else c for c in text)
+
+
+def run(prelude, question, allow_stdin):
+    return Script(prelude, question, allow_stdin).run()

@@ -1,0 +1,178 @@
+//! Scripts in real kernels: IPython 7 on CPython 3.6, and the current one.
+
+use super::{for_old_and_new_ipython, outputs, outputs_with_answers, patient_prelude, text};
+use crate::prelude::KernelScript;
+use bai_protocol::execute::Script;
+use serde_json::{Value, json};
+
+/// What a script prints to standard output and to standard error, and its exit code.
+fn printed(outputs: &[Value]) -> (String, String, String) {
+    let of = |kind: &str| {
+        outputs.iter().filter(|part| part[0] == kind).map(|part| part[1].as_str().unwrap()).collect()
+    };
+    let code: String = of("exit code");
+    // The name of the exception that carries the exit code is not printed by the runner.
+    let stderr: String = of("stderr");
+    (of("stdout"), stderr.replace("SystemExit", ""), if code.is_empty() { "0".into() } else { code })
+}
+
+fn script(source: &str, last: bool) -> KernelScript {
+    let script = Script {
+        name: "dir/s.py".into(),
+        args: vec!["a b".into(), "\u{10ffff}".into()],
+        last,
+        ..Default::default()
+    };
+    KernelScript::new(source, &script, Some("dir/s.py"))
+}
+
+/// The text without the marks that newer Pythons put below code, and with `DIR` for the working folder.
+fn without_marks(text: &str) -> String {
+    let is_mark = |line: &&str| line.contains('~') || line.trim_matches([' ', '^']).is_empty();
+    let lines = text.lines().filter(|line| !is_mark(line)).map(|line| format!("{line}\n"));
+    let text: String = lines.collect();
+    let folder = text.split_once("File \"").and_then(|(_, rest)| rest.split_once("/dir/s.py"));
+    folder.map_or(text.clone(), |(folder, _)| text.replace(folder, "DIR"))
+}
+
+#[test]
+fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
+    let scripts = [
+        ("import sys\nprint('out')\nsys.exit(3)", "out\n", "", "3"),
+        ("import sys\nsys.exit('text')", "", "text\n", "1"),
+        ("exit()", "", "", "0"),
+        ("quit(260)", "", "", "4"),
+        ("raise SystemExit", "", "", "0"),
+        ("import os\nprint('last')\nos._exit(5)", "last\n", "", "5"),
+        (
+            "import os, threading, time\nthreading.Thread(target=os._exit, args=(6,)).start()\ntime.sleep(100)",
+            "",
+            "",
+            "6",
+        ),
+        (
+            "import os, warnings\nwarnings.simplefilter('ignore')\nif os.fork() == 0:\n    raise SystemExit(7)\nprint(os.wait()[1] >> 8)",
+            "7\n",
+            "",
+            "0",
+        ),
+        (
+            "def f():\n    1/0\nf()",
+            "",
+            "Traceback (most recent call last):\n  File \"DIR/dir/s.py\", line 3, in <module>\n    f()\n  \
+             File \"DIR/dir/s.py\", line 2, in f\n    1/0\nZeroDivisionError: division by zero\n",
+            "1",
+        ),
+        ("\nx = = 1", "", "  File \"DIR/dir/s.py\", line 2\n    x = = 1\nSyntaxError: invalid syntax\n", "1"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGINT)", "", "KeyboardInterrupt", "130"),
+        ("import sys\nsys.excepthook = lambda *about: print('mine')\n1/0", "mine\n", "", "1"),
+        ("print(6 * 7)\n6 * 7", "42\n", "", "0"),
+        ("magic = !echo magic\nprint(magic[0])", "magic\n", "", "0"),
+        (
+            "import sys, os\nprint(sys.argv, __name__, os.path.relpath(__file__), os.path.relpath(sys.path[0]))",
+            "['dir/s.py', 'a b', '\\udcff'] __main__ dir/s.py dir\n",
+            "",
+            "0",
+        ),
+        (
+            "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 'done'\nloop = asyncio.new_event_loop()\n\
+             print(loop.run_until_complete(f()))",
+            "done\n",
+            "",
+            "0",
+        ),
+        ("import sys\nsys.stdout.buffer.write('ä'.encode())\nsys.stdout.close()", "ä", "", "0"),
+        ("# coding: latin-1\nprint('\u{10ffe4}')", "ä\n", "", "0"),
+    ];
+    for_old_and_new_ipython(|python| {
+        for last in [false, true] {
+            let mut cells = vec![patient_prelude()];
+            cells.extend(scripts.iter().map(|(source, ..)| script(source, last).code));
+            cells.push("'alive'".into());
+            let mut came = outputs(python, &cells);
+            assert_eq!(text(&came.pop().unwrap()), "'alive'");
+            for ((source, stdout, stderr, code), came) in scripts.iter().zip(&came[1..]) {
+                let (out, err, exit) = printed(came);
+                assert_eq!((&*out, &*exit), (*stdout, *code), "{source}: {came:?}");
+                let err = without_marks(&err);
+                assert!(
+                    if *code == "130" { err.contains(stderr) } else { err == *stderr },
+                    "{source}: {err:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn a_script_that_is_the_last_one_waits_for_its_threads_and_exit_handlers() {
+    let source = "import atexit, threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
+                  pool = ThreadPoolExecutor(1)\npool.submit(print, 'pool')\natexit.register(print, 'handler')\n\
+                  def f():\n    threading.main_thread().join(0.1)\n    print('thread')\nthreading.Thread(target=f).start()\n\
+                  file = open('open.txt', 'w')\nprint('main', file=file)\nprint('main')\nraise SystemExit(3)";
+    for_old_and_new_ipython(|python| {
+        let cells = [patient_prelude(), script(source, true).code, "print(open('open.txt').read())".into()];
+        let came = outputs(python, &cells);
+        let (out, err, code) = printed(&came[1]);
+        let mut lines: Vec<_> = out.lines().collect();
+        assert_eq!((lines.pop(), err.as_str(), code.as_str()), (Some("handler"), "", "3"), "{out}");
+        lines.sort_unstable();
+        assert_eq!(lines, ["main", "pool", "thread"]);
+        assert_eq!(printed(&came[2]).0, "main\n\n");
+    });
+}
+
+#[test]
+fn the_input_of_a_script_is_a_stream_of_bytes_with_an_end() {
+    let read = [
+        (
+            "import sys\nfor line in sys.stdin:\n    print(repr(line))",
+            vec!["+YQpi", ".Cg=="],
+            "'a\\n'\n'b\\n'\n",
+        ),
+        (
+            "import sys\nprint(repr(sys.stdin.read()), sys.stdin.isatty())",
+            vec!["+YQrD", "+vA==", "."],
+            "'a\\nü' False\n",
+        ),
+        ("import sys\nprint(sys.stdin.buffer.read())", vec!["./wBh"], "b'\\xff\\x00a'\n"),
+        (
+            "try:\n    while True:\n        print(input('? '))\nexcept EOFError:\n    print('end')",
+            vec!["+YQpi", ".Cg=="],
+            "? a\n? b\n? end\n",
+        ),
+        ("print(input(), input())", vec!["+YQpiCg=="], "a b\n"),
+        // What a client without more input, or one that has gone, answers.
+        ("import sys\nprint(repr(sys.stdin.read()), repr(sys.stdin.read()))", vec![""], "'' ''\n"),
+    ];
+    for_old_and_new_ipython(|python| {
+        let scripts: Vec<_> = read.iter().map(|(source, ..)| script(source, false)).collect();
+        let mut cells = vec![json!(patient_prelude())];
+        cells.extend(
+            scripts
+                .iter()
+                .zip(&read)
+                .map(|(script, (_, answers, _))| json!([&[&*script.code], &answers[..]].concat())),
+        );
+        cells.push(json!(["print(input('name? '))", "Ann"]));
+        let came = outputs_with_answers(python, &cells);
+        for (((source, answers, stdout), came), script) in read.iter().zip(&came[1..]).zip(&scripts) {
+            assert_eq!(
+                printed(came),
+                ((*stdout).to_owned(), String::new(), "0".into()),
+                "{source}: {came:?}"
+            );
+            let asked: Vec<_> = came.iter().filter(|part| part[0] == "asked").collect();
+            assert_eq!(asked, vec![&json!(["asked", script.mark]); answers.len()], "{source}");
+        }
+        assert_eq!(came[came.len() - 1], [json!(["asked", "name? "]), json!(["stdout", "Ann\n"])]);
+    });
+}
+
+#[test]
+fn a_kernel_without_the_prelude_refuses_a_script() {
+    for_old_and_new_ipython(|python| {
+        let came = outputs(python, &[script("print(1)", false).code]);
+        assert_eq!(came[0], [json!(["stderr", "SystemError"])]);
+    });
+}
