@@ -118,6 +118,10 @@ pub(super) struct OpenFlags {
     #[arg(short = 'p', value_name = "CODE", conflicts_with_all = ["code", "script"])]
     pub(super) print: Option<String>,
 
+    /// Upload this file or folder for the script, with its path below the current folder (repeatable). Not needed on this machine, where a script finds the files of its folder
+    #[arg(long, value_name = "FILE", value_parser = local_path())]
+    pub(super) with: Vec<PathBuf>,
+
     /// How the session is created.
     #[command(flatten)]
     pub(super) creation: CreationFlags,

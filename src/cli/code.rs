@@ -1,20 +1,22 @@
 //! The code that a command without a prompt runs: from `-c` or `-p`, a file, or standard input.
 
 use super::args::OpenFlags;
+use super::commands::upload::real_place;
 use super::error::CliError;
+use super::exit_status::ExitStatus;
 use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{Cell, Prelude, Script, expand_tilde};
 use bai_protocol::byte_text;
 use bai_protocol::language::{self, Language};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
 pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
     if let Some(code) = &open.print {
-        return Ok(Some(Code { text: code.clone(), script: None, place: None, stdin_is_free: true }));
+        return Ok(Some(Code { text: code.clone(), script: None, stdin_is_free: true }));
     }
     if let Some(code) = &open.code {
         return Ok(Some(Code::of_option(code, &open.script, stdin_is_terminal)));
@@ -29,11 +31,10 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
                 None => error,
             })?;
             let path = std::path::absolute(&file).ok();
-            let place = path.as_deref().and_then(place);
             let path = path.map(|path| byte_text::text(path.as_os_str().as_bytes()));
             let name = byte_text::text(file.as_os_str().as_bytes());
             let script = Some(Script { path, ..script(&name, args, stdin_is_terminal) });
-            Ok(Some(Code { text, script, place, stdin_is_free: true }))
+            Ok(Some(Code { text, script, stdin_is_free: true }))
         }
         None if stdin_is_terminal => Ok(None),
         None => Code::of_standard_input("", &[], stdin_is_terminal).map(Some),
@@ -43,14 +44,6 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
 fn script(name: &str, args: &[OsString], terminal: bool) -> Script {
     let args = args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect();
     Script { name: name.to_owned(), path: None, args, terminal, last: false }
-}
-
-/// The place of a script in a session: below the working folder as it is below the current one here. One that lies elsewhere
-/// has only its name.
-fn place(path: &Path) -> Option<String> {
-    let folder = std::env::current_dir().ok()?;
-    let place = path.strip_prefix(folder).map_or_else(|_| path.file_name(), |below| Some(below.as_os_str()));
-    place.map(|place| byte_text::text(place.as_bytes()))
 }
 
 /// Source text that is UTF-8, as it was.
@@ -65,8 +58,6 @@ pub(super) struct Code {
     text: String,
     /// What makes it a script; `None` for a cell whose value is shown.
     script: Option<Script>,
-    /// The path of the script in a session on another machine.
-    place: Option<String>,
     /// Whether the program can read standard input.
     pub(super) stdin_is_free: bool,
 }
@@ -77,12 +68,12 @@ impl Code {
         let script = Some(script("-c", args, stdin_is_terminal));
         // Source text of a script is in the form of bytes.
         let text = byte_text::of_utf8(code.to_owned());
-        Code { text, script, place: None, stdin_is_free: true }
+        Code { text, script, stdin_is_free: true }
     }
 
     fn of_standard_input(name: &str, args: &[OsString], stdin_is_terminal: bool) -> Result<Self, CliError> {
         let script = Some(script(name, args, stdin_is_terminal));
-        Ok(Code { text: read_standard_input()?, script, place: None, stdin_is_free: false })
+        Ok(Code { text: read_standard_input()?, script, stdin_is_free: false })
     }
 
     /// Whether it has arguments.
@@ -114,9 +105,29 @@ impl Code {
         Some(language.arguments.as_ref()?.give(&before, &script.name, &script.args))
     }
 
+    /// The folder here that is the working folder of a session elsewhere: the current folder, or that of the script if it does
+    /// not lie below the current one.
+    pub(super) fn folder(&self) -> Result<PathBuf, CliError> {
+        let here = Path::new(".").canonicalize().map_err(|error| {
+            CliError::new(ExitStatus::Failed, format!("cannot use the current folder: {error}"))
+        })?;
+        let file = self.file();
+        let elsewhere = file.as_deref().filter(|file| !file.starts_with(&here)).and_then(Path::parent);
+        Ok(elsewhere.map_or_else(|| here.clone(), Path::to_owned))
+    }
+
+    /// The file of the script, in its real folder.
+    fn file(&self) -> Option<PathBuf> {
+        let path = self.script.as_ref()?.path.as_ref()?;
+        real_place(Path::new(OsStr::from_bytes(&byte_text::bytes(path)))).ok()
+    }
+
     /// What runs it as a program in a kernel with the prelude. `None` without the prelude, and for a cell.
     pub(super) fn in_kernel(&self, prelude: &Prelude) -> Option<Cell> {
-        prelude.script(&self.text, self.script.as_ref()?, self.place.as_deref())
+        let (folder, file) = (self.folder().ok()?, self.file());
+        let below = file.as_deref().and_then(|file| file.strip_prefix(folder).ok());
+        let place = below.map(|below| byte_text::text(below.as_os_str().as_bytes()));
+        prelude.script(&self.text, self.script.as_ref()?, place.as_deref())
     }
 
     /// What runs in a kernel that knows no scripts. The value of Python's last line is not shown.

@@ -43,6 +43,7 @@ mod pty;
 mod readiness;
 mod runner;
 mod script;
+mod script_files;
 mod script_start;
 mod server;
 mod session_environment;

@@ -11,6 +11,7 @@ use super::input::InputSource;
 use super::output::Output;
 use super::progress::OpeningProgress;
 use super::readiness::Patience;
+use super::script_files::{self, ScriptFiles};
 use super::script_start::{self, CodeSession, Start};
 use super::server::{Server, destroy_session};
 use super::stop_signals::StopSignals;
@@ -31,13 +32,17 @@ pub(super) fn run(
     let mut request = creation::request(creation::image(open), &open.creation, context)?;
     match code(open, screen.stdin_tty, context)? {
         Some(mut code) => {
+            let files = ScriptFiles::find(open, &code)?;
             if creation::is_temporary(&open.creation) {
                 code.ends_its_session();
             }
             request.is_for_script = code.is_script() && !creation::outlives(&open.creation);
-            runtime.block_on(run_code(request, code, open, context))
+            runtime.block_on(run_code(request, code, &files, open, context))
         }
-        None => prompt::create(runtime, request, open, context),
+        None => {
+            script_files::refuse(open)?;
+            prompt::create(runtime, request, open, context)
+        }
     }
 }
 
@@ -89,6 +94,7 @@ async fn attach_and_run(
 async fn run_code(
     request: CreateRequest,
     code: Code,
+    files: &ScriptFiles,
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
@@ -105,8 +111,19 @@ async fn run_code(
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
     let is_open = matches!(opened, Ok(Opened::Session(_)));
     let exit = match opened {
-        Ok(Opened::Session(session)) => {
-            run_in_place(&session, code, open, context, display, &mut signals).await
+        Ok(Opened::Session(opened)) => {
+            let sent = match server.is_in_current_folder() {
+                true => Ok(None),
+                false => files.upload(&opened.session, context, &mut signals).await,
+            };
+            match sent {
+                Ok(None) => {
+                    let exit = run_in_place(&opened, code, open, context, display, &mut signals).await;
+                    exit.map(|exit| files.exit_of(exit))
+                }
+                Ok(Some(exit)) => Ok(exit),
+                Err(error) => Err(error),
+            }
         }
         Ok(Opened::Interrupted(exit)) => {
             if !temporary {

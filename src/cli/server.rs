@@ -111,6 +111,11 @@ impl Server {
         self.engine.is_none() && self.api.options().socket.is_some()
     }
 
+    /// Whether its sessions work in the current folder.
+    pub(super) fn is_in_current_folder(&self) -> bool {
+        self.engine.is_some() && self.folder.is_none()
+    }
+
     /// Shuts down the engine that it owns, if any, and waits until its kernels have ended.
     pub(super) async fn close(self) {
         if let Some(engine) = self.engine {

@@ -39,6 +39,7 @@ mod prompt;
 mod run;
 mod screens;
 mod script;
+mod script_files;
 mod session_environment;
 mod sessions_board;
 mod shell_completion;

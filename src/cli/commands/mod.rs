@@ -20,7 +20,8 @@ pub(super) mod rm;
 pub(super) mod run;
 pub(super) mod sessions;
 pub(super) mod themes;
-mod transfer;
+pub(super) mod transfer;
+pub(super) mod update;
 pub(super) mod upload;
 
 use super::args::Subject;

@@ -62,6 +62,6 @@ pub(super) fn files_of(count: usize) -> String {
 }
 
 /// The exit status of a transfer: it fails if files were left out.
-pub(super) fn exit_status(left_out: usize) -> ExitStatus {
+pub(in crate::cli) fn exit_status(left_out: usize) -> ExitStatus {
     if left_out == 0 { ExitStatus::Ok } else { ExitStatus::Failed }
 }

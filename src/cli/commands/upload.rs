@@ -39,7 +39,7 @@ struct PlannedFile {
 
 /// The files to upload, and those left out, each with the reason.
 #[derive(Debug, Default)]
-pub(super) struct UploadPlan {
+pub(in crate::cli) struct UploadPlan {
     files: Vec<PlannedFile>,
     /// Folders that no file brings along, or that are closed to other users.
     folders: Vec<Upload>,
@@ -48,7 +48,7 @@ pub(super) struct UploadPlan {
     /// Whether one file or folder was named. It must be readable.
     is_only_one: bool,
     /// A sentence for each file that is left out.
-    pub(super) left_out: Vec<String>,
+    pub(in crate::cli) left_out: Vec<String>,
 }
 
 /// What is uploaded.
@@ -178,8 +178,12 @@ async fn upload_stdin(
 }
 
 /// Finds the files to upload: those that are named, and all files in folders that are named. Each keeps its path relative
-/// to `base`.
-pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
+/// to `base`. `hint` says how a file can be elsewhere.
+pub(in crate::cli) fn plan_relative_to(
+    files: &[PathBuf],
+    base: &Path,
+    hint: &str,
+) -> Result<UploadPlan, CliError> {
     let base = base.canonicalize().map_err(|error| cannot_read(base, &error))?;
     let mut plan = UploadPlan { is_only_one: files.len() == 1, ..UploadPlan::default() };
     for file in files {
@@ -191,7 +195,7 @@ pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadP
                 byte_text::shown_path(file),
                 byte_text::shown_path(&base)
             );
-            CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
+            CliError::new(ExitStatus::Usage, why).hint(hint)
         })?;
         let to = byte_text::text(relative.as_os_str().as_bytes());
         let metadata = std::fs::metadata(&whole).map_err(|error| cannot_read(file, &error))?;
@@ -216,7 +220,7 @@ fn cannot_read(file: &Path, error: &std::io::Error) -> CliError {
 }
 
 /// The place of a file in its real folder. Its own name stays, also if it is a link.
-fn real_place(file: &Path) -> std::io::Result<PathBuf> {
+pub(in crate::cli) fn real_place(file: &Path) -> std::io::Result<PathBuf> {
     match (file.parent(), file.file_name()) {
         (Some(folder), Some(name)) if folder.as_os_str().is_empty() => {
             Ok(Path::new(".").canonicalize()?.join(name))
@@ -251,12 +255,17 @@ fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError>
 
 impl UploadPlan {
     /// The files and folders to upload.
-    pub(super) fn uploads(&self) -> Vec<Upload> {
+    pub(in crate::cli) fn uploads(&self) -> Vec<Upload> {
         self.files.iter().map(|file| &file.upload).chain(&self.folders).cloned().collect()
     }
 
+    /// Whether there are neither files nor folders nor links.
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
     /// Size of all files.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::cli) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
 

@@ -140,6 +140,7 @@ class Script:
         self.exception_hook = sys.excepthook
         self.process = os.getpid()
         self.threads = set(threading.enumerate())
+        self.modules = set(sys.modules)
         self.at_exit = []
         # The exit code that another thread has given to os._exit().
         self.code = None
@@ -153,6 +154,7 @@ class Script:
             flush()
         finally:
             changes.undo()
+            self.forget_modules()
         if os.getpid() != self.process:
             # It was forked by the script, and reached the end of the script.
             self.exit_process(code)
@@ -187,6 +189,14 @@ class Script:
             raw = Output(getattr(sys, name), '<%s>' % name)
             options = dict(encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
             changes.set(sys, name, io.TextIOWrapper(raw, **options))
+
+    def forget_modules(self):
+        """The next script imports its own modules anew: their files may be other ones then."""
+        folder = os.path.join(os.getcwd(), '')
+        for name in set(sys.modules) - self.modules:
+            file = getattr(sys.modules.get(name), '__file__', None)
+            if isinstance(file, str) and file.startswith(folder) and 'site-packages' not in file:
+                del sys.modules[name]
 
     def run_to_end(self):
         try:

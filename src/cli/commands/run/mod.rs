@@ -1,13 +1,12 @@
 //! `bai-repl run`: uploads files to a session, runs its three batch steps, and returns their output and the exit code of the
 //! program. A run in one session is here; runs in several sessions, for ranges of values, are in `sweep`.
 
-mod record;
 mod sweep;
 mod sweep_progress;
 
-use self::record::RecordFile;
 use super::transfer;
-use super::upload::{self, UploadPlan};
+use super::update::{InTheWay, upload_files};
+use super::upload::{UploadPlan, plan_relative_to};
 use crate::cli::args::Run as Flags;
 use crate::cli::batch_steps::BatchSteps;
 use crate::cli::code::Code;
@@ -23,11 +22,13 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script, session_environment};
-use bai_client::{Api, Cell, ComputeSession, Created, Progress, UploadOptions, UploadRecord, Uploaded};
+use bai_client::{Api, Cell, ComputeSession, Created, Progress};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+
+const BASE_HINT: &str = "--basedir names the folder that all files are in";
 
 /// What all cases share.
 #[derive(Debug)]
@@ -147,7 +148,7 @@ async fn plan(flags: &Flags, context: &CommandContext) -> Result<(RunPlan, Vec<C
 }
 
 fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
-    if files.is_empty() { Ok(UploadPlan::default()) } else { upload::plan_relative_to(files, base) }
+    if files.is_empty() { Ok(UploadPlan::default()) } else { plan_relative_to(files, base, BASE_HINT) }
 }
 
 /// A run in one session, whose output goes to our standard output.
@@ -212,7 +213,7 @@ impl SingleRun<'_> {
         let bar = TransferProgress::start(self.context, files.bytes());
         files.left_out.iter().for_each(|why| bar.print(why));
         let on_progress = |progress: &Progress<'_>| bar.at(progress.name, progress.all_done);
-        upload_files(&session, self.plan, self.temporary, on_progress).await?;
+        upload(&session, self.plan, self.temporary, on_progress).await?;
         Ok(session)
     }
 }
@@ -226,27 +227,15 @@ async fn create(
     Ok(ComputeSession::create(api, request, |status| opening.report(status)).await?)
 }
 
-/// Uploads the files of a run. They replace those of the previous run that are as that has left them.
-async fn upload_files(
+/// Uploads the files of a run.
+async fn upload(
     session: &ComputeSession,
     plan: &RunPlan,
     temporary: bool,
     on_progress: impl FnMut(&Progress<'_>) + Send,
 ) -> Result<(), CliError> {
-    let files = &plan.files;
-    let mut uploaded = Uploaded::default();
-    let place = RecordFile::of(session, temporary);
-    let mut record = place.read();
-    let keep = |record: &UploadRecord| place.write(record);
-    let options = UploadOptions { overwrite: plan.force };
-    let sent = session.update(&files.uploads(), options, &mut record, keep, &mut uploaded, on_progress).await;
-    keep(&record).map_err(|error| {
-        CliError::new(ExitStatus::Failed, format!("cannot record what was uploaded in {error}"))
-    })?;
-    sent?;
-    transfer::refuse_left_out(&uploaded.skipped)?;
-    session.create_links(&files.links, plan.force).await?;
-    Ok(())
+    let in_the_way = InTheWay { replaced: plan.force, hint: None };
+    upload_files(session, &plan.files, in_the_way, temporary, on_progress).await
 }
 
 /// Creates the session of a case and uploads the files; `report` is called with its status.
@@ -259,6 +248,6 @@ async fn prepare(
 ) -> Result<ComputeSession, CliError> {
     let (session, _) = ComputeSession::create(api, request, |status| report(status.name())).await?;
     report("uploading");
-    upload_files(&session, plan, temporary, |_| {}).await?;
+    upload(&session, plan, temporary, |_| {}).await?;
     Ok(session)
 }

@@ -81,6 +81,8 @@ fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
             "",
             "0",
         ),
+        ("open('own.py', 'w').write('n = 1')\nimport own\nprint(own.n)", "1\n", "", "0"),
+        ("open('own.py', 'w').write('n = 20')\nimport own\nprint(own.n)", "20\n", "", "0"),
         ("import sys\nsys.stdout.buffer.write('ä'.encode())\nsys.stdout.close()", "ä", "", "0"),
         ("# coding: latin-1\nprint('\u{10ffe4}')", "ä\n", "", "0"),
     ];

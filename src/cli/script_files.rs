@@ -1,0 +1,80 @@
+//! The files that a script needs (`--with`): they are uploaded before it runs, and lie in the session as they lie here, so that the
+//! script can import them and open them.
+
+use super::args::OpenFlags;
+use super::code::Code;
+use super::commands::transfer::exit_status;
+use super::commands::update::{InTheWay, upload_files};
+use super::commands::upload::{UploadPlan, plan_relative_to};
+use super::context::CommandContext;
+use super::creation;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::progress::TransferProgress;
+use super::settle::settle;
+use super::stop_signals::StopSignals;
+use bai_client::{ComputeSession, Progress};
+
+/// The files of one script.
+#[derive(Debug, Default)]
+pub(super) struct ScriptFiles {
+    plan: UploadPlan,
+    /// Whether the session ends with the script.
+    temporary: bool,
+}
+
+/// Refuses the files where there is no script.
+pub(super) fn refuse(open: &OpenFlags) -> Result<(), CliError> {
+    if open.with.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::new(ExitStatus::Usage, "--with uploads files for a script, and there is none")
+        .hint("name a script, or give code with -c CODE; at the prompt, :upload copies files to the session"))
+}
+
+impl ScriptFiles {
+    /// Finds the files. It sends no requests.
+    pub(super) fn find(open: &OpenFlags, code: &Code) -> Result<Self, CliError> {
+        let temporary = creation::is_temporary(&open.creation);
+        if open.with.is_empty() {
+            return Ok(ScriptFiles { temporary, ..ScriptFiles::default() });
+        }
+        let hint = "the files of --with lie below the current folder, or, if the script is not there, below its folder";
+        let plan = plan_relative_to(&open.with, &code.folder()?, hint)?;
+        Ok(ScriptFiles { plan, temporary })
+    }
+
+    /// Uploads the files. A signal ends it; its exit status is returned then.
+    pub(super) async fn upload(
+        &self,
+        session: &ComputeSession,
+        context: &CommandContext,
+        signals: &mut StopSignals,
+    ) -> Result<Option<ExitStatus>, CliError> {
+        if self.plan.is_empty() {
+            return Ok(None);
+        }
+        let bar = TransferProgress::start(context, self.plan.bytes());
+        self.plan.left_out.iter().for_each(|why| bar.print(why));
+        let on_progress = |progress: &Progress<'_>| bar.at(progress.name, progress.all_done);
+        let hint = format!("bai-repl upload --force {} FILE replaces it", session.name());
+        let in_the_way = InTheWay { replaced: false, hint: Some(&hint) };
+        let uploaded = tokio::select! {
+            biased;
+            signal = signals.recv() => Err(signal.exit()),
+            uploaded = upload_files(session, &self.plan, in_the_way, self.temporary, on_progress) => Ok(uploaded),
+        };
+        match uploaded {
+            Ok(uploaded) => uploaded.map(|()| None),
+            Err(exit) => {
+                settle(session).await;
+                Ok(Some(exit))
+            }
+        }
+    }
+
+    /// The exit status of a script that has succeeded: it fails if files were left out.
+    pub(super) fn exit_of(&self, exit: ExitStatus) -> ExitStatus {
+        if exit.code() == 0 { exit_status(self.plan.left_out.len()) } else { exit }
+    }
+}
