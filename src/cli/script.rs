@@ -15,6 +15,7 @@ use crate::terminal::FatalSignal;
 use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
 };
+use bai_protocol::execute::END_OF_INPUT;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ struct ScriptRun<'a> {
     ending: Option<(FatalSignal, tokio::time::Instant)>,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
+    /// Whether a line can end it.
+    takes_end: bool,
     /// Whether the open question takes such a piece.
     asks_piece: bool,
     /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
@@ -119,6 +122,7 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, CliError> {
     let replacement = ReplacementNote::of(session, &options).await;
     let takes_pieces = session.api().has(Capability::Scripts).await;
+    let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
@@ -131,6 +135,7 @@ pub(super) async fn run(
         interrupted: None,
         ending: None,
         takes_pieces,
+        takes_end,
         asks_piece: false,
         answer: None,
         unsent: None,
@@ -301,6 +306,9 @@ impl ScriptRun<'_> {
             InputReply::Interrupted => self.interrupt()?,
             InputReply::End if self.asks_piece => {
                 self.send_piece(Arc::default(), Rest::None);
+            }
+            InputReply::End if self.takes_end => {
+                self.run.send_input(END_OF_INPUT.to_owned());
             }
             InputReply::End => {
                 if !std::mem::replace(&mut self.no_input_reported, true) {

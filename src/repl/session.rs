@@ -14,8 +14,8 @@ use super::completion::{CompletionSource, RemoteNameKind};
 use super::hints::{FrontEnd, hint};
 use crate::render::sanitize;
 use bai_client::{
-    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Listener, Prelude,
-    PreludeState, Run, RunOptions, Transport, Window,
+    Capability, Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Listener,
+    Prelude, PreludeState, Run, RunOptions, Transport, Window,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
@@ -233,6 +233,12 @@ impl PromptSession {
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(RestartOutcome::Unsupported),
             Err(error) => Err(SessionError::about_session(error)),
         }
+    }
+
+    /// Whether an answer can end the input of a program that asks: that is what a kernel with the prelude takes it for, too.
+    pub(super) async fn ends_input(&self) -> bool {
+        let has_prelude = |prelude: &Arc<Prelude>| prelude.state() == PreludeState::Present;
+        self.prelude.as_ref().is_some_and(has_prelude) || self.session.api().has(Capability::Scripts).await
     }
 
     /// Waits for a short time until the background runs of this program have ended.

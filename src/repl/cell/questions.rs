@@ -1,6 +1,5 @@
 //! Input for the program: lines that the user edits after the program's prompt, and secrets without echo.
 
-use bai_client::Capability;
 use bai_protocol::execute::END_OF_INPUT;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -133,8 +132,7 @@ impl RunningCell<'_> {
     }
 
     fn send_end(&mut self) -> Result<(), TerminalError> {
-        let api = self.session.client().api();
-        if self.runtime.block_on(api.has(Capability::Scripts)) {
+        if self.runtime.block_on(self.session.ends_input()) {
             self.send(Zeroizing::new(END_OF_INPUT.to_owned()));
             return Ok(());
         }
