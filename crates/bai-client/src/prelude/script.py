@@ -181,8 +181,7 @@ class Script:
         self.kernel._forward_input(self.allow_stdin)
         changes.undone.append(self.kernel._restore_input)
         changes.set(builtins, 'input', ask)
-        if not self.question['terminal']:
-            changes.set(getpass, 'getpass', ask_password)
+        changes.set(getpass, 'getpass', self.ask_password if self.question['terminal'] else ask_password)
         raw = Input(self.kernel, self.question['mark'], self.question['terminal'])
         changes.set(sys, 'stdin', io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), encoding='utf-8'))
         for name in ('stdout', 'stderr'):
@@ -197,6 +196,10 @@ class Script:
             file = getattr(sys.modules.get(name), '__file__', None)
             if isinstance(file, str) and file.startswith(folder) and 'site-packages' not in file:
                 del sys.modules[name]
+
+    def ask_password(self, prompt='Password: ', stream=None, **options):
+        # Without a stream, of which the kernel says that it has no effect.
+        return self.kernel.getpass(prompt)
 
     def run_to_end(self):
         try:
