@@ -84,11 +84,14 @@ const PYTHON: &[(&str, &str)] = &[
     ("waiting", include_str!("python/waiting.py")),
 ];
 
+/// Loads the modules of the Python driver.
+const BOOT: &str = include_str!("python/boot.py");
+
 /// The modules of the Python driver as a Python literal, which a JSON text of lists and strings is too, and a name for them.
 static PYTHON_MODULES: LazyLock<(String, String)> = LazyLock::new(|| {
     let modules = serde_json::to_string(PYTHON).unwrap_or_default();
     let mut hasher = DefaultHasher::new();
-    modules.hash(&mut hasher);
+    (BOOT, &modules).hash(&mut hasher);
     let name = format!("driver-{:016x}", hasher.finish());
     (modules, name)
 });
@@ -99,5 +102,5 @@ pub(super) fn python() -> String {
     let (modules, name) = &*PYTHON_MODULES;
     let cache = cache::file(name).and_then(|path| serde_json::to_string(path.to_str()?).ok());
     let cache = cache.as_deref().unwrap_or("''");
-    format!("CACHE = {cache}\n{}\u{1}{modules}", include_str!("python/boot.py"))
+    format!("CACHE = {cache}\n{BOOT}\u{1}{modules}")
 }

@@ -35,7 +35,8 @@ def compiled(name):
 
 
 def cached():
-    """The modules that an earlier start has compiled, by their names. A file that another user can write is not used."""
+    """The modules that an earlier start has compiled, by their names; most are not needed, and stay as bytes. A file that another
+    user can write is not used."""
     try:
         with open(CACHE, 'rb') as file:
             about = os.fstat(file.fileno())
@@ -55,7 +56,7 @@ def keep():
             if other != name and other.startswith('driver-') and other.split('-', 2)[2:] == name.split('-', 2)[2:]:
                 os.unlink(os.path.join(folder, other))
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as file:
-            file.write(marshal.dumps({name: compiled(name) for name in SOURCES}))
+            file.write(marshal.dumps({name: marshal.dumps(compiled(name)) for name in SOURCES}))
         os.rename(beside, CACHE)
     except OSError:
         pass
@@ -71,7 +72,8 @@ def load(name):
     if module is None:
         module = types.ModuleType('_bai_repl.' + name)
         module.__dict__['__builtins__'] = dict(builtins.__dict__)
-        exec(CODES.get(name) or compiled(name), module.__dict__)
+        kept = CODES.get(name)
+        exec(marshal.loads(kept) if kept else compiled(name), module.__dict__)
         sys.modules[module.__name__] = package.__dict__[name] = module
     return module
 
