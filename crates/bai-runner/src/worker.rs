@@ -101,6 +101,8 @@ pub(super) struct Worker {
     /// Callers that wait for a restart.
     restarting: Vec<oneshot::Sender<Result<(), StartError>>>,
     started_at: f64,
+    /// The last script of the session has run, and its interpreter ends by itself.
+    is_ending: bool,
     /// The last field, so that processes outside their process group are ended last.
     _descendants: Descendants,
 }
@@ -176,6 +178,7 @@ impl Worker {
             last_id: 0,
             restarting: Vec::new(),
             started_at: monotonic_seconds(),
+            is_ending: false,
             _descendants: descendants,
         };
         tokio::spawn(worker.serve(commands));
@@ -379,6 +382,7 @@ impl Worker {
     /// Ends everything that depended on the interpreter, and returns the interpreter.
     fn lose_interpreter(&mut self, exit_code: i32) -> Option<Backend> {
         let old = std::mem::replace(&mut self.slot, InterpreterSlot::Empty);
+        self.is_ending = false;
         self.waiting_input = None;
         self.completions.clear();
         self.end_current(exit_code);
@@ -433,6 +437,7 @@ impl Worker {
                 && !(script.is_some() && self.spec.is_for_script && self.has_own_program())
             {
                 match self.slot {
+                    InterpreterSlot::Running(_) if self.is_ending => return,
                     InterpreterSlot::Running(_) | InterpreterSlot::Unused => {}
                     InterpreterSlot::Empty => return self.start_interpreter(None),
                     InterpreterSlot::Starting(_) => return,

@@ -1,6 +1,6 @@
 //! Scripts of Python: they behave as `python FILE` does, in the namespace of the session.
 
-use super::harness::{Session, at_least, pythons};
+use super::harness::{Session, at_least, gone, pythons};
 use bai_protocol::byte_text;
 use bai_protocol::execute::Script;
 
@@ -144,6 +144,17 @@ async fn the_last_script_of_a_session_ends_as_a_program_does() {
         // Before 3.9, exit handlers end the pools.
         lines.sort_unstable();
         assert_eq!((lines, run.exit_code), (vec!["at exit", "late", "later", "now"], 3), "{python}: {run:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_interpreter_ends_by_itself_with_the_last_script_and_without_a_word() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let run = session.script("kept = 1; import os; print(os.getpid())", last(), &[]).await;
+        gone(run.stdout().trim()).await;
+        let next = session.run("'kept' in globals()").await;
+        assert_eq!((next.stdout().as_str(), next.stderr().as_str()), ("False\n", ""), "{python}: {next:?}");
     }
 }
 

@@ -114,6 +114,11 @@ impl Worker {
     /// The interpreter is gone. Reports how, ends the running task, and starts a new interpreter. In a crash loop the
     /// next cell starts it.
     pub(super) fn on_death(&mut self, status: &ExitStatus) {
+        if std::mem::take(&mut self.is_ending) {
+            self.slot = InterpreterSlot::Empty;
+            self.completions.clear();
+            return;
+        }
         let (mut exit_code, mut how) = describe_end(status);
         if let InterpreterSlot::Running(interpreter) = &mut self.slot {
             (exit_code, how) = interpreter.describe_end(status);

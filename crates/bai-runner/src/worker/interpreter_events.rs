@@ -84,6 +84,8 @@ impl Worker {
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>
             {
                 self.waiting_input = None;
+                let is_last = self.current.as_ref().is_some_and(|current| current.task.is_last_script());
+                self.is_ending = is_last && self.resolved.language.runs_scripts();
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.finish_streams(&mut self.outbox);
                 }

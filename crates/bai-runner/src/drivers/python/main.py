@@ -83,6 +83,9 @@ def serve():
             # The interpreter ends normally, as in any program.
             return
         _run(id, code, script, work.take_environment())
+        if script is not None and script['last']:
+            # The session ends with it. What Python does at its end takes a while, so it does not wait until it is asked to end.
+            return
 
 
 def _run(id, code, script, environment):
