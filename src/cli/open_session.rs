@@ -102,6 +102,7 @@ async fn run_code(
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
     let server = Server::open(context, creation::outlives(&open.creation)).await?;
+    server.expect(&request);
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();
@@ -137,7 +138,9 @@ async fn run_code(
         Err(error) => Err(error),
     };
     if temporary && !refused {
-        destroy_session(&server.api, &name).await;
+        if !server.ends_its_sessions() {
+            destroy_session(&server.api, &name).await;
+        }
     } else if is_open && open.creation.name.is_none() {
         creation::print_kept(context, &name);
     }

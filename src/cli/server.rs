@@ -12,6 +12,7 @@ use crate::config::{
 use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
 use bai_engine::{Engine, EngineOptions, Keypair, SocketFolder, Workdirs};
 use bai_private::TemporaryFolder;
+use bai_protocol::create::CreateRequest;
 use secrecy::ExposeSecret;
 use std::path::Path;
 
@@ -104,6 +105,17 @@ impl Server {
                     .transpose()
             }
         }
+    }
+
+    /// Begins the session of a request that is sent next, if the engine is in this process: its interpreter starts while the client
+    /// gets to know the server.
+    pub(super) fn expect(&self, request: &CreateRequest) {
+        self.engine.iter().for_each(|engine| engine.expect(request));
+    }
+
+    /// Whether its sessions end when it is closed.
+    pub(super) fn ends_its_sessions(&self) -> bool {
+        self.engine.is_some()
     }
 
     /// Whether it is the background engine, which may have ended and been replaced since.

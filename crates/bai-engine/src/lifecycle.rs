@@ -7,7 +7,7 @@ use super::request::{self, Params, json_body, json_reply, ready_session};
 use super::requirements;
 use super::services;
 use super::session::{Session, SessionSpec};
-use super::sessions::Placed;
+use super::sessions::{Begun, Placed};
 use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -38,29 +38,11 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     let name =
         request.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
     check_name(&name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
-    let image =
-        request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
-    requirements::check(&request)?;
-    services::check_preopen(&request.preopen_ports)?;
-    resolve(&server, &image).await?;
-
-    let stop = server.stop.child_token();
-    let (session, commands) = Session::new(plan(&server, image, &request), name, stop);
-    let (session, created, note) = match server.sessions.place(&session, request.reuse) {
-        Placed::New => {
-            let (told, note) = oneshot::channel();
-            let (server, new) = (server.clone(), session.clone());
-            // A client that leaves ends this handler, but not the session.
-            tokio::spawn(async move {
-                // The handler may have ended.
-                let _ = told.send(take_lost_files(&server, &new).await);
-                actor::run_session(server, new, commands).await;
-            });
-            (session, true, note.await.ok().flatten())
-        }
-        Placed::Same(session) => (session, false, None),
-        Placed::Taken(other) => return Err(ApiError::exists(other.id())),
+    let begun = match server.take_expected(&name) {
+        Some(begun) => begun.await.map_err(|_| ApiError::internal("the start was cut off"))?,
+        None => begin(server, &request, name).await,
     };
+    let Begun { session, created, note } = begun?;
     let status = match (created, request.enqueue_only) {
         (true, true) => SessionStatus::Pending,
         (false, true) => session.status(),
@@ -72,6 +54,44 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
         "created": created, "kernelId": session.name(), "note": note,
     });
     Ok(json_reply(StatusCode::CREATED, &reply))
+}
+
+/// Begins the session of a request that a client is about to send.
+pub(super) fn expect(server: &Arc<ServerState>, request: IncomingCreate) {
+    if let Some(name) = request.name.clone() {
+        let (state, begun) = (server.clone(), name.clone());
+        server.expect(name, tokio::spawn(async move { begin(state, &request, begun).await }));
+    }
+}
+
+/// Finds the session of this name, or begins it.
+async fn begin(
+    server: Arc<ServerState>,
+    request: &IncomingCreate,
+    name: String,
+) -> ApiResult<Begun> {
+    let image =
+        request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
+    requirements::check(request)?;
+    services::check_preopen(&request.preopen_ports)?;
+    resolve(&server, &image).await?;
+    let stop = server.stop.child_token();
+    let (session, commands) = Session::new(plan(&server, image, request), name, stop);
+    match server.sessions.place(&session, request.reuse) {
+        Placed::New => {
+            let (told, note) = oneshot::channel();
+            let new = session.clone();
+            // A client that leaves ends this handler, but not the session.
+            tokio::spawn(async move {
+                // The handler may have ended.
+                let _ = told.send(take_lost_files(&server, &new).await);
+                actor::run_session(server, new, commands).await;
+            });
+            Ok(Begun { session, created: true, note: note.await.ok().flatten() })
+        }
+        Placed::Same(session) => Ok(Begun { session, created: false, note: None }),
+        Placed::Taken(other) => Err(ApiError::exists(other.id())),
+    }
 }
 
 /// Records the new session, and gives it the files of the lost session of its name. Returns what the user should know about

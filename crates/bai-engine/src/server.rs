@@ -2,13 +2,16 @@
 
 use super::connections::Doors;
 use super::keypair::Keypair;
+use super::lifecycle;
 use super::listeners::{PrivateSocket, listen_tcp};
 use super::options::{EngineOptions, Workdirs};
 use super::routes;
 use super::session_folders::{self, FolderLock, Found, Record};
 use super::state::ServerState;
 use bai_private::TemporaryFolder;
+use bai_protocol::create::{CreateRequest, IncomingCreate};
 use bai_protocol::machine_limit::explain_or;
+use bai_protocol::version;
 use secrecy::ExposeSecret;
 use std::io;
 use std::net::SocketAddr;
@@ -133,6 +136,12 @@ impl Engine {
     /// A random text that only this engine has in its hello. It identifies this engine.
     pub fn instance(&self) -> &str {
         &self.state.instance
+    }
+
+    /// Begins the session of a request that a client of this process is about to send, so that its interpreter starts meanwhile.
+    /// The first request for a session of this name gets it.
+    pub fn expect(&self, request: &CreateRequest) {
+        lifecycle::expect(&self.state, IncomingCreate::from_wire(&request.to_wire(version::NEWEST)));
     }
 
     /// The handlers' state, for tests.

@@ -24,6 +24,16 @@ pub(super) enum Placed {
     Taken(Arc<Session>),
 }
 
+/// The session of a request.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) session: Arc<Session>,
+    /// Whether it is new.
+    pub(super) created: bool,
+    /// What the user should know about it.
+    pub(super) note: Option<String>,
+}
+
 /// The sessions.
 #[derive(Debug)]
 pub(super) struct Sessions {

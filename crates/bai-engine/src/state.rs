@@ -1,14 +1,16 @@
 //! The state that all handlers share. It must not know any handler.
 
+use super::error::ApiResult;
 use super::keypair::Keypair;
 use super::options::Workdirs;
-use super::sessions::Sessions;
+use super::sessions::{Begun, Sessions};
 use super::used_signatures::UsedSignatures;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The state of one engine.
@@ -29,6 +31,8 @@ pub(super) struct ServerState {
     pub(super) used_signatures: UsedSignatures,
     /// Images that can be started here, remembered because the search takes tens of milliseconds.
     known_images: Mutex<HashSet<String>>,
+    /// The session that was begun before its client asks for it, and its name.
+    expected: Mutex<Option<(String, JoinHandle<ApiResult<Begun>>)>>,
 }
 
 impl ServerState {
@@ -49,6 +53,7 @@ impl ServerState {
             workdirs,
             used_signatures: UsedSignatures::default(),
             known_images: Mutex::default(),
+            expected: Mutex::default(),
         }
     }
 
@@ -60,6 +65,17 @@ impl ServerState {
     /// Remembers an image that was found.
     pub(super) fn learn_image(&self, image: &str) {
         self.known_images.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to_owned());
+    }
+
+    /// Keeps a session that has been begun for the client that will ask for this name.
+    pub(super) fn expect(&self, name: String, begun: JoinHandle<ApiResult<Begun>>) {
+        *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = Some((name, begun));
+    }
+
+    /// The session of this name that has been begun, for the first client that asks for it.
+    pub(super) fn take_expected(&self, name: &str) -> Option<JoinHandle<ApiResult<Begun>>> {
+        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        expected.take_if(|(known, _)| known == name).map(|(_, begun)| begun)
     }
 
     /// The folder of a new session, and whether only this session uses it.

@@ -1,7 +1,8 @@
 //! Sessions are made, found, renamed, restarted and ended.
 
-use super::client::{IMAGE, Lab, slug};
+use super::client::{IMAGE, Lab, slug, soon};
 use crate::{EngineOptions, Workdirs};
+use bai_protocol::create::CreateRequest;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -29,6 +30,22 @@ async fn a_session_is_created_once_and_reused() {
         assert_eq!((status, slug(&problem)), (StatusCode::BAD_REQUEST, "session-already-exists"));
         assert_eq!(problem["data"]["existingSessionId"], first["sessionId"]);
     }
+}
+
+#[tokio::test]
+async fn the_session_that_is_expected_starts_before_its_client_asks() {
+    let lab = Lab::new().await;
+    lab.engine.expect(&CreateRequest::new("work", IMAGE));
+    let mut alive = lab.engine.state().sessions.alive();
+    soon("the start", alive.wait_for(|count| *count == 1)).await.unwrap();
+    let body = json!({"name": "work", "image": IMAGE});
+    let (status, first) = lab.post("/session", body.clone()).await;
+    assert_eq!((status, &first["created"]), (StatusCode::CREATED, &json!(true)));
+    let (_, again) = lab.post("/session", body).await;
+    assert_eq!((&again["created"], &again["sessionId"]), (&json!(false), &first["sessionId"]));
+    lab.engine.expect(&CreateRequest::new("none", "no-such-image:1.0"));
+    let (status, problem) = lab.post("/session", json!({"name": "none", "image": "no-such-image:1.0"})).await;
+    assert_eq!((status, slug(&problem)), (StatusCode::NOT_FOUND, "object-not-found"));
 }
 
 #[tokio::test]
