@@ -11,6 +11,7 @@ macro_rules! eprintln {
     }};
 }
 
+mod allocator;
 mod args;
 mod batch_steps;
 mod case_output;
@@ -77,6 +78,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_millis(500);
 
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
+    allocator::keep_pieces();
     if shell_completion::answer() {
         return ExitCode::SUCCESS;
     }
