@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -178,6 +179,12 @@ impl PromptSession {
         let options = RunOptions { live: true, window, ..RunOptions::over(self.options.transport) };
         let started = self.session.execute(cell, options).await;
         started.map_err(SessionError::about_session)
+    }
+
+    /// Gets ready for the next cell, in the background.
+    pub(super) fn connect_ahead(&self, runtime: &Handle) {
+        let api = self.session.api().clone();
+        runtime.spawn(async move { api.connect_ahead().await });
     }
 
     /// Listens for output that no cell owns. `None` where the server keeps it for the next cell.

@@ -7,6 +7,9 @@ use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::version::{ApiVersion, Hello};
 use reqwest::Method;
 
+/// The largest answer that is read, in bytes.
+const HELLO_LIMIT: usize = 64 << 10;
+
 impl Api {
     /// The API version that both sides speak; negotiated once (`docs/wire` §1.1).
     ///
@@ -34,13 +37,22 @@ impl Api {
         self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
     }
 
+    /// Makes a connection for the next request, if the server listens at a Unix socket of this machine, so that a run does not wait for
+    /// one. What fails here fails again for that request.
+    pub async fn connect_ahead(&self) {
+        if self.options().socket.is_some() {
+            let request = self.request("connect to the server", Method::GET, "/");
+            let _ = request.unsigned().limit(HELLO_LIMIT).send().await;
+        }
+    }
+
     async fn hello_and_version(&self) -> Result<&(Hello, ApiVersion), ClientError> {
         self.server().get_or_try_init(|| self.negotiate()).await
     }
 
     async fn negotiate(&self) -> Result<(Hello, ApiVersion), ClientError> {
         let what = "ask the server which version it speaks";
-        let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
+        let reply = self.request(what, Method::GET, "/").unsigned().limit(HELLO_LIMIT).send().await?;
         let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
             if self.server_kind().await.is_ok_and(|kind| kind == ServerKind::WebServer) {
                 let why =

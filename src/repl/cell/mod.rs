@@ -184,6 +184,7 @@ pub(super) fn run(
         terminal.output = transcript;
     }
     footer(terminal, &end, since(start), options.timed, interrupted)?;
+    session.connect_ahead(runtime);
     Ok(EndedCell { end, typed, requests })
 }
 
