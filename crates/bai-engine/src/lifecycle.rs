@@ -65,11 +65,7 @@ pub(super) fn expect(server: &Arc<ServerState>, request: IncomingCreate) {
 }
 
 /// Finds the session of this name, or begins it.
-async fn begin(
-    server: Arc<ServerState>,
-    request: &IncomingCreate,
-    name: String,
-) -> ApiResult<Begun> {
+async fn begin(server: Arc<ServerState>, request: &IncomingCreate, name: String) -> ApiResult<Begun> {
     let image =
         request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
     requirements::check(request)?;

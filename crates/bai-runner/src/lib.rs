@@ -45,7 +45,7 @@
 //! | `window` | the window in which a person sees the output, for programs without a terminal |
 //! | `stdin`, `typed_ahead` | the user's input, the process that waits for it, and input before a driver's question |
 //! | `services` | daemons of the session to which clients connect |
-//! | `pty`, `process_tree` | a terminal with a shell, and everything that was started in it |
+//! | `pty`, `process_tree`, `process_numbers` | a terminal with a shell, and everything that was started in it |
 //! | `agent` | the same kernel for a cluster's agent, over ZeroMQ |
 //! | `drivers` | the programs inside the interpreters |
 
@@ -94,6 +94,8 @@ mod output;
 mod own_program;
 mod port_owner;
 mod process;
+#[cfg(target_os = "linux")]
+mod process_numbers;
 mod process_tree;
 mod pty;
 mod python;

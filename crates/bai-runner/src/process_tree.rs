@@ -1,6 +1,8 @@
 //! The process tree of one program, and how it is ended. Shells put each job into its own process group, and daemons
 //! leave their session, so a signal to one group does not reach all processes.
 
+#[cfg(target_os = "linux")]
+use super::process_numbers::Numbering;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::io::Read;
@@ -20,17 +22,36 @@ pub(super) struct ProcessTree {
     mark: Mark,
 }
 
+/// Other systems do not tell it.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug, Clone, Copy)]
+struct Numbering;
+
+#[cfg(not(target_os = "linux"))]
+impl Numbering {
+    fn now() -> Option<Self> {
+        None
+    }
+
+    fn may_be_younger(self, _pid: u32, _now: Self) -> bool {
+        true
+    }
+}
+
 /// A mark that no other process tree has.
 #[derive(Debug, Clone)]
 pub(super) struct Mark {
     value: String,
     /// When it was made, in the unit of `/proc/…/stat`. Only younger processes can have it.
     since: u64,
+    /// The same in the numbers of processes.
+    numbering: Option<Numbering>,
 }
 
 impl Mark {
     pub(super) fn new() -> Self {
-        Mark { value: uuid::Uuid::new_v4().to_string(), since: ticks_since_boot() }
+        let numbering = Numbering::now();
+        Mark { value: uuid::Uuid::new_v4().to_string(), since: ticks_since_boot(), numbering }
     }
 
     /// The variable that the first program of the process tree is to be started with.
@@ -93,6 +114,11 @@ impl ProcessTree {
     pub(super) fn members(&self) -> Vec<Pid> {
         let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
         let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pids: Vec<u32> = pids.collect();
+        // After the list, so that none in it is younger.
+        let numbers = self.mark.numbering.zip(Numbering::now());
+        let may_belong = |pid: &u32| numbers.is_none_or(|(begin, now)| begin.may_be_younger(*pid, now));
+        let pids = pids.into_iter().filter(may_belong).filter_map(|pid| i32::try_from(pid).ok());
         pids.map(Pid::from_raw).filter(|&pid| self.has(pid)).collect()
     }
 
