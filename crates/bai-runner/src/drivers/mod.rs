@@ -52,8 +52,9 @@ pub(super) const SQLITE: &str = include_str!("sqlite/driver.py");
 #[cfg(test)]
 pub(super) const SKELETON: &str = include_str!("skeleton/driver.py");
 
-/// The files of the Python driver; each is a module of its own. `boot.py` loads them.
+/// The files of the Python driver; each is a module of its own. `boot.py` begins, and `driver` loads the others.
 const PYTHON: &[(&str, &str)] = &[
+    ("driver", include_str!("python/driver.py")),
     ("imports", include_str!("python/imports.py")),
     ("wire", include_str!("python/wire.py")),
     ("interrupts", include_str!("python/interrupts.py")),
@@ -84,7 +85,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("waiting", include_str!("python/waiting.py")),
 ];
 
-/// Loads the modules of the Python driver.
+/// The beginning of the Python driver.
 const BOOT: &str = include_str!("python/boot.py");
 
 /// The modules of the Python driver as a Python literal, which a JSON text of lists and strings is too, and a name for them.

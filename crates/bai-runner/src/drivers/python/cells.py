@@ -1,7 +1,5 @@
 # Compiling and running cells in the user's __main__.
 
-import __future__
-
 import _ast
 import builtins
 import io
@@ -16,9 +14,6 @@ _eval = eval
 _ONLY_AST = 0x400
 _TOP_LEVEL_AWAIT = 0x2000 if sys.version_info >= (3, 8) else 0
 _COROUTINE = 0x80
-_FUTURE_FLAGS = 0
-for _name in __future__.all_feature_names:
-    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
 
 main = types.ModuleType('__main__')
 main.__dict__['__builtins__'] = builtins
@@ -26,6 +21,15 @@ main.__dict__['__builtins__'] = builtins
 
 # The exit code of Python itself after a KeyboardInterrupt: that of a process that SIGINT has ended.
 _INTERRUPTED = 130
+
+
+def _future_flags():
+    """The flags of the compiler for features that a cell has switched on. Scripts do not need them."""
+    import __future__
+    flags = 0
+    for name in __future__.all_feature_names:
+        flags |= getattr(__future__, name).compiler_flag
+    return flags
 
 
 class _Cells:
@@ -53,7 +57,7 @@ class _Cells:
             parts.insert(0, (tree, 'exec'))
         codes = [_compile(part, filename, kind, self.flags, True) for part, kind in parts]
         for code in codes:
-            self.flags |= code.co_flags & _FUTURE_FLAGS
+            self.flags |= code.co_flags & _future_flags()
         return codes
 
     def note_classes(self, body, filename, prefix=''):

@@ -1,0 +1,59 @@
+# Loads the driver's modules, and serves the runner.
+#
+# The driver keeps itself apart from the user: its modules live in a package of their own with their own copy of the
+# builtins, and everything that they need at the start is imported while the current folder is not on sys.path. The module
+# `imports` sees to what they import later.
+
+# From 3.11 on, Python itself keeps the folder out for the runner; until then it had no reason to look there.
+CURRENT_FOLDER = sys.path[:1] == ['']
+if CURRENT_FOLDER:
+    del sys.path[0]
+
+import builtins
+import types
+
+if os.environ.get('PYTHONSAFEPATH') == 'bai-repl':
+    del os.environ['PYTHONSAFEPATH']
+    CURRENT_FOLDER = True
+
+package = types.ModuleType('_bai_repl')
+
+
+def keep():
+    """Compiles all modules for later starts. The file of another release of the driver goes."""
+    beside = '%s.%d' % (CACHE, os.getpid())
+    folder, name = os.path.split(CACHE)
+    try:
+        for other in os.listdir(folder):
+            if other != name and other.startswith('driver-') and other.split('-', 2)[2:] == name.split('-', 2)[2:]:
+                os.unlink(os.path.join(folder, other))
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as file:
+            file.write(marshal.dumps({name: marshal.dumps(compiled(name)) for name in SOURCES}))
+        os.rename(beside, CACHE)
+    except OSError:
+        pass
+
+
+def load(name):
+    """A module of the driver, loaded at its first use."""
+    module = package.__dict__.get(name)
+    if module is None:
+        module = types.ModuleType('_bai_repl.' + name)
+        module.__dict__['__builtins__'] = dict(builtins.__dict__)
+        exec(compiled(name), module.__dict__)
+        sys.modules[module.__name__] = package.__dict__[name] = module
+    return module
+
+
+package.__path__ = []
+package.PIPES = [int(number) for number in sys.argv[1:4]]
+package.load = load
+sys.modules['_bai_repl'] = package
+for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'patches',
+             'completion', 'shell', 'main'):
+    load(name)
+if CACHE and not CODES:
+    keep()
+if CURRENT_FOLDER:
+    sys.path.insert(0, '')
+package.main.serve()
