@@ -100,9 +100,10 @@ impl Engine {
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(state.clone(), idle));
         }
-        let router = routes::router(&state);
         let doors = Doors { socket: unix, tcp };
-        let server = tokio::spawn(doors.serve(router, state.stop.clone()));
+        let served = state.clone();
+        // To make the routes takes a moment, in which the caller can go on.
+        let server = tokio::spawn(async move { doors.serve(routes::router(&served), served.stop.clone()).await });
         tracing::info!(?address, socket = ?socket.as_ref().map(PrivateSocket::path), "engine listens");
         Ok(Engine { state, socket, server: Some(server), _lock: lock, _folder: None })
     }
