@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 const SAME_INTERRUPT_LIMIT: Duration = Duration::from_millis(100);
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
+/// What stands for bytes that were not UTF-8.
+const REPLACEMENT: &str = "\u{fffd}";
 /// Time limit for the end of a program after the reader of its output is gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -93,7 +95,11 @@ impl ReplacementNote {
     }
 
     async fn check(&mut self, record: &ConsoleRecord) {
-        if !matches!(record, ConsoleRecord::Stdout(text) if text.contains(char::REPLACEMENT_CHARACTER)) {
+        let has_replacements =
+            |text: &String| memchr::memmem::find(text.as_bytes(), REPLACEMENT.as_bytes()).is_some();
+        if matches!(self, Self::Needless)
+            || !matches!(record, ConsoleRecord::Stdout(text) if has_replacements(text))
+        {
             return;
         }
         let who = match std::mem::replace(self, Self::Needless) {

@@ -103,7 +103,8 @@ impl Engine {
         let doors = Doors { socket: unix, tcp };
         let served = state.clone();
         // To make the routes takes a moment, in which the caller can go on.
-        let server = tokio::spawn(async move { doors.serve(routes::router(&served), served.stop.clone()).await });
+        let server =
+            tokio::spawn(async move { doors.serve(routes::router(&served), served.stop.clone()).await });
         tracing::info!(?address, socket = ?socket.as_ref().map(PrivateSocket::path), "engine listens");
         Ok(Engine { state, socket, server: Some(server), _lock: lock, _folder: None })
     }

@@ -65,7 +65,7 @@ pub fn path(text: &str) -> PathBuf {
 
 /// Whether the text is UTF-8 as it stands, without a character of ours.
 pub fn is_utf8(text: &str) -> bool {
-    !text.as_bytes().contains(&FIRST) || !text.chars().any(|c| byte(c).is_some())
+    memchr::memchr(FIRST, text.as_bytes()).is_none() || !text.chars().any(|c| byte(c).is_some())
 }
 
 /// A name as people read it, in a list or in a sentence: a byte that is not UTF-8 is `\xff`, and a character that cannot be
