@@ -68,6 +68,7 @@ use exit_status::ExitStatus;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use shell_completion::fuzzing::names;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +79,6 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_millis(500);
 
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
-    allocator::keep_pieces();
     if shell_completion::answer() {
         return ExitCode::SUCCESS;
     }
@@ -119,7 +119,22 @@ fn harmless(tip: clap::builder::StyledStr) -> clap::builder::StyledStr {
     if shown == plain { tip } else { shown.into() }
 }
 
+/// Whether it runs a program without a prompt. A prompt stays for hours, and its memory counts more.
+fn runs_to_its_end(arguments: &Arguments) -> bool {
+    let open = &arguments.open;
+    match &arguments.command {
+        None | Some(CliCommand::Attach(_)) => {
+            let has_code = open.code.is_some() || open.print.is_some() || !open.script.is_empty();
+            has_code || !std::io::stdin().is_terminal()
+        }
+        Some(command) => matches!(command, CliCommand::Run(_)),
+    }
+}
+
 fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
+    if runs_to_its_end(&arguments) {
+        allocator::keep_pieces();
+    }
     let failed = |error: std::io::Error| CliError::new(ExitStatus::Failed, format!("cannot start: {error}"));
     terminal::install().map_err(failed)?;
     open_files::check()?;
