@@ -8,10 +8,9 @@ from _bai_repl import cells
 
 def _run(command, **options):
     """Runs a line of the shell to its end; returns its output, if it goes to a pipe."""
-    import subprocess
     process = output = None
     try:
-        process = subprocess.Popen(command, shell=True, executable=_shell(), **options)
+        process = _start(command, options)
         output = process.communicate()[0]
     except KeyboardInterrupt:
         # The command was interrupted too and may be cleaning up. A second interrupt ends the wait.
@@ -26,10 +25,13 @@ def _run(command, **options):
     return output
 
 
-def _shell():
-    """The user's shell, as IPython takes it, if there is such a program."""
-    import shutil
-    return shutil.which(os.environ.get('SHELL', ''))
+def _start(command, options):
+    """Starts the user's shell, as IPython does, or that of the system if there is no such program."""
+    import subprocess
+    try:
+        return subprocess.Popen(command, shell=True, executable=os.environ.get('SHELL') or None, **options)
+    except OSError:
+        return subprocess.Popen(command, shell=True, **options)
 
 
 def run(command):
