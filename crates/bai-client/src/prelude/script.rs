@@ -38,7 +38,7 @@ impl Prelude {
 
 impl KernelScript {
     pub(super) fn new(code: &str, script: &Script, file: Option<&str>) -> Self {
-        let mark = format!("[bai-repl input {}]", RunId::random());
+        let mark = format!("[bai-repl:{}]", RunId::random());
         let question = json!({
             "program": PROGRAM,
             "source": STANDARD.encode(byte_text::bytes(code)),
