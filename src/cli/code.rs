@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
-use bai_client::{Cell, Prelude, Script, expand_tilde};
+use bai_client::{Cell, Prelude, Script, Window, expand_tilde};
 use bai_protocol::byte_text;
 use bai_protocol::language::{self, Language};
 use std::ffi::{OsStr, OsString};
@@ -123,11 +123,11 @@ impl Code {
     }
 
     /// What runs it as a program in a kernel with the prelude. `None` without the prelude, and for a cell.
-    pub(super) fn in_kernel(&self, prelude: &Prelude) -> Option<Cell> {
+    pub(super) fn in_kernel(&self, prelude: &Prelude, window: Option<Window>) -> Option<Cell> {
         let (folder, file) = (self.folder().ok()?, self.file());
         let below = file.as_deref().and_then(|file| file.strip_prefix(folder).ok());
         let place = below.map(|below| byte_text::text(below.as_os_str().as_bytes()));
-        prelude.script(&self.text, self.script.as_ref()?, place.as_deref())
+        prelude.script(&self.text, self.script.as_ref()?, place.as_deref(), window)
     }
 
     /// What runs in a kernel that knows no scripts. The value of Python's last line is not shown.

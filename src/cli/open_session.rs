@@ -194,12 +194,13 @@ async fn run_in_place(
     let OpenedSession { session, is_new, image, creation_note } = opened;
     creation::print_notes(context, session, creation_note.clone()).await;
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
-    let at = CodeSession { session, image, is_new: *is_new, patience: Patience::of(&open.creation) };
+    let options = context.shown_script_options();
+    let patience = Patience::of(&open.creation);
+    let at = CodeSession { session, image, is_new: *is_new, patience, options: &options };
     let cell = match script_start::start(at, code, context, signals).await? {
         Start::Ready(cell) => cell,
         Start::Ended(exit) => return Ok(exit),
     };
     let output = Output::start(context.global.json, display);
-    let options = context.shown_script_options();
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

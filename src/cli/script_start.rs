@@ -9,7 +9,7 @@ use super::exit_status::ExitStatus;
 use super::readiness::{self, Patience, Readiness};
 use super::stop_signals::StopSignals;
 use crate::repl::PreludeUse;
-use bai_client::{Capability, Cell, ComputeSession};
+use bai_client::{Capability, Cell, ComputeSession, RunOptions};
 use bai_protocol::language::likely_of_image;
 
 /// The session in which code is to run.
@@ -19,6 +19,8 @@ pub(super) struct CodeSession<'a> {
     /// Whether no other client can run code in it.
     pub(super) is_new: bool,
     pub(super) patience: Patience,
+    /// How the code is run there.
+    pub(super) options: &'a RunOptions,
 }
 
 /// How the start ended.
@@ -36,7 +38,7 @@ pub(super) async fn start(
     context: &CommandContext,
     signals: &mut StopSignals,
 ) -> Result<Start, CliError> {
-    let CodeSession { session, image, is_new, patience } = at;
+    let CodeSession { session, image, is_new, patience, options } = at;
     let runs_scripts = session.api().has(Capability::Scripts).await;
     let use_of_prelude = readiness::prelude_use(session.api(), image, context.wants_prelude()).await;
     let mut prelude = None;
@@ -49,14 +51,14 @@ pub(super) async fn start(
     if runs_scripts {
         return Ok(Start::Ready(code.into_cell()));
     }
-    if let Some(cell) = prelude.and_then(|prelude| code.in_kernel(&prelude)) {
+    if let Some(cell) = prelude.and_then(|prelude| code.in_kernel(&prelude, options.window)) {
         return Ok(Start::Ready(cell));
     }
     code.check_utf8()?;
     let language = likely_of_image(image);
     match language.and_then(|language| code.preparation(language)) {
         Some(preparation) => {
-            let mut run = session.execute(Cell::Query(preparation), context.shown_script_options()).await?;
+            let mut run = session.execute(Cell::Query(preparation), options.clone()).await?;
             while run.next().await.is_some() {}
         }
         None if code.has_arguments() => {

@@ -155,8 +155,8 @@ impl Prelude {
         if *self.window.lock().await == window {
             return;
         }
-        let side = |side: fn(Window) -> u16| window.map(|window| side(window).to_string());
-        let question = json!({"ask": "window", "COLUMNS": side(|window| window.columns), "LINES": side(|window| window.rows)});
+        let [columns, lines] = sides(window);
+        let question = json!({"ask": "window", "COLUMNS": columns, "LINES": lines});
         if self.ask(&question, || true).await.is_some() {
             *self.window.lock().await = window;
         }
@@ -267,6 +267,11 @@ fn bring(source: &str) -> String {
     // A JSON string is a Python string.
     let source = Value::from(source);
     format!("exec(compile({source}, '<bai-repl>', 'exec'), {{'__name__': '__bai_repl__'}})")
+}
+
+/// Width and height of a window, as the variables that tell them.
+fn sides(window: Option<Window>) -> [Option<String>; 2] {
+    [window.map(|window| window.columns.to_string()), window.map(|window| window.rows.to_string())]
 }
 
 fn completion(answer: &Value) -> Option<Completion> {

@@ -3,6 +3,7 @@
 #
 # - arguments, sys.path[0], __file__ and tracebacks are the script's, and the value of the last line is not shown;
 # - the exit code is Python's, also that of os._exit(), which the kernel survives;
+# - the window is that in which its output is shown;
 # - the standard streams are files as Python has them. What is read from standard input comes from the client in pieces: a
 #   question of the kernel whose prompt is the client's mark asks for the next one. The client does not show that prompt. Its
 #   answer is '+', or '.' if the input ends there, and the bytes in Base64.
@@ -127,6 +128,7 @@ class Changes:
 
 class Script:
     def __init__(self, prelude, question, allow_stdin):
+        self.prelude = prelude
         self.shell = prelude.shell
         self.kernel = prelude.kernel
         self.question = question
@@ -173,8 +175,15 @@ class Script:
             changes.set_name(names, '__file__', self.filename)
         for name in ('exit', 'quit'):
             changes.set_name(names, name, Quitter(name, 'Ctrl-D'))
+        self.change_window(changes)
         self.change_streams(changes)
         importlib.invalidate_caches()
+
+    def change_window(self, changes):
+        known = self.prelude.window
+        before = {name: known.get(name) for name in ('COLUMNS', 'LINES')}
+        self.prelude.ask_window(self.question['window'])
+        changes.undone.append(lambda: self.prelude.ask_window(before))
 
     def change_streams(self, changes):
         ask, ask_password = builtins.input, getpass.getpass

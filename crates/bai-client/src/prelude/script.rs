@@ -1,9 +1,9 @@
 //! Scripts in an IPython kernel: the cell that runs one (`script.py`), and the pieces of its standard input.
 
-use super::{MARK, Prelude, PreludeState};
+use super::{MARK, Prelude, PreludeState, sides};
 use crate::run::{Cell, Rest};
 use bai_protocol::byte_text;
-use bai_protocol::execute::{RunId, Script};
+use bai_protocol::execute::{RunId, Script, Window};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -28,17 +28,26 @@ pub struct KernelScript {
 
 impl Prelude {
     /// The cell that runs this script in the kernel as a program of its language. `file` is its path below the kernel's working
-    /// folder, if it has one: modules beside that place are found. `None` if the prelude is not installed.
+    /// folder, if it has one: modules beside that place are found. `window` is the one in which a person sees the output. `None` if
+    /// the prelude is not installed.
     ///
     /// `code` is in the form of [`byte_text`].
-    pub fn script(&self, code: &str, script: &Script, file: Option<&str>) -> Option<Cell> {
-        (self.state() == PreludeState::Present).then(|| Cell::Kernel(KernelScript::new(code, script, file)))
+    pub fn script(
+        &self,
+        code: &str,
+        script: &Script,
+        file: Option<&str>,
+        window: Option<Window>,
+    ) -> Option<Cell> {
+        let is_present = self.state() == PreludeState::Present;
+        is_present.then(|| Cell::Kernel(KernelScript::new(code, script, file, window)))
     }
 }
 
 impl KernelScript {
-    pub(super) fn new(code: &str, script: &Script, file: Option<&str>) -> Self {
+    pub(super) fn new(code: &str, script: &Script, file: Option<&str>, window: Option<Window>) -> Self {
         let mark = format!("[bai-repl:{}]", RunId::random());
+        let [columns, lines] = sides(window);
         let question = json!({
             "program": PROGRAM,
             "source": STANDARD.encode(byte_text::bytes(code)),
@@ -47,6 +56,7 @@ impl KernelScript {
             "file": file,
             "terminal": script.terminal,
             "last": script.last,
+            "window": {"COLUMNS": columns, "LINES": lines},
             "mark": mark,
         });
         KernelScript { code: format!("{MARK}{SCRIPT}{question}\n{REFUSAL}"), mark }

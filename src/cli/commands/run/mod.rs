@@ -22,7 +22,7 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::stop_signals::StopSignals;
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script, session_environment};
-use bai_client::{Api, Cell, ComputeSession, Created, Progress};
+use bai_client::{Api, Cell, ComputeSession, Created, Progress, RunOptions};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::io::IsTerminal;
@@ -49,6 +49,7 @@ impl RunPlan {
         session: &ComputeSession,
         case: &Case,
         context: &CommandContext,
+        options: &RunOptions,
         signals: &mut StopSignals,
     ) -> Result<Start, CliError> {
         let Some(code) = &self.code else {
@@ -59,7 +60,7 @@ impl RunPlan {
             })));
         };
         let (image, patience) = (&*self.request.image, self.patience);
-        let at = CodeSession { session, image, is_new: true, patience };
+        let at = CodeSession { session, image, is_new: true, patience, options };
         script_start::start(at, code.clone(), context, signals).await
     }
 
@@ -176,11 +177,7 @@ impl SingleRun<'_> {
         // If the server refuses us, it has created no session, and would also refuse to destroy one.
         let refused = prepared.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         let exit = match prepared {
-            Ok(Ok(session)) => match self.plan.start(&session, case, self.context, signals).await {
-                Ok(Start::Ready(cell)) => self.follow(&session, cell, output, signals).await,
-                Ok(Start::Ended(exit)) => Ok(exit),
-                Err(error) => Err(error),
-            },
+            Ok(Ok(session)) => self.follow(&session, case, output, signals).await,
             Ok(Err(exit)) => Ok(exit),
             Err(error) => Err(error),
         };
@@ -195,12 +192,16 @@ impl SingleRun<'_> {
     async fn follow(
         &self,
         session: &ComputeSession,
-        cell: Cell,
+        case: &Case,
         output: Output,
         signals: &mut StopSignals,
     ) -> Result<ExitStatus, CliError> {
-        let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
         let options = self.context.shown_script_options();
+        let cell = match self.plan.start(session, case, self.context, &options, signals).await? {
+            Start::Ready(cell) => cell,
+            Start::Ended(exit) => return Ok(exit),
+        };
+        let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
         script::run(session, cell, options, output, &InputSource::from_stdin(), signals, steps).await
     }
 

@@ -261,14 +261,14 @@ impl CaseRun {
             signal = interrupts.recv() => return Ok(signal.exit()),
             session = prepare(&self.shared.api, request, &self.shared.plan, self.shared.temporary, |what| line.at(what)) => session?,
         };
-        let cell =
-            match self.shared.plan.start(&session, &self.case, &self.shared.context, interrupts).await? {
-                Start::Ready(cell) => cell,
-                Start::Ended(exit) => return Ok(exit),
-            };
+        let (plan, context) = (&self.shared.plan, &self.shared.context);
+        let options = context.script_options();
+        let cell = match plan.start(&session, &self.case, context, &options, interrupts).await? {
+            Start::Ready(cell) => cell,
+            Start::Ended(exit) => return Ok(exit),
+        };
         let on_step = |name: &'static str| line.at(name);
         let steps = BatchSteps::of(&cell, true, &on_step);
-        let options = self.shared.context.script_options();
         script::run(&session, cell, options, output, &InputSource::empty(), interrupts, steps).await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{for_old_and_new_ipython, outputs, outputs_with_answers, patient_prelude, text};
 use crate::prelude::KernelScript;
-use bai_protocol::execute::Script;
+use bai_protocol::execute::{Script, Window};
 use serde_json::{Value, json};
 
 /// What a script prints to standard output and to standard error, and its exit code.
@@ -23,7 +23,12 @@ fn script(source: &str, last: bool) -> KernelScript {
         last,
         ..Default::default()
     };
-    KernelScript::new(source, &script, Some("dir/s.py"))
+    KernelScript::new(
+        source,
+        &script,
+        Some("dir/s.py"),
+        Some(Window { columns: 77, rows: 20, colors: false }),
+    )
 }
 
 /// The text without the marks that newer Pythons put below code, and with `DIR` for the working folder.
@@ -66,6 +71,7 @@ fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
         ("\nx = = 1", "", "  File \"DIR/dir/s.py\", line 2\n    x = = 1\nSyntaxError: invalid syntax\n", "1"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGINT)", "", "KeyboardInterrupt", "130"),
         ("import sys\nsys.excepthook = lambda *about: print('mine')\n1/0", "mine\n", "", "1"),
+        ("import shutil\nprint(shutil.get_terminal_size().columns)", "77\n", "", "0"),
         ("print(6 * 7)\n6 * 7", "42\n", "", "0"),
         ("magic = !echo magic\nprint(magic[0])", "magic\n", "", "0"),
         (
@@ -90,9 +96,9 @@ fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
         for last in [false, true] {
             let mut cells = vec![patient_prelude()];
             cells.extend(scripts.iter().map(|(source, ..)| script(source, last).code));
-            cells.push("'alive'".into());
+            cells.push("import os\n'alive', os.environ.get('COLUMNS')".into());
             let mut came = outputs(python, &cells);
-            assert_eq!(text(&came.pop().unwrap()), "'alive'");
+            assert_eq!(text(&came.pop().unwrap()), "('alive', None)");
             for ((source, stdout, stderr, code), came) in scripts.iter().zip(&came[1..]) {
                 let (out, err, exit) = printed(came);
                 assert_eq!((&*out, &*exit), (*stdout, *code), "{source}: {came:?}");
