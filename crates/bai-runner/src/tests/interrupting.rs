@@ -1,7 +1,7 @@
 //! Interrupts: they stop only the running code.
 
 use super::super::Op;
-use super::harness::{Session, pythons};
+use super::harness::{Session, at_least, pythons};
 
 async fn interrupted(session: &mut Session, code: &str) -> String {
     session.send(Op::Code(format!("print('on')\n{code}"))).await;
@@ -96,4 +96,22 @@ async fn an_interrupt_ends_a_cell_that_waits_for_its_interpreter() {
     let outcome = session.finish().await;
     assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("", 130), "{outcome:?}");
     assert_eq!(session.value("6 * 7").await, "42\n");
+}
+
+#[tokio::test]
+async fn an_interrupt_in_a_destructor_ends_the_cell_too() {
+    for python in at_least((3, 8)).await {
+        let mut session = Session::start(&python).await;
+        let code = "import time\nclass Held:\n    def __del__(self): print('on'); time.sleep(1000)\nHeld()\nwhile True: pass";
+        session.send(Op::Code(code.into())).await;
+        session.until_output("on\n").await;
+        session.send(Op::Interrupt).await;
+        let outcome = session.finish().await;
+        assert!(outcome.stderr().ends_with("KeyboardInterrupt\n"), "{python}: {outcome:?}");
+        assert_eq!(
+            (outcome.stderr().matches("ignored").count(), outcome.exit_code),
+            (0, 1),
+            "{python}: {outcome:?}"
+        );
+    }
 }

@@ -5,6 +5,7 @@
 # The C module: the signal module around it needs builtins that the user may have replaced.
 import _signal as signal
 import _thread
+import sys
 import time
 
 _signal = signal.signal
@@ -64,6 +65,23 @@ def wake():
     _start_thread(_wake, ())
 
 
+def _again():
+    _sleep(0.01)
+    if _armed:
+        _kill_thread(_main_thread, _SIGINT)
+
+
+def _unraisable(args, report=getattr(sys, 'unraisablehook', None)):
+    """Python goes on after an exception in a destructor or a callback. An interrupt that came there is sent again."""
+    if args.exc_type is KeyboardInterrupt and _armed and is_main_thread():
+        _start_thread(_again, ())
+    else:
+        report(args)
+
+
+# Before 3.8 there is no hook.
+if hasattr(sys, 'unraisablehook'):
+    sys.unraisablehook = _unraisable
 disarm()
 _users_handler = signal.default_int_handler
 _signal(_NUDGE, _ignore)
