@@ -17,6 +17,7 @@ import tty
 
 LIMIT = 60  # seconds for one answer
 QUIET = 0.6  # seconds without output that end an answer
+ENTERED = b'\x1b[?2004l'  # the editor has taken a line: it turns bracketed paste off
 
 
 def main():
@@ -32,19 +33,19 @@ def main():
     for line in [None, *lines]:
         if line is not None:
             os.write(master, line.encode() + b'\r')
-        if not wait(master, keyboard, prompt):
+        if not wait(master, keyboard, prompt, entered=line is None):
             sys.exit(1)
     with open(ready, 'w') as file:
         file.write('ready')
     wait_for_end(master, keyboard)
 
 
-def wait(master, keyboard, prompt):
-    """Passes data on until the prompt or a full-screen view is shown and the output has stopped."""
+def wait(master, keyboard, prompt, entered):
+    """Passes data on until the line is entered, the prompt or a full-screen view is shown after that, and the output has stopped."""
     seen, deadline = b'', time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         readable, _, _ = select.select([master, keyboard], [], [], QUIET)
-        if not readable and (prompt in seen or b'any key leaves' in seen):
+        if not readable and entered and (prompt in seen or b'any key leaves' in seen) and is_edited(master):
             return True
         for source in readable:
             data = read(source)
@@ -52,8 +53,15 @@ def wait(master, keyboard, prompt):
                 return False
             if source == master:
                 seen += data
+                if not entered and ENTERED in seen:
+                    entered, seen = True, seen.split(ENTERED, 1)[1]
             write(keyboard if source == master else master, data)
     return False
+
+
+def is_edited(master):
+    """Whether Ctrl-C is a key: the prompt or a view reads the keyboard, and no cell runs."""
+    return not termios.tcgetattr(master)[3] & termios.ISIG
 
 
 def wait_for_end(master, keyboard):
