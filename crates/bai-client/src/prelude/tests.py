@@ -17,7 +17,11 @@ def outputs_of(client, code):
     def receive(message):
         kind, content = message['msg_type'], message['content']
         if kind == 'stream':
-            outputs.append([content['name'], content['text']])
+            # The kernel cuts a text where it likes.
+            if outputs and outputs[-1][0] == content['name']:
+                outputs[-1][1] += content['text']
+            else:
+                outputs.append([content['name'], content['text']])
         elif kind == 'error':
             outputs.append(['stderr', content['ename']])
             if not content['traceback']:
