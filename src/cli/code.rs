@@ -108,12 +108,18 @@ impl Code {
     /// The folder here that is the working folder of a session elsewhere: the current folder, or that of the script if it does
     /// not lie below the current one.
     pub(super) fn folder(&self) -> Result<PathBuf, CliError> {
+        Ok(self.place()?.0)
+    }
+
+    /// That folder, and the file of the script in its real folder.
+    fn place(&self) -> Result<(PathBuf, Option<PathBuf>), CliError> {
         let here = Path::new(".").canonicalize().map_err(|error| {
             CliError::new(ExitStatus::Failed, format!("cannot use the current folder: {error}"))
         })?;
         let file = self.file();
         let elsewhere = file.as_deref().filter(|file| !file.starts_with(&here)).and_then(Path::parent);
-        Ok(elsewhere.map_or_else(|| here.clone(), Path::to_owned))
+        let folder = elsewhere.map_or_else(|| here.clone(), Path::to_owned);
+        Ok((folder, file))
     }
 
     /// The file of the script, in its real folder.
@@ -124,7 +130,7 @@ impl Code {
 
     /// What runs it as a program in a kernel with the prelude. `None` without the prelude, and for a cell.
     pub(super) fn in_kernel(&self, prelude: &Prelude, window: Option<Window>) -> Option<Cell> {
-        let (folder, file) = (self.folder().ok()?, self.file());
+        let (folder, file) = self.place().ok()?;
         let below = file.as_deref().and_then(|file| file.strip_prefix(folder).ok());
         let place = below.map(|below| byte_text::text(below.as_os_str().as_bytes()));
         prelude.script(&self.text, self.script.as_ref()?, place.as_deref(), window)

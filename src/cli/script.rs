@@ -10,7 +10,7 @@ use super::output::{Output, OutputMessage};
 use super::settle::settle;
 use super::stop_signals::{StopSignal, StopSignals};
 use crate::render::Flow;
-use crate::repl::{FrontEnd, cannot_hide, not_started, output_lost};
+use crate::repl::{FrontEnd, not_started, output_lost};
 use crate::terminal::FatalSignal;
 use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
@@ -65,8 +65,6 @@ struct ScriptRun<'a> {
     answer: Option<oneshot::Receiver<InputReply>>,
     /// A piece of the input that was read for a question which has ended by itself.
     unsent: Option<(Arc<Zeroizing<Vec<u8>>>, Rest)>,
-    /// Whether the program has said that it cannot hide what is typed.
-    cannot_hide: bool,
     /// Whether what steps before the last one print goes to standard error.
     builds_aside: bool,
     no_input_reported: bool,
@@ -145,7 +143,6 @@ pub(super) async fn run(
         asks_piece: false,
         answer: None,
         unsent: None,
-        cannot_hide: false,
         builds_aside: session.api().has(Capability::WholeBatch).await,
         no_input_reported: false,
         replacement,
@@ -336,12 +333,8 @@ impl ScriptRun<'_> {
     }
 
     /// What the build prints is not the program's output.
-    fn in_its_place(&mut self, record: ConsoleRecord) -> ConsoleRecord {
+    fn in_its_place(&self, record: ConsoleRecord) -> ConsoleRecord {
         match record {
-            ConsoleRecord::Stderr(text) => {
-                self.cannot_hide |= cannot_hide(&text);
-                ConsoleRecord::Stderr(text)
-            }
             ConsoleRecord::Stdout(text) if self.builds_aside && self.steps.are_before_the_last() => {
                 ConsoleRecord::Stderr(text)
             }
@@ -349,8 +342,7 @@ impl ScriptRun<'_> {
         }
     }
 
-    fn wanted(&mut self, is_password: bool) -> Wanted {
-        let is_password = std::mem::take(&mut self.cannot_hide) || is_password;
+    fn wanted(&self, is_password: bool) -> Wanted {
         match self.takes_pieces {
             _ if is_password => Wanted::Password,
             true => Wanted::Piece,

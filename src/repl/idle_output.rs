@@ -90,10 +90,9 @@ impl IdleOutput {
         // A picture takes a while. The lock is held meanwhile, so that the next cell begins after it.
         let shown = tokio::task::spawn_blocking(move || {
             let mut state = idle.lock();
-            let records = if state.above.is_some() { state.take_lines(whole) } else { Vec::new() };
-            if let Some(above) = &mut state.above {
-                above.show(records);
-            }
+            let Some(mut above) = state.above.take() else { return };
+            above.show(state.take_lines(whole));
+            state.above = Some(above);
         });
         // An error means that the runtime ends.
         let _ = shown.await;

@@ -33,9 +33,3 @@ pub(crate) fn step_failed(step: Step, code: i32) -> String {
     };
     format!("the step {} ended with exit code {code}{then}", step_name(step))
 }
-
-/// Whether text on standard error says that the question which follows is for a password: these are the words of a Python
-/// program that asks on a pipe.
-pub(crate) fn cannot_hide(text: &str) -> bool {
-    text.contains("GetPassWarning")
-}

@@ -157,7 +157,6 @@ pub(super) fn run(
         interrupted: None,
         silent_since_interrupt: false,
         delayed_question: None,
-        cannot_hide: false,
         flood: InterruptedOutput::default(),
         fold: OutputFold::new(max_lines),
         last_spin: start,
@@ -204,8 +203,6 @@ struct RunningCell<'a> {
     silent_since_interrupt: bool,
     /// A question that is held back after Ctrl-C, and the time when it arrived.
     delayed_question: Option<(bool, Instant)>,
-    /// The program has said that it cannot hide what is typed.
-    cannot_hide: bool,
     flood: InterruptedOutput,
     fold: OutputFold,
     /// The time when the spinner was last shown while output is held back.

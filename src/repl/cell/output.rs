@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use super::{CellEnd, PauseReason, RunningCell};
 use crate::render::Stream;
 use crate::repl::hints::FrontEnd;
-use crate::repl::run_warnings::{cannot_hide, not_started, output_lost, step_failed};
+use crate::repl::run_warnings::{not_started, output_lost, step_failed};
 use crate::repl::spinner::{TICK, since};
 use crate::repl::terminal::{TerminalError, open};
 use bai_client::{RunEvent, SessionState};
@@ -120,10 +120,7 @@ impl RunningCell<'_> {
         }
         Ok(match event {
             Some(RunEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
-            Some(RunEvent::Console(ConsoleRecord::Stderr(text))) => {
-                self.cannot_hide |= cannot_hide(&text);
-                self.text(Stream::Stderr, &text)?
-            }
+            Some(RunEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
             Some(RunEvent::Console(ConsoleRecord::NextInput { text, replace })) => {
                 self.requests.next_input(&text, replace);
                 None
@@ -133,15 +130,11 @@ impl RunningCell<'_> {
                 None
             }
             Some(RunEvent::Console(record)) => self.record(&record).await?,
-            Some(RunEvent::WaitingInput { is_password }) => {
-                let is_password = std::mem::take(&mut self.cannot_hide) || is_password;
-                if self.silent_since_interrupt {
-                    self.delayed_question = Some((is_password, Instant::now()));
-                    None
-                } else {
-                    Some(PauseReason::Question { is_password })
-                }
+            Some(RunEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
+                self.delayed_question = Some((is_password, Instant::now()));
+                None
             }
+            Some(RunEvent::WaitingInput { is_password }) => Some(PauseReason::Question { is_password }),
             Some(RunEvent::QuestionWithdrawn) => {
                 self.delayed_question = None;
                 None

@@ -298,7 +298,7 @@ class Prelude:
 
         @functools.wraps(execute)
         def do_execute(code, *args, **kwargs):
-            if code.startswith(MARK) and not code.startswith(MARK + 'script '):
+            if code.startswith(MARK) and not code.startswith(MARK + SCRIPT):
                 return execute(code, *args, **kwargs)
             self.output.begin()
             result = execute(code, *args, **kwargs)

@@ -18,9 +18,9 @@ pub(super) struct Machine {
     interrupting: bool,
     /// Whether the open question is older than an interrupt that was sent to the server.
     stale: bool,
-    /// A question that came while an interrupt was on its way, and whether it is for a password: either the interrupt
-    /// ends it, or the program caught the interrupt and asks again.
-    crossed: Option<bool>,
+    /// Whether the open question came while an interrupt was on its way: either the interrupt ends it, or the program caught the
+    /// interrupt and asks again.
+    crossed: bool,
     /// Whether the last event was emitted.
     over: bool,
     /// Whether the handle is gone, so that events are discarded.
@@ -41,6 +41,8 @@ pub(super) struct Machine {
     question: Option<u64>,
     /// Whether its answer must not be shown.
     is_password: bool,
+    /// The program has said that it cannot hide the answer to its next question.
+    cannot_hide: bool,
     /// The number of the question that was answered last.
     answered: Option<u64>,
     /// The link has broken since that answer was sent: it may not have arrived.
@@ -100,6 +102,7 @@ impl Machine {
         // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
         for record in frame.console {
             let Some(record) = self.without_mark(unpack(record)) else { continue };
+            self.cannot_hide |= cannot_hide(&record);
             let record = if self.live { Some(record) } else { record.plain() };
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
         }
@@ -107,7 +110,7 @@ impl Machine {
             self.emit(RunEvent::Began(RunId::from_wire(id)));
         }
         let stale = std::mem::take(&mut self.stale);
-        let crossed = self.crossed.take().is_some();
+        let crossed = std::mem::take(&mut self.crossed);
         let asked_before = std::mem::replace(&mut self.waiting, false) && !stale;
         if frame.status == RunStatus::WaitingInput {
             let marked = std::mem::take(&mut self.marked);
@@ -128,9 +131,12 @@ impl Machine {
             }
             RunStatus::WaitingInput => {
                 self.waiting = true;
-                (self.question, self.is_password) = (question, is_password);
+                self.question = question;
+                // The same question may come again, after the words.
+                self.is_password &= asked_before;
+                self.is_password |= std::mem::take(&mut self.cannot_hide) || is_password;
                 if self.interrupting {
-                    self.crossed = Some(is_password);
+                    self.crossed = true;
                 } else if !asked_before {
                     // A resumed run repeats its open question.
                     self.ask();
@@ -195,7 +201,7 @@ impl Machine {
 
     /// Whether a piece of the input may be sent although no question is open: the server keeps it for the next one.
     pub(super) fn takes_early_input(&self) -> bool {
-        !(self.interrupting || self.stale || self.crossed.is_some() || self.over)
+        !(self.interrupting || self.stale || self.crossed || self.over)
     }
 
     /// The last answer has not arrived, and the user has to give it again.
@@ -229,7 +235,7 @@ impl Machine {
     pub(super) fn interrupt_begins(&mut self) {
         self.interrupting = true;
         // A question that crossed an earlier interrupt is older than this one.
-        self.crossed = None;
+        self.crossed = false;
     }
 
     /// The interrupt was sent to the server, or sending failed.
@@ -238,7 +244,7 @@ impl Machine {
         if !self.waiting || self.over {
             return OpenQuestion::Nothing;
         }
-        if self.crossed.is_some() && !self.answering {
+        if self.crossed && !self.answering {
             return OpenQuestion::Crossed;
         }
         self.stale = true;
@@ -247,7 +253,7 @@ impl Machine {
 
     /// Puts the question that crossed an interrupt to the user, if it is still open.
     pub(super) fn ask_what_crossed(&mut self) {
-        if self.crossed.take().is_some() && !self.over {
+        if std::mem::take(&mut self.crossed) && !self.over {
             self.ask();
         }
     }
@@ -307,6 +313,12 @@ impl Machine {
 /// of the signal (`docs/wire` §3.4); a shell adds 128 to it. -1 also stands for an unknown end, so it stays.
 fn as_shell(exit_code: i32) -> i32 {
     if (-LAST_SIGNAL..-1).contains(&exit_code) { 128 - exit_code } else { exit_code }
+}
+
+/// Whether a record says that the question which follows is for a password: these are the words of a Python program that asks on
+/// a pipe.
+fn cannot_hide(record: &ConsoleRecord) -> bool {
+    matches!(record, ConsoleRecord::Stderr(text) if text.contains("GetPassWarning"))
 }
 
 #[cfg(test)]
@@ -475,6 +487,20 @@ mod tests {
         machine.frame(asking(2));
         assert_eq!(events(&mut machine), [asked]);
         assert!(machine.answer());
+    }
+
+    #[test]
+    fn a_question_of_a_program_that_cannot_hide_the_answer_is_for_a_password() {
+        let mut machine = Machine::default();
+        let mut warned = frame(RunStatus::WaitingInput);
+        warned.console = vec![ConsoleRecord::Stderr("GetPassWarning: …".into())];
+        machine.frame(warned);
+        assert!(machine.answer());
+        machine.frame(frame(RunStatus::WaitingInput));
+        let asked = events(&mut machine).into_iter().filter(|event| event.starts_with("Waiting"));
+        let expected =
+            [true, false].map(|is_password| format!("WaitingInput {{ is_password: {is_password} }}"));
+        assert_eq!(asked.collect::<Vec<_>>(), expected);
     }
 
     #[test]
