@@ -40,6 +40,8 @@ mod run;
 mod screens;
 mod script;
 mod script_files;
+mod script_input;
+mod script_sessions;
 mod session_environment;
 mod sessions_board;
 mod shell_completion;

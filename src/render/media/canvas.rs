@@ -62,6 +62,12 @@ const OPEN: PictureSize = PictureSize { width: None, height: None };
 const RESERVED_ROWS: u16 = 2;
 
 impl Canvas {
+    /// The space of so many cells of the assumed size, for tests.
+    #[cfg(test)]
+    pub(super) const fn of_cells(cols: u16, rows: u16) -> Self {
+        Canvas { room: Cells { cols, rows }, cell: CELL, measured: false, fill: false, asked: OPEN }
+    }
+
     /// The space in a window. `asked` is the size of a cell in pixels, if the terminal reported it. Otherwise the size
     /// follows from the window's size in pixels, if the kernel knows that. `max_rows` is the user's limit.
     pub(in crate::render) fn new(window: Size, asked: Option<(u16, u16)>, max_rows: Option<u16>) -> Self {

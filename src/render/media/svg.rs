@@ -161,16 +161,9 @@ impl Layers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::media::canvas::Cells;
     use proptest::prelude::*;
 
-    const CANVAS: Canvas = Canvas {
-        room: Cells { cols: 20, rows: 5 },
-        cell: (8, 16),
-        measured: false,
-        fill: false,
-        asked: bai_protocol::record::PictureSize { width: None, height: None },
-    };
+    const CANVAS: Canvas = Canvas::of_cells(20, 5);
 
     fn drawn(svg: &str) -> Result<Still, PictureError> {
         still_of_bytes(svg.as_bytes())

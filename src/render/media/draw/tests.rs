@@ -5,13 +5,7 @@ use crate::theme::Rgb;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-const CANVAS: Canvas = Canvas {
-    room: Cells { cols: 80, rows: 24 },
-    cell: (8, 16),
-    measured: false,
-    fill: false,
-    asked: bai_protocol::record::PictureSize { width: None, height: None },
-};
+const CANVAS: Canvas = Canvas::of_cells(80, 24);
 
 fn surface(graphics: Graphics) -> DrawingSurface {
     DrawingSurface { canvas: CANVAS, graphics, colors: ColorDepth::TrueColor, background: None }

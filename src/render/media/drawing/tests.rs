@@ -1,15 +1,8 @@
 use super::*;
-use crate::render::media::canvas::Cells;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const CANVAS: Canvas = Canvas {
-    room: Cells { cols: 20, rows: 10 },
-    cell: (8, 16),
-    measured: false,
-    fill: false,
-    asked: bai_protocol::record::PictureSize { width: None, height: None },
-};
+const CANVAS: Canvas = Canvas::of_cells(20, 10);
 
 /// Packs a record as the kernel sends it.
 fn packed(commands: &Value) -> Vec<u8> {

@@ -1,15 +1,8 @@
 use super::*;
-use crate::render::media::canvas::Cells;
 use image::RgbaImage;
 use image::{ImageFormat, Rgba};
 
-const CANVAS: Canvas = Canvas {
-    room: Cells { cols: 20, rows: 5 },
-    cell: (8, 16),
-    measured: false,
-    fill: false,
-    asked: bai_protocol::record::PictureSize { width: None, height: None },
-};
+const CANVAS: Canvas = Canvas::of_cells(20, 5);
 
 fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     let pixels = RgbaImage::from_fn(width, height, |x, y| Rgba([x as u8, y as u8, 200, 255]));
