@@ -21,11 +21,10 @@ const PRELUDE_PATIENCE: Duration = Duration::from_secs(5);
 /// Whether the kernel of this image gets the prelude.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
     let capabilities = api.capabilities().await;
-    let complete = capabilities.has(Capability::RichOutput) && capabilities.has(Capability::Completion);
     // The prelude is not tried with other languages.
     let takes_it = language::likely_of_image(image).is_some_and(|language| language.takes_prelude);
     match () {
-        () if complete || !takes_it => PreludeUse::Needless,
+        () if !Prelude::is_useful(&capabilities) || !takes_it => PreludeUse::Needless,
         () if wanted => PreludeUse::Wanted,
         () => PreludeUse::Unwanted,
     }

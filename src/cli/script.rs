@@ -45,6 +45,7 @@ enum EarlyEnd {
 
 /// One run that is being followed.
 struct ScriptRun<'a> {
+    session: &'a ComputeSession,
     run: Run,
     output: &'a Output,
     input: &'a InputSource,
@@ -130,6 +131,7 @@ pub(super) async fn run(
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
+        session,
         run,
         output: &output,
         input,
@@ -378,10 +380,12 @@ impl ScriptRun<'_> {
     async fn lost(&mut self, lost: LostRun) -> Result<ExitStatus, EarlyEnd> {
         self.say(OutputMessage::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
         let hint = match lost.session {
-            SessionState::Usable => "the session can still be used",
-            SessionState::Stuck => "the session is stuck: destroy it and create another",
-            SessionState::Gone => "the session is gone",
-            _ => "the server does not answer, so the state of the session is unknown",
+            SessionState::Usable => "the session can still be used".to_owned(),
+            SessionState::Stuck => {
+                format!("the session takes no more code: bai-repl rm {} destroys it", self.session.name())
+            }
+            SessionState::Gone => "the session is gone".to_owned(),
+            _ => "the server does not answer, so the state of the session is unknown".to_owned(),
         };
         let exit = match exit_of(lost.error.kind()) {
             ExitStatus::Failed | ExitStatus::Connect | ExitStatus::TimedOut => ExitStatus::Lost,

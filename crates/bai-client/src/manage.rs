@@ -198,7 +198,7 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone.
     pub async fn kernel_logs(&self, kernel_id: &str) -> Result<String, ClientError> {
-        self.read_logs(Some(kernel_id)).await
+        self.at.logs(Some(kernel_id)).await
     }
 
     /// Starts a service for a browser, through the cluster's app proxy, and returns its address. From 22.03 on. A tunnel

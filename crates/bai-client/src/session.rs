@@ -8,7 +8,7 @@ use super::stray::Stray;
 use bai_protocol::capability::Capability;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::RunId;
-use bai_protocol::info::{LogsReply, Match, Matches, SessionInfo};
+use bai_protocol::info::{Match, Matches, SessionInfo};
 use bai_protocol::record::ConsoleRecord;
 use reqwest::Method;
 use std::sync::Arc;
@@ -19,8 +19,6 @@ use tokio::sync::Semaphore;
 const COMPLETION_LIMIT: Duration = Duration::from_secs(3);
 /// How long a restart may take: the server waits for the new container.
 const RESTART_LIMIT: Duration = Duration::from_secs(120);
-/// The largest accepted log, in bytes.
-const LOG_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A compute session on a server. Cheap to clone; all clones share one turn, so that runs of one session follow
 /// each other.
@@ -255,16 +253,7 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone.
     pub async fn logs(&self) -> Result<String, ClientError> {
-        self.read_logs(None).await
-    }
-
-    pub(super) async fn read_logs(&self, kernel_id: Option<&str>) -> Result<String, ClientError> {
-        let mut call = self.at.request("read the session's log", Method::GET, "/logs").await?;
-        if let Some(id) = kernel_id {
-            call = call.query("kernel_id", id);
-        }
-        let reply: LogsReply = call.limit(LOG_LIMIT).send().await?.json()?;
-        Ok(reply.result.logs)
+        self.at.logs(None).await
     }
 
     /// Restarts the kernel: variables are lost, files remain.

@@ -1,5 +1,4 @@
-//! A reference to a session: its name in paths, and requests below its path. The two calls that runs need too, its
-//! state and the interrupt, are here; [`super::ComputeSession`] offers them to users of the crate.
+//! A reference to a session: its name in paths, and requests below its path. The calls that runs need too are here; [`super::ComputeSession`] offers them to users of the crate.
 
 use super::api::Api;
 use super::error::ClientError;
@@ -7,7 +6,8 @@ use super::reply::Reply;
 use super::request::Request;
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::RunId;
-use bai_protocol::info::SessionInfo;
+use bai_protocol::files::ListReply;
+use bai_protocol::info::{LogsReply, SessionInfo};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::json;
@@ -18,6 +18,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// How long an interrupt may take. It is best effort, since the run is watched in any case.
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The largest accepted log, in bytes.
+const LOG_LIMIT: usize = 64 * 1024 * 1024;
 
 /// One session of one server.
 #[derive(Debug, Clone)]
@@ -56,6 +59,23 @@ impl SessionRef {
     pub(super) async fn info(&self) -> Result<SessionInfo, ClientError> {
         let reply: Reply = self.request("read the session's state", Method::GET, "").await?.send().await?;
         reply.json()
+    }
+
+    /// The log of a container; of the main one if none is named.
+    pub(super) async fn logs(&self, kernel_id: Option<&str>) -> Result<String, ClientError> {
+        let mut call = self.request("read the session's log", Method::GET, "/logs").await?;
+        if let Some(id) = kernel_id {
+            call = call.query("kernel_id", id);
+        }
+        let reply: LogsReply = call.limit(LOG_LIMIT).send().await?.json()?;
+        Ok(reply.result.logs)
+    }
+
+    /// What a folder of the session contains, as the server tells it.
+    pub(super) async fn list(&self, what: &str, path: &str) -> Result<ListReply, ClientError> {
+        // New servers read the query, old ones the body.
+        let call = self.request(what, Method::GET, "/files").await?.query("path", path);
+        call.json(&json!({"path": path}))?.send().await?.json()
     }
 
     /// Interrupts what the session runs; only this run, if one is given and the server can tell runs apart.

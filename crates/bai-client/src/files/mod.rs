@@ -39,7 +39,6 @@ use super::session::ComputeSession;
 use bai_protocol::byte_text;
 use bai_protocol::files::{FileEntry, ListReply};
 use reqwest::Method;
-use serde_json::json;
 use std::time::Duration;
 
 /// How long one call with file contents may take.
@@ -104,9 +103,7 @@ impl ComputeSession {
     }
 
     async fn listing(&self, path: &str, what: &str) -> Result<ListReply, ClientError> {
-        // New servers read the query, old ones the body.
-        let call = self.at.request(what, Method::GET, "/files").await?.query("path", path);
-        call.json(&json!({"path": path}))?.send().await?.json()
+        self.at.list(what, path).await
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) use script::PieceForKernel;
 use super::error::{ClientError, ErrorKind};
 use super::run::{Cell, Run, RunEvent, RunOptions, Transport};
 use super::session::ComputeSession;
+use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::Window;
 use bai_protocol::record::ConsoleRecord;
@@ -35,6 +36,11 @@ const TRANSPORT: Transport = Transport::Poll;
 const MOST_OTHERS: usize = 1000;
 /// How long a cell waits for a question in the kernel. The prelude itself gives up earlier.
 const WAY_LIMIT: Duration = Duration::from_secs(6);
+
+/// Whether kernels of this server lack what the prelude adds.
+pub(super) fn is_useful(capabilities: &Capabilities) -> bool {
+    !(capabilities.has(Capability::RichOutput) && capabilities.has(Capability::Completion))
+}
 
 /// The state of the prelude in a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +73,11 @@ pub struct Prelude {
 }
 
 impl Prelude {
+    /// Whether kernels of this server lack what it adds.
+    pub fn is_useful(capabilities: &Capabilities) -> bool {
+        is_useful(capabilities)
+    }
+
     /// Makes the prelude of this session. It runs no code yet.
     pub fn new(session: ComputeSession) -> Self {
         Prelude {

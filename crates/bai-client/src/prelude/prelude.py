@@ -8,6 +8,7 @@
 # - text that IPython would put into a pager is printed;
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;
+# - a link shows whether the kernel's process lives, which the server does not say;
 # - text with half a character, which would block the kernel's output for ever, is sent with a question mark there.
 #
 # The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.
@@ -441,6 +442,21 @@ def forget_this_cell(shell):
     shell.execution_count = count - 1
 
 
+def show_process():
+    """Leaves a link to what Linux says of this process. The server lists files at any time, so the client sees whether the kernel
+    lives."""
+    session, folder = os.environ.get('BACKENDAI_SESSION_ID'), os.path.expanduser('~/.ipython/profile_default')
+    if not session:
+        return
+    link = os.path.join(folder, 'process-of-' + session)
+    try:
+        # In one step: a client may be looking.
+        os.symlink('/proc/%d' % os.getpid(), link + '.new')
+        os.replace(link + '.new', link)
+    except OSError:
+        pass
+
+
 def main():
     from IPython import get_ipython
     shell = get_ipython()
@@ -452,6 +468,7 @@ def main():
             present = Prelude(shell)
             present.install()
             shell._bai_repl = present
+        show_process()
         present.say({'version': VERSION})
     finally:
         forget_this_cell(shell)

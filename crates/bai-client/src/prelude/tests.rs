@@ -21,12 +21,15 @@ fn outputs_with_answers(python: &Path, cells: &[Value]) -> Vec<Vec<Value>> {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("driver.py");
     std::fs::write(&script, DRIVER).unwrap();
+    std::fs::create_dir_all(folder.path().join(".ipython/profile_default")).unwrap();
     let list = folder.path().join("cells.json");
     std::fs::write(&list, serde_json::to_vec(cells).unwrap()).unwrap();
     let output = Command::new(python)
         .arg(&script)
         .arg(list)
         .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .env("BACKENDAI_SESSION_ID", "s")
         .env("IPYTHONDIR", folder.path())
         .env("JUPYTER_RUNTIME_DIR", folder.path())
         .env("JUPYTER_DATA_DIR", folder.path())
@@ -282,5 +285,15 @@ fn what_a_thread_prints_later_comes_with_a_cell() {
             (printed(&came[3]), printed(&came[4])),
             ("step 0\ncell\n".to_owned(), "step 2\n".to_owned())
         );
+    });
+}
+
+#[test]
+fn a_link_in_the_home_folder_leads_to_the_process() {
+    let link = "import os\nlink = os.path.expanduser('~/.ipython/profile_default/process-of-s')\n\
+                os.path.islink(link), os.path.samefile(link, '/proc/self')";
+    for_old_and_new_ipython(|python| {
+        let came = outputs(python, &[patient_prelude(), link.into(), patient_prelude(), link.into()]);
+        assert_eq!([text(&came[1]), text(&came[3])], ["(True, True)", "(True, True)"]);
     });
 }

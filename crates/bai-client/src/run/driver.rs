@@ -2,6 +2,7 @@
 
 mod event;
 
+use super::kernel_watch::{KernelWatch, Sight};
 use super::link::{Extras, Link, connect, connect_listener};
 use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
@@ -13,7 +14,7 @@ use crate::prelude::PieceForKernel;
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
-use bai_protocol::execute::{RunId, Window};
+use bai_protocol::execute::{RunId, RunStatus, Window};
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const QUEUE: usize = 64;
 const NOT_STARTED: Duration = Duration::from_secs(5);
 /// How long the server may take to end a question by itself after an interrupt, before an empty line is sent.
 const GRACE: Duration = Duration::from_millis(150);
+/// After an interrupt a program that lives has this time to end, before the client looks whether it does.
+const AFTER_INTERRUPT: Duration = Duration::from_secs(1);
 /// How often a drained program is interrupted again.
 const INTERRUPT_AGAIN: Duration = Duration::from_secs(3);
 
@@ -70,6 +73,8 @@ pub(crate) async fn start(
         Start::Cell(Cell::Kernel(script)) => Some(script.mark.clone()),
         _ => None,
     };
+    let cell = if let Start::Cell(cell) = &start { Some(cell) } else { None };
+    let watch = KernelWatch::new(&capabilities, cell, options.look_after);
     let listens = matches!(start, Start::Listen);
     let (link, first) = match start {
         Start::Resume(id) => {
@@ -99,6 +104,7 @@ pub(crate) async fn start(
         leave,
         interrupt_request: None,
         leaving: None,
+        watch,
         not_started: (!listens).then(|| Instant::now() + NOT_STARTED),
         empty_answer: None,
         crossed: None,
@@ -132,6 +138,8 @@ struct Driver {
     interrupt_request: Option<BoxFuture<'static, ()>>,
     /// The request that finds out whether the server keeps the output of a run that was left running.
     leaving: Option<BoxFuture<'static, bool>>,
+    /// Looks whether the kernel lives while nothing is heard of it.
+    watch: KernelWatch,
     not_started: Option<Instant>,
     /// When a question that an interrupt has not ended gets an empty line.
     empty_answer: Option<Instant>,
@@ -204,6 +212,8 @@ impl Driver {
                     self.answer(answer).await;
                 }
             }
+            DriverEvent::Look => self.watch.look(&self.session),
+            DriverEvent::Seen(sight) => self.seen(sight),
             DriverEvent::GraceOver => {
                 self.empty_answer = None;
                 if self.machine.take_stale_question() {
@@ -220,6 +230,7 @@ impl Driver {
             }
             DriverEvent::NotStarted => {
                 self.not_started = None;
+                self.watch.hurry(Duration::ZERO);
                 let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
                 self.machine.emit(RunEvent::NotStarted { waited: NOT_STARTED, interrupted_alone });
             }
@@ -249,7 +260,9 @@ impl Driver {
                     frame.console = console.map(|record| record.map_text(byte_text::of_utf8)).collect();
                 }
                 let seq = frame.seq;
+                let is_news = !frame.console.is_empty() || frame.status != RunStatus::Continued;
                 let next = self.machine.frame(frame);
+                self.watch.heard(is_news, self.machine.is_waiting());
                 self.act(next).await;
                 self.count(seq).await;
             }
@@ -335,6 +348,25 @@ impl Driver {
         }
     }
 
+    /// Ends the run if its kernel or its session has ended.
+    fn seen(&mut self, sight: Sight) {
+        let (why, state) = match sight {
+            Sight::NoEnd => return self.watch.rest(),
+            Sight::KernelEnded { out_of_memory: true } => (
+                "the Python of this session has ended, probably because its memory was full",
+                SessionState::Stuck,
+            ),
+            Sight::KernelEnded { out_of_memory: false } => {
+                ("the Python of this session has ended, and the code with it", SessionState::Stuck)
+            }
+            Sight::SessionGone => ("the session has ended, and the code with it", SessionState::Gone),
+        };
+        if self.drain.is_some() {
+            return self.machine.give_up();
+        }
+        self.lose(ClientError::new(ErrorKind::Lost, "follow the run", why).into_sentence(), state);
+    }
+
     fn lose(&mut self, error: ClientError, session: SessionState) {
         let hint = match session {
             SessionState::Stuck => "the session takes no more code; destroy it and create it again",
@@ -352,6 +384,7 @@ impl Driver {
         self.machine.set_has_more(false);
         self.left = None;
         self.crossed = None;
+        self.watch.hurry(AFTER_INTERRUPT);
         if self.interrupt_request.is_none() {
             let (session, run) = (self.session.clone(), self.run_id.clone());
             self.interrupt_request = Some(Box::pin(async move {
@@ -414,6 +447,7 @@ impl Driver {
     }
 
     async fn answer(&mut self, answer: Answer) {
+        self.watch.begin_again();
         let result = match &mut self.link {
             Link::Socket(socket) => socket.answer(answer).await,
             Link::Poll(poll) => {

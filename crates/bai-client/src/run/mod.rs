@@ -6,6 +6,7 @@
 
 mod driver;
 mod heuristics;
+mod kernel_watch;
 mod link;
 mod link_event;
 mod listener;
@@ -80,6 +81,9 @@ pub struct RunOptions {
     pub silence_limit: Duration,
     /// How long a dropped run may take to end after its interrupt, before it is abandoned. Default 30 s.
     pub drain_limit: Duration,
+    /// How long a program may be silent before the client looks whether its kernel still lives, where the server does not say
+    /// when one ends. A program that lives may be silent for any time. Default 10 s.
+    pub look_after: Duration,
     /// Whether texts of standard output and standard error keep bytes that are not UTF-8, as [`bai_protocol::byte_text`]
     /// writes them. Needs [`bai_protocol::capability::Capability::ByteOutput`]: other servers send U+FFFD. Without this
     /// option it is U+FFFD in any case.
@@ -99,6 +103,7 @@ impl Default for RunOptions {
             transport: Transport::Auto,
             silence_limit: Duration::from_secs(60),
             drain_limit: Duration::from_secs(30),
+            look_after: Duration::from_secs(10),
             bytes: false,
             live: false,
             window: None,

@@ -330,3 +330,73 @@ async fn a_server_that_always_fails_ends_the_polling() {
     let outcome = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
     assert_eq!(outcome.lost.unwrap().error.kind(), ErrorKind::Server);
 }
+
+const ID: &str = "6a6eff4e-365e-4983-9e0f-d8996bc43202";
+
+/// A server whose program is silent until its kernel was looked at twice. The listing of the kernel's open files is `descriptors`.
+async fn silent_server(descriptors: &'static str) -> Server {
+    let looks = Arc::new(tokio::sync::Semaphore::new(0));
+    Server::start(move |asked, stream| {
+        let looks = looks.clone();
+        async move {
+            if asked.is("GET /stream") {
+                let mut socket = upgrade(&asked, stream).await;
+                let _ = socket.next().await;
+                for _ in 0..2 {
+                    socket.send(Message::text(frame("continued", ""))).await.unwrap();
+                    looks.acquire().await.unwrap().forget();
+                }
+                let _ = socket.send(Message::text(frame("finished", ""))).await;
+                return None;
+            }
+            let link = format!(".ipython%2Fprofile_default%2Fprocess-of-{ID}%2Ffd ");
+            if asked.line.contains(&link) {
+                let reply = json(stream, descriptors).await;
+                looks.add_permits(1);
+                reply
+            } else if asked.line.contains("files?path=.ipython%2Fprofile_default ") {
+                let file = |name: &str, mode: &str| serde_json::json!({"filename": name, "mode": mode});
+                let files =
+                    [file("ipython_kernel_config.py", "-rw"), file(&format!("process-of-{ID}"), "lrw")];
+                let files = serde_json::to_string(&files).unwrap();
+                json(stream, &serde_json::json!({"files": files, "errors": ""}).to_string()).await
+            } else if asked.line.contains("/logs") {
+                json(stream, r#"{"result": {"logs": "[WARNING] Out-of-memory detected!"}}"#).await
+            } else {
+                json(stream, INFO).await
+            }
+        }
+    })
+    .await
+}
+
+async fn outcome_of_silence(server: &Server) -> RunOutcome {
+    let session = ComputeSession::new(&server.api(), "work".into(), Some(ID.to_owned()));
+    let options = RunOptions { look_after: Duration::from_millis(1), ..RunOptions::default() };
+    finish(&mut session.execute(Cell::query("1"), options).await.unwrap(), &[]).await
+}
+
+#[tokio::test]
+async fn a_silent_program_whose_kernel_has_ended_is_lost() {
+    let server = silent_server(r#"{"files": "[]\n", "errors": ""}"#).await;
+    let lost = outcome_of_silence(&server).await.lost.expect("the run is lost");
+    assert_eq!((lost.error.kind(), lost.session), (ErrorKind::Lost, SessionState::Stuck));
+    assert!(
+        lost.error.to_string().contains("has ended, probably because its memory was full"),
+        "{}",
+        lost.error
+    );
+}
+
+#[tokio::test]
+async fn a_silent_program_whose_kernel_lives_runs_on() {
+    for descriptors in [
+        r#"{"files": "[{\"filename\": \"0\"}]\n", "errors": ""}"#,
+        r#"{"files": "", "errors": "PermissionError: [Errno 13] Permission denied"}"#,
+        "{}",
+    ] {
+        let server = silent_server(descriptors).await;
+        let outcome = outcome_of_silence(&server).await;
+        assert_eq!(outcome.exit, Some(Some(0)), "{descriptors} {outcome:?}");
+    }
+}

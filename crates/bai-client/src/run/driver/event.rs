@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::run::Answer;
+use crate::run::kernel_watch::Sight;
 use crate::run::link::next;
 use crate::run::link_event::LinkEvent;
 use futures_util::future::BoxFuture;
@@ -28,6 +29,10 @@ pub(super) enum DriverEvent {
     /// Whether the server keeps the output of a run that was left.
     Kept(bool),
     NotStarted,
+    /// Nothing was heard of the kernel for a while.
+    Look,
+    /// What was seen of it.
+    Seen(Sight),
     InterruptAgain,
     GiveUp,
     LinkEvent(LinkEvent),
@@ -58,6 +63,8 @@ impl Driver {
             }
             () = self.events.closed(), if listening => DriverEvent::Dropped,
             () = maybe_at(self.not_started) => DriverEvent::NotStarted,
+            () = maybe_at(self.watch.next) => DriverEvent::Look,
+            sight = maybe(&mut self.watch.looking) => DriverEvent::Seen(sight),
             () = maybe_at(again) => DriverEvent::InterruptAgain,
             () = maybe_at(give_up) => DriverEvent::GiveUp,
             event = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
