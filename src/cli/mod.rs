@@ -42,6 +42,7 @@ mod progress;
 mod prompt;
 mod pty;
 mod readiness;
+mod replacement_note;
 mod runner;
 mod script;
 mod script_files;

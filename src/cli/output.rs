@@ -9,6 +9,7 @@ use crate::render::{Console, ConsoleOptions, Flow, Stream, sanitize};
 use crate::terminal::{Out, Size};
 use bai_protocol::byte_text;
 use bai_protocol::record::{ConsoleRecord, Display};
+use bai_protocol::signal::OutputStream;
 use serde_json::{Value, json};
 use std::io::Write;
 use tokio::sync::{mpsc, oneshot};
@@ -37,14 +38,24 @@ pub(super) enum OutputMessage {
 pub(super) struct Output {
     messages: mpsc::Sender<OutputMessage>,
     outcome: oneshot::Receiver<Result<Flow, CliError>>,
+    unread: Option<mpsc::Receiver<OutputStream>>,
 }
 
 impl Output {
-    /// Starts the writer: JSON lines or the program's own output.
+    /// Starts the writer of one program: JSON lines or its own output. It goes on when a reader has gone, and tells so.
     pub(super) fn start(json: bool, options: ConsoleOptions) -> Self {
-        Self::start_with(move |messages| {
-            if json { write_json(messages) } else { write_plain(messages, options, |write| write()) }
-        })
+        let (sender, unread) = mpsc::channel(2);
+        let readers = Readers { tell: Some(sender), told: Vec::new() };
+        let output = Self::start_with(move |messages| match json {
+            true => write_json(messages, readers),
+            false => write_plain(messages, options, readers, |write| write()),
+        });
+        Output { unread: Some(unread), ..output }
+    }
+
+    /// Starts the writer of JSON lines that ends when its reader has gone.
+    pub(super) fn start_json() -> Self {
+        Self::start_with(|messages| write_json(messages, Readers::default()))
     }
 
     /// Starts a writer with another function for the messages.
@@ -58,7 +69,7 @@ impl Output {
             // The run loop may have ended already and not wait for the result.
             let _ = sender.send(result);
         });
-        Output { messages, outcome }
+        Output { messages, outcome, unread: None }
     }
 
     /// Starts a writer that keeps the output of one case of a sweep, which is shown later.
@@ -70,7 +81,17 @@ impl Output {
         Ok((Self::start_with(write), output))
     }
 
-    /// The channel to the writer. It is closed when the reader is gone or writing failed.
+    /// Waits until the writer takes no more: writing failed, or the reader has gone and the program cannot be told.
+    pub(super) async fn closed(&self) {
+        self.messages.closed().await;
+    }
+
+    /// The streams that nobody reads any more, from now on. Only the first call has them.
+    pub(super) fn unread_streams(&mut self) -> UnreadStreams {
+        UnreadStreams(self.unread.take())
+    }
+
+    /// The channel to the writer. It is closed when the writer takes no more.
     pub(super) fn messages(&self) -> &mpsc::Sender<OutputMessage> {
         &self.messages
     }
@@ -92,10 +113,49 @@ impl Output {
     }
 }
 
+/// The streams that nobody reads any more, as they become known.
+pub(super) struct UnreadStreams(Option<mpsc::Receiver<OutputStream>>);
+
+impl UnreadStreams {
+    /// Waits for the next one. Cancel-safe.
+    pub(super) async fn next(&mut self) -> OutputStream {
+        let stream = match &mut self.0 {
+            Some(streams) => streams.recv().await,
+            None => None,
+        };
+        match stream {
+            Some(stream) => stream,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The readers of the output.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    /// Who wants to know that one has gone.
+    tell: Option<mpsc::Sender<OutputStream>>,
+    told: Vec<OutputStream>,
+}
+
+impl Readers {
+    /// The reader of this stream has gone. Returns whether the writer goes on.
+    fn gone(&mut self, stream: OutputStream) -> bool {
+        let Some(tell) = &self.tell else { return stream == OutputStream::Stderr };
+        if !self.told.contains(&stream) {
+            self.told.push(stream);
+            // An error means that the run is over.
+            let _ = tell.try_send(stream);
+        }
+        true
+    }
+}
+
 /// Writes messages for people. Each write runs inside of `around`, which can hide other things on the terminal.
 pub(super) fn write_plain(
     mut messages: mpsc::Receiver<OutputMessage>,
     options: ConsoleOptions,
+    mut readers: Readers,
     around: impl Fn(&mut dyn FnMut()),
 ) -> Result<Flow, CliError> {
     let mut console = Console::new(Out::stdout(), Out::stderr(), options);
@@ -103,10 +163,14 @@ pub(super) fn write_plain(
     let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
     while let Some(message) = messages.blocking_recv() {
         let mut waiting = Some(message);
-        let mut written = Ok(Flow::Open);
+        let mut written = Ok(());
         around(&mut || written = write_waiting(&mut console, &mut messages, waiting.take()));
-        if written.map_err(failed)? == Flow::Closed {
-            return Ok(Flow::Closed);
+        written.map_err(failed)?;
+        for (stream, name) in [(Stream::Stdout, OutputStream::Stdout), (Stream::Stderr, OutputStream::Stderr)]
+        {
+            if console.flow(stream) == Flow::Closed && !readers.gone(name) {
+                return Ok(Flow::Closed);
+            }
         }
     }
     console.end_cell().map_err(failed)
@@ -117,13 +181,14 @@ fn write_waiting(
     console: &mut Console<Out, Out>,
     messages: &mut mpsc::Receiver<OutputMessage>,
     first: Option<OutputMessage>,
-) -> Result<Flow, crate::render::RenderError> {
-    let (mut next, mut flow) = (first, Flow::Open);
+) -> Result<(), crate::render::RenderError> {
+    let mut next = first;
     while let Some(message) = next {
-        flow = take(console, message)?;
+        // What has no reader is not written.
+        let _ = take(console, message)?;
         next = messages.try_recv().ok();
     }
-    if flow == Flow::Closed { Ok(flow) } else { console.flush() }
+    console.flush().map(drop)
 }
 
 fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow, crate::render::RenderError> {
@@ -178,7 +243,7 @@ fn write_case(
     console.fresh_line()
 }
 
-fn write_json(mut messages: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> {
+fn write_json(mut messages: mpsc::Receiver<OutputMessage>, mut readers: Readers) -> Result<Flow, CliError> {
     let mut out = std::io::BufWriter::new(Out::stdout());
     let written = (|| {
         while let Some(message) = messages.blocking_recv() {
@@ -198,7 +263,13 @@ fn write_json(mut messages: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliEr
     })();
     match written {
         Ok(()) => Ok(Flow::Open),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Flow::Closed),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            // Both streams of the program are in it.
+            if readers.gone(OutputStream::Stderr) && readers.gone(OutputStream::Stdout) {
+                while messages.blocking_recv().is_some() {}
+            }
+            Ok(Flow::Closed)
+        }
         Err(error) => {
             Err(CliError::new(ExitStatus::Failed, format!("cannot write to standard output: {error}")))
         }

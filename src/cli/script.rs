@@ -6,14 +6,16 @@ use super::display::script_window;
 use super::error::{CliError, exit_of};
 use super::exit_status::ExitStatus;
 use super::input::{InputReply, InputSource, Wanted};
-use super::output::{Output, OutputMessage};
+use super::output::{Output, OutputMessage, UnreadStreams};
+use super::replacement_note::ReplacementNote;
 use super::settle::settle;
 use super::stop_signals::{StopSignal, StopSignals};
 use crate::render::Flow;
 use crate::repl::{FrontEnd, not_started, output_lost};
 use crate::terminal::FatalSignal;
 use bai_client::{
-    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
+    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, OutputStream, Rest, Run, RunEvent, RunOptions,
+    RunSignal, SessionState,
 };
 use bai_protocol::execute::END_OF_INPUT;
 use serde_json::json;
@@ -28,8 +30,6 @@ use zeroize::Zeroizing;
 const SAME_INTERRUPT_LIMIT: Duration = Duration::from_millis(100);
 /// A second Ctrl-C within this time ends this program without waiting for the remote one.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
-/// What stands for bytes that were not UTF-8.
-const REPLACEMENT: &str = "\u{fffd}";
 /// Time limit for the end of a program after the reader of its output is gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -48,6 +48,8 @@ struct ScriptRun<'a> {
     session: &'a ComputeSession,
     run: Run,
     output: &'a Output,
+    /// The streams that nobody reads any more.
+    unread: UnreadStreams,
     input: &'a InputSource,
     signals: &'a mut StopSignals,
     steps: BatchSteps<'a>,
@@ -56,6 +58,8 @@ struct ScriptRun<'a> {
     interrupted: Option<Instant>,
     /// The signal that ends this program once the remote one has ended, and until when it waits for that.
     ending: Option<(FatalSignal, tokio::time::Instant)>,
+    /// Whether signals and closed pipes reach the program itself. Else they interrupt it.
+    passes_signals: bool,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
     /// Whether a line can end it.
@@ -72,61 +76,20 @@ struct ScriptRun<'a> {
     replacement: ReplacementNote,
 }
 
-/// Whether to say that bytes of standard output may have been replaced. Said once.
-enum ReplacementNote {
-    /// No byte is replaced, or a person looks at the output.
-    Needless,
-    /// The server sends text only.
-    Due,
-    /// The server sends bytes, but the session may have a Jupyter kernel, whose messages are text.
-    OfKernel(ComputeSession),
-}
-
-impl ReplacementNote {
-    async fn of(session: &ComputeSession, options: &RunOptions) -> Self {
-        if !options.bytes || std::io::stdout().is_terminal() {
-            Self::Needless
-        } else if session.api().has(Capability::ByteOutput).await {
-            Self::OfKernel(session.clone())
-        } else {
-            Self::Due
-        }
-    }
-
-    async fn check(&mut self, record: &ConsoleRecord) {
-        let has_replacements =
-            |text: &String| memchr::memmem::find(text.as_bytes(), REPLACEMENT.as_bytes()).is_some();
-        if matches!(self, Self::Needless)
-            || !matches!(record, ConsoleRecord::Stdout(text) if has_replacements(text))
-        {
-            return;
-        }
-        let who = match std::mem::replace(self, Self::Needless) {
-            Self::Due => "this server",
-            Self::OfKernel(session) if is_jupyter(&session).await => "a Jupyter kernel",
-            _ => return,
-        };
-        eprintln!("bai-repl: the output has U+FFFD: {who} replaces bytes that are not UTF-8 by it");
-    }
-}
-
-async fn is_jupyter(session: &ComputeSession) -> bool {
-    let info = session.info().await;
-    info.is_ok_and(|info| info.image().is_some_and(|image| image.starts_with("jupyter:")))
-}
-
 /// Runs a cell in the session, and returns when it ends.
 pub(super) async fn run(
     session: &ComputeSession,
     cell: Cell,
     options: RunOptions,
-    output: Output,
+    mut output: Output,
     input: &InputSource,
     signals: &mut StopSignals,
     steps: BatchSteps<'_>,
 ) -> Result<ExitStatus, CliError> {
+    let unread = output.unread_streams();
     let replacement = ReplacementNote::of(session, &options).await;
     let takes_pieces = session.api().has(Capability::Scripts).await;
+    let passes_signals = is_program(&cell) && session.api().has(Capability::Signals).await;
     let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let run = session.execute(cell, options).await?;
@@ -134,12 +97,14 @@ pub(super) async fn run(
         session,
         run,
         output: &output,
+        unread,
         input,
         signals,
         steps,
         resizes,
         interrupted: None,
         ending: None,
+        passes_signals,
         takes_pieces,
         takes_end,
         asks_piece: false,
@@ -161,6 +126,8 @@ pub(super) async fn run(
         Ok(exit) => {
             let flow = output.finish().await?;
             Ok(match exit {
+                // It has seen the closed pipe itself.
+                exit if passes_signals => exit,
                 // Many kernels tell an interrupt as any other failure. A program's own code stays.
                 ExitStatus::Remote(1) if was_interrupted => ExitStatus::Remote(130),
                 exit => exit_with_reader(flow, exit),
@@ -176,6 +143,15 @@ pub(super) async fn run(
             session.settle(DRAIN_LIMIT).await;
             outcome.map(|_| ExitStatus::Ok)
         }
+    }
+}
+
+/// Whether it runs in a process of its own, as far as the session's server has one.
+fn is_program(cell: &Cell) -> bool {
+    match cell {
+        Cell::Script(_, script) => script.last,
+        Cell::Batch(_) => true,
+        _ => false,
     }
 }
 
@@ -219,7 +195,11 @@ impl ScriptRun<'_> {
                     self.stop(signal)?;
                     continue;
                 }
-                () = self.output.messages().closed() => return Err(EarlyEnd::Output),
+                () = self.output.closed() => return Err(EarlyEnd::Output),
+                stream = self.unread.next() => {
+                    self.reader_gone(stream)?;
+                    continue;
+                }
                 () = next(&mut self.resizes) => {
                     script_window().into_iter().for_each(|window| self.run.resize(window));
                     self.say(OutputMessage::Resize(crate::terminal::size())).await?;
@@ -355,6 +335,14 @@ impl ScriptRun<'_> {
     fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
         match signal {
             StopSignal::Interrupt => self.interrupt(),
+            StopSignal::Fatal(signal) if self.passes_signals => {
+                self.signals.go_on();
+                self.run.signal(match signal {
+                    FatalSignal::Terminate => RunSignal::Terminate,
+                    FatalSignal::HangUp => RunSignal::HangUp,
+                });
+                Ok(())
+            }
             // As Ctrl-C does; what the program prints on its way out arrives.
             StopSignal::Fatal(signal) if self.ending.is_none() => {
                 self.ending = Some((signal, tokio::time::Instant::now() + DRAIN_LIMIT));
@@ -363,6 +351,16 @@ impl ScriptRun<'_> {
             }
             StopSignal::Fatal(signal) => Err(EarlyEnd::Fatal(signal)),
         }
+    }
+
+    /// Nobody reads a stream of the output any more.
+    fn reader_gone(&mut self, stream: OutputStream) -> Result<(), EarlyEnd> {
+        match stream {
+            stream if self.passes_signals => self.run.signal(RunSignal::ReaderGone { stream }),
+            OutputStream::Stdout => return Err(EarlyEnd::Output),
+            OutputStream::Stderr => {}
+        }
+        Ok(())
     }
 
     fn interrupt(&mut self) -> Result<(), EarlyEnd> {

@@ -3,9 +3,8 @@
 
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use crate::terminal::{FatalSignal, FatalSignals, listen_fatal};
+use crate::terminal::{FatalSignal, FatalSignals, listen_fatal, listen_interrupts};
 use std::io;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// A signal that stops a command.
@@ -53,6 +52,11 @@ impl StopSignals {
         Self { interrupts: self.interrupts.clone(), fatal: None }
     }
 
+    /// The command goes on after SIGTERM or SIGHUP.
+    pub(super) fn go_on(&self) {
+        self.fatal.iter().for_each(FatalSignals::go_on);
+    }
+
     /// Waits for the next signal. Cancel-safe.
     pub(super) async fn recv(&mut self) -> StopSignal {
         tokio::select! {
@@ -76,8 +80,9 @@ struct Interrupts(watch::Receiver<u64>);
 
 impl Interrupts {
     fn listen() -> io::Result<Self> {
-        let mut signals = signal(SignalKind::interrupt())?;
+        let signals = listen_interrupts()?;
         let (count, receiver) = watch::channel(0);
+        let Some(mut signals) = signals else { return Ok(Self(receiver)) };
         tokio::spawn(async move {
             loop {
                 tokio::select! {

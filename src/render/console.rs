@@ -367,7 +367,8 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    pub(super) fn flow(&self, stream: Stream) -> Flow {
+    /// Whether somebody reads a stream of the program.
+    pub fn flow(&self, stream: Stream) -> Flow {
         match stream {
             Stream::Stderr if !self.options.repl => self.err.flow(),
             _ => self.out.flow(),

@@ -30,7 +30,8 @@ pub use restore::restore;
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret, read_secret_unless};
 pub use signals::{
-    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, interrupt_unless_ignored, listen_fatal,
+    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, interrupt_unless_ignored,
+    listen_fatal, listen_interrupts,
 };
 
 #[cfg(test)]

@@ -197,14 +197,22 @@ fn is_ignored(signal: Signal) -> bool {
     current_action(signal) == Some(libc::SIG_IGN)
 }
 
-/// Listens for Ctrl-C from this call on: the future ends when it comes. The future never ends if SIGINT was ignored when the
-/// program started, as shells do with `&`. It is for programs in the background: a program that reads the keyboard must
-/// always listen.
+/// Listens for Ctrl-C from this call on. `None` if SIGINT was ignored when the program started, as shells do with `&`. It is for
+/// programs that do not read the keyboard: those that do must always listen.
+///
+/// # Errors
+/// When the runtime cannot register the signal.
+pub fn listen_interrupts() -> io::Result<Option<SignalStream>> {
+    if is_ignored(Signal::SIGINT) { Ok(None) } else { signal(SignalKind::interrupt()).map(Some) }
+}
+
+/// Listens for Ctrl-C from this call on: the future ends when it comes. It never ends if SIGINT was ignored when the program
+/// started ([`listen_interrupts`]).
 ///
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn interrupt_unless_ignored() -> impl Future<Output = ()> {
-    let listener = if is_ignored(Signal::SIGINT) { None } else { signal(SignalKind::interrupt()).ok() };
+    let listener = listen_interrupts().ok().flatten();
     async move {
         if let Some(mut listener) = listener {
             listener.recv().await;
@@ -253,6 +261,11 @@ impl FatalSignals {
     /// Waits for the next fatal signal. Cancel-safe.
     pub async fn recv(&mut self) -> FatalSignal {
         self.0.recv().await
+    }
+
+    /// The program goes on after a signal, and the next one comes to this listener too.
+    pub fn go_on(&self) {
+        LISTENING.store(true, Ordering::SeqCst);
     }
 }
 

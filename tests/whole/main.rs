@@ -42,6 +42,7 @@ mod script;
 mod script_files;
 mod script_input;
 mod script_sessions;
+mod script_signals;
 mod session_environment;
 mod sessions_board;
 mod shell_completion;

@@ -97,6 +97,7 @@ pub use bai_protocol::problem::Problem;
 pub use bai_protocol::record::ConsoleRecord;
 pub use bai_protocol::resources::{Image, ImageLabel, Preset, PresetCheck, SlotDetails, VirtualFolder};
 pub use bai_protocol::service::{App, ArgumentValue, BadParameter, ServiceAddress, ServiceParameters};
+pub use bai_protocol::signal::{OutputStream, RunSignal};
 pub use bai_protocol::status::SessionStatus;
 pub use bai_protocol::summary::SessionSummary;
 pub use bai_protocol::version::{ApiVersion, BadVersion, Hello};

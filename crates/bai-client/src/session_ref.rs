@@ -8,6 +8,7 @@ use bai_protocol::capability::Capability;
 use bai_protocol::execute::RunId;
 use bai_protocol::files::ListReply;
 use bai_protocol::info::{LogsReply, SessionInfo};
+use bai_protocol::signal::RunSignal;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::json;
@@ -76,6 +77,16 @@ impl SessionRef {
         // New servers read the query, old ones the body.
         let call = self.request(what, Method::GET, "/files").await?.query("path", path);
         call.json(&json!({"path": path}))?.send().await?.json()
+    }
+
+    /// Lets a signal reach the program of a run.
+    pub(super) async fn signal(&self, run: &RunId, signal: RunSignal) -> Result<(), ClientError> {
+        let mut body = serde_json::to_value(signal).unwrap_or_default();
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("runId".to_owned(), run.as_str().into());
+        }
+        let request = self.request("send the program a signal", Method::POST, "/interrupt").await?;
+        request.json(&body)?.within(INTERRUPT_LIMIT).send().await.map(drop)
     }
 
     /// Interrupts what the session runs; only this run, if one is given and the server can tell runs apart.

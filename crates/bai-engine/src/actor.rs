@@ -9,6 +9,7 @@ use super::state::ServerState;
 use bai_protocol::byte_text;
 use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::signal::RunSignal;
 use bai_protocol::status::SessionStatus;
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
 use std::collections::VecDeque;
@@ -156,9 +157,9 @@ struct Actor {
     replies: mpsc::Receiver<Reply>,
     commands: mpsc::Receiver<SessionCommand>,
     queue: VecDeque<(Arc<Run>, Work)>,
-    /// The ids of the last interrupts that no run had. A run and its interrupt come over two connections, so the interrupt
-    /// may overtake the run.
-    early_interrupts: VecDeque<RunId>,
+    /// The ids of the last interrupts that no run had, and the exit codes of their runs. A run and its interrupt come over two
+    /// connections, so the interrupt may overtake the run.
+    early_interrupts: VecDeque<(RunId, i32)>,
     current: Option<Arc<Run>>,
     /// Output that no run owns, while nobody listens.
     stray: Buffer,
@@ -296,38 +297,45 @@ impl Actor {
                     work.window = Some(window);
                 }
             }
-            SessionCommand::Interrupt(id) => self.interrupt(id).await,
+            SessionCommand::Interrupt(id) => self.interrupt(id, Op::Interrupt, WITHDRAWN_EXIT_CODE).await,
+            SessionCommand::Signal(id, signal @ RunSignal::ReaderGone { .. }) => {
+                if self.current.as_ref().is_some_and(|run| *run.id() == id) {
+                    let _ = self.kernel.send(Op::Signal(signal)).await;
+                }
+            }
+            SessionCommand::Signal(id, signal) => {
+                self.interrupt(Some(id), Op::Signal(signal), signal.exit_code()).await;
+            }
             SessionCommand::Restart(done) => self.restart(done),
             SessionCommand::Kernel(asker) => drop(asker.send(self.kernel.clone())),
         }
     }
 
     fn begin(&mut self, run: Arc<Run>, work: Work) {
-        match self.early_interrupts.iter().position(|id| id == run.id()) {
-            Some(at) => {
-                self.early_interrupts.remove(at);
-                run.finish(End::Finished(WITHDRAWN_EXIT_CODE));
-            }
+        let early = self.early_interrupts.iter().position(|(id, _)| id == run.id());
+        match early.and_then(|at| self.early_interrupts.remove(at)) {
+            Some((_, exit_code)) => run.finish(End::Finished(exit_code)),
             None => self.queue.push_back((run, work)),
         }
     }
 
-    async fn interrupt(&mut self, id: Option<RunId>) {
+    /// Interrupts a run by this operation. One that waits for its turn ends with this exit code.
+    async fn interrupt(&mut self, id: Option<RunId>, op: Op, exit_code: i32) {
         if let Some(id) = &id
             && let Some(at) = self.queue.iter().position(|(run, _)| run.id() == id)
             && let Some((run, _)) = self.queue.remove(at)
         {
-            run.finish(End::Finished(WITHDRAWN_EXIT_CODE));
+            run.finish(End::Finished(exit_code));
         } else if let Some(run) = &self.current
             && id.as_ref().is_none_or(|id| run.id() == id)
         {
             run.interrupted();
-            let _ = self.kernel.send(Op::Interrupt).await;
+            let _ = self.kernel.send(op).await;
         } else if let Some(id) = id
             && self.session.run(&id).is_none_or(|run| !run.is_over())
         {
             self.early_interrupts.truncate(EARLY_INTERRUPTS - 1);
-            self.early_interrupts.push_front(id);
+            self.early_interrupts.push_front((id, exit_code));
         }
     }
 

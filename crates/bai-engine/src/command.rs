@@ -2,6 +2,7 @@
 
 use super::run::{Run, RunInput};
 use bai_protocol::execute::{BatchOptions, IncomingExecute, RunId, Script, Window};
+use bai_protocol::signal::RunSignal;
 use bai_runner::{Kernel, Op, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -59,6 +60,8 @@ pub(super) enum SessionCommand {
     Window(Arc<Run>, Window),
     /// Interrupt this run, also one that waits for its turn; without an id, the active one.
     Interrupt(Option<RunId>),
+    /// Let this signal reach the program of this run.
+    Signal(RunId, RunSignal),
     /// Start a new interpreter. Waiting runs end.
     Restart(oneshot::Sender<Result<(), String>>),
     /// Get the kernel's handle, for completion.

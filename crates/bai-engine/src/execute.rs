@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bai_protocol::complete::CompletionRequest;
 use bai_protocol::execute::{IncomingExecute, InputPiece, RunId};
+use bai_protocol::signal::RunSignal;
 use bai_runner::Kernel;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -133,7 +134,7 @@ pub(super) async fn answer(session: &Session, run: &Arc<Run>, input: RunInput) {
     }
 }
 
-/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active. The body may name a run (`runId`).
+/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active. The body may name a run (`runId`), and another signal for it.
 pub(super) async fn interrupt(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -142,7 +143,16 @@ pub(super) async fn interrupt(
     let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
     let run = body.get("runId").and_then(Value::as_str).map(RunId::from_wire);
-    session.command(SessionCommand::Interrupt(run)).await;
+    let command = match (run, body.get("signal").is_some_and(|signal| !signal.is_null())) {
+        (run, false) => SessionCommand::Interrupt(run),
+        (Some(run), true) => {
+            let signal: RunSignal = serde_json::from_value(body)
+                .map_err(|error| ApiError::invalid_params(format!("signal: {error}")))?;
+            SessionCommand::Signal(run, signal)
+        }
+        (None, true) => return Err(ApiError::invalid_params("a signal needs the run that it is for")),
+    };
+    session.command(command).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

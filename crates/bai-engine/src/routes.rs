@@ -100,7 +100,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 24] = [
+const CAPABILITIES: [Capability; 25] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -118,6 +118,7 @@ const CAPABILITIES: [Capability; 24] = [
     Capability::Scripts,
     Capability::CreatorEnvironment,
     Capability::Windows,
+    Capability::Signals,
     Capability::IdleOutput,
     Capability::ByteOutput,
     Capability::LiveOutput,

@@ -63,6 +63,8 @@ pub enum Capability {
     IdleOutput,
     /// A run knows the window in which a person sees its output ([`crate::execute::Window`]), also when it changes.
     Windows,
+    /// An interrupt that names its run can be another signal, such as that of a closed pipe ([`crate::signal::RunSignal`]).
+    Signals,
 }
 
 /// The capabilities of one server.

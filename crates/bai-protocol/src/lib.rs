@@ -42,6 +42,7 @@ pub mod record;
 pub mod resources;
 pub mod service;
 pub mod sign;
+pub mod signal;
 pub mod status;
 pub mod summary;
 pub mod version;

@@ -10,6 +10,7 @@ use super::outbox::Outbox;
 use super::process;
 use super::wire::{FromDriver, ToDriver};
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::signal::RunSignal;
 use std::process::ExitStatus;
 
 /// The process that runs cells.
@@ -120,6 +121,17 @@ impl Backend {
         match self {
             Backend::Driven(interpreter) => interpreter.interrupt(),
             Backend::Jupyter(kernel) => kernel.interrupt(),
+        }
+    }
+
+    /// Lets a signal from outside reach the program. A Jupyter kernel knows none but the interrupt.
+    pub(super) fn signal(&mut self, signal: RunSignal) {
+        match self {
+            Backend::Driven(interpreter) => interpreter.signal(signal),
+            Backend::Jupyter(kernel) => match signal {
+                RunSignal::ReaderGone { .. } => {}
+                _ => kernel.interrupt(),
+            },
         }
     }
 

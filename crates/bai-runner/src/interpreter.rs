@@ -9,10 +9,12 @@ use super::language::{Launch, Resolved};
 use super::outbox::Outbox;
 use super::output::Output;
 use super::process::{self, Process, Program};
+use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::signal::RunSignal;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -229,7 +231,7 @@ impl Interpreter {
                 }
             },
             signal = wakeups.due() => {
-                process.wake(signal);
+                process.signal_leader(signal);
                 return Event::Progress;
             }
             () = to_driver.flush() => return Event::Progress,
@@ -351,6 +353,11 @@ impl Interpreter {
             stdin.look_again();
         }
         self.send(&ToDriver::Wake);
+    }
+
+    /// Lets a signal from outside reach the program that the interpreter is.
+    pub(super) fn signal(&mut self, signal: RunSignal) {
+        program_signal::deliver(signal, &self.process, &mut self.out, &mut self.err);
     }
 }
 

@@ -97,6 +97,7 @@ mod process;
 #[cfg(target_os = "linux")]
 mod process_numbers;
 mod process_tree;
+mod program_signal;
 mod pty;
 mod python;
 mod python_search;

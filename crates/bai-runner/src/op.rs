@@ -2,6 +2,7 @@
 
 use bai_protocol::complete::CompletionRequest;
 use bai_protocol::execute::{Script, Window};
+use bai_protocol::signal::RunSignal;
 
 /// One request to the runner. `Code`, `Script`, `Clean`, `Build` and `Exec` wait in the FIFO queue (`docs/wire` §9.4). The
 /// others are served at once, also while a task runs.
@@ -36,6 +37,9 @@ pub enum Op {
     Complete(CompletionRequest),
     /// Interrupt the running task with a real SIGINT to its process group. Has no reply of its own.
     Interrupt,
+    /// Let a signal reach the program of the running task: the process of a program, or of the last script of a session. For other
+    /// tasks SIGTERM and SIGHUP are an interrupt. Has no reply of its own.
+    Signal(RunSignal),
     /// Answered with [`Reply::Status`](super::Reply::Status).
     Status,
 }

@@ -108,6 +108,13 @@ impl Output {
         }
     }
 
+    /// Nobody reads it any more: a program that writes to it gets SIGPIPE or EPIPE.
+    pub(super) fn close(&mut self) {
+        // What it has written already is gone without an error, as in any pipe.
+        self.drain(drop);
+        self.pipe = Pipe::Closed;
+    }
+
     /// A code point that was cut off by the end of a cell.
     pub(super) fn finish(&mut self) -> Option<String> {
         self.decoder.finish()

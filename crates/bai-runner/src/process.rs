@@ -73,21 +73,21 @@ impl Process {
 
     /// SIGINT to the whole group, as Ctrl-C in a terminal does.
     pub(super) fn interrupt(&self) {
-        self.signal(Signal::SIGINT);
+        self.signal_group(Signal::SIGINT);
     }
 
     /// A signal to the leader alone.
-    pub(super) fn wake(&self, signal: Signal) {
+    pub(super) fn signal_leader(&self, signal: Signal) {
         // An error only means that it is already gone.
         let _ = nix::sys::signal::kill(self.group, signal);
     }
 
     /// SIGKILL to the whole group.
     pub(super) fn kill(&self) {
-        self.signal(Signal::SIGKILL);
+        self.signal_group(Signal::SIGKILL);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn signal_group(&self, signal: Signal) {
         // An error only means that the group is already empty.
         let _ = killpg(self.group, signal);
     }

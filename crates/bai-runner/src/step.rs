@@ -7,12 +7,14 @@ use super::lost_interrupt::Interrupted;
 use super::op::Step;
 use super::output::Output;
 use super::process::{self, Process, Program};
+use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::window;
 use bai_protocol::execute::Window;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::signal::RunSignal;
 use nix::sys::signal::Signal;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -209,6 +211,11 @@ impl RunningStep {
         self.interrupted = Some(Interrupted::of(self.process.leader()));
         self.process.interrupt();
         self.looks.start();
+    }
+
+    /// Lets a signal from outside reach the process.
+    pub(super) fn signal(&mut self, signal: RunSignal) {
+        program_signal::deliver(signal, &self.process, &mut self.out, &mut self.err);
     }
 }
 

@@ -28,6 +28,7 @@ use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::{Script, Window};
 use bai_protocol::language as table;
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::signal::RunSignal;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
@@ -69,6 +70,8 @@ struct RunningTask {
     started: bool,
     /// Whether an interrupt came before that.
     interrupt_wanted: bool,
+    /// The exit code of a program that the last signal from outside has ended.
+    signalled: Option<i32>,
     /// The step's process.
     step: Option<Box<RunningStep>>,
 }
@@ -253,6 +256,7 @@ impl Worker {
             }
             KernelCommand::Op(Op::Complete(request)) => self.complete(&request, None),
             KernelCommand::Op(Op::Interrupt) => self.on_interrupt(),
+            KernelCommand::Op(Op::Signal(signal)) => self.on_signal(signal),
             KernelCommand::Op(Op::Status) => {
                 self.outbox.push(Reply::Status(RunnerStatus { started_at: self.started_at }));
             }
@@ -320,7 +324,7 @@ impl Worker {
     }
 
     fn on_interrupt(&mut self) {
-        let Some(current) = &mut self.current else { return self.withdraw_next() };
+        let Some(current) = &mut self.current else { return self.withdraw_next(INTERRUPTED) };
         // A line that is in flight belongs to the question that ends now.
         self.waiting_input = None;
         match (&mut current.step, &mut self.slot) {
@@ -330,11 +334,29 @@ impl Worker {
         }
     }
 
+    /// A signal from outside. An interpreter that outlives the task gets an interrupt in its place.
+    fn on_signal(&mut self, signal: RunSignal) {
+        let ends = !matches!(signal, RunSignal::ReaderGone { .. });
+        match (&mut self.current, &mut self.slot) {
+            (None, _) if ends => self.withdraw_next(signal.exit_code()),
+            (Some(RunningTask { step: Some(step), signalled, .. }), _) => {
+                *signalled = Some(signal.exit_code());
+                step.signal(signal);
+            }
+            (Some(current), InterpreterSlot::Running(interpreter)) if current.task.is_last_script() => {
+                current.signalled = Some(signal.exit_code());
+                interpreter.signal(signal);
+            }
+            _ if ends => self.on_interrupt(),
+            _ => {}
+        }
+    }
+
     /// Ends the task that waits for a new interpreter.
-    fn withdraw_next(&mut self) {
+    fn withdraw_next(&mut self, exit_code: i32) {
         if let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next() {
-            self.queue.ended(&task, INTERRUPTED);
-            self.outbox.push(task.finished(INTERRUPTED));
+            self.queue.ended(&task, exit_code);
+            self.outbox.push(task.finished(exit_code));
         }
     }
 
@@ -453,8 +475,14 @@ impl Worker {
 
     fn run(&mut self, task: Task) {
         self.last_id += 1;
-        let mut current =
-            RunningTask { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
+        let mut current = RunningTask {
+            task,
+            id: self.last_id,
+            started: false,
+            interrupt_wanted: false,
+            signalled: None,
+            step: None,
+        };
         let is_program = self.spec.is_for_script && self.has_own_program();
         let started = match (&current.task, &mut self.slot) {
             (Task::Code(code, Some(script)), _) if is_program => self.start_program(code, Some(script)),

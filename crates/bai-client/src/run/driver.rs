@@ -15,6 +15,7 @@ use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{RunId, RunStatus, Window};
+use bai_protocol::signal::RunSignal;
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -86,7 +87,8 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
-    let (run, RunEnds { events, input, interrupts, window, leave }) = Run::new(run_id.clone(), QUEUE);
+    let (run, RunEnds { events, input, interrupts, signals, window, leave }) =
+        Run::new(run_id.clone(), QUEUE);
     let driver = Driver {
         session,
         capabilities,
@@ -100,9 +102,11 @@ pub(crate) async fn start(
         last_piece: None,
         left: None,
         interrupts,
+        signals,
         window,
         leave,
         interrupt_request: None,
+        signal_request: None,
         leaving: None,
         watch,
         not_started: (!listens).then(|| Instant::now() + NOT_STARTED),
@@ -132,10 +136,13 @@ struct Driver {
     /// What is left of the last piece for a script in a kernel.
     left: Option<PieceForKernel>,
     interrupts: watch::Receiver<u64>,
+    signals: mpsc::Receiver<RunSignal>,
     window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
     /// An interrupt on its way to the server.
     interrupt_request: Option<BoxFuture<'static, ()>>,
+    /// A signal on its way to the server.
+    signal_request: Option<BoxFuture<'static, ()>>,
     /// The request that finds out whether the server keeps the output of a run that was left running.
     leaving: Option<BoxFuture<'static, bool>>,
     /// Looks whether the kernel lives while nothing is heard of it.
@@ -195,6 +202,8 @@ impl Driver {
         match self.next_event().await {
             DriverEvent::Delivered => {}
             DriverEvent::Interrupt => self.interrupt(),
+            DriverEvent::Signal(signal) => self.signal(signal),
+            DriverEvent::SignalSent => self.signal_request = None,
             DriverEvent::Dropped => self.begin_to_drain(),
             DriverEvent::Resized => self.resize().await,
             DriverEvent::InterruptSent => self.interrupt_was_sent().await,
@@ -393,6 +402,15 @@ impl Driver {
                 }
             }));
         }
+    }
+
+    fn signal(&mut self, signal: RunSignal) {
+        let (session, run) = (self.session.clone(), self.run_id.clone());
+        self.signal_request = Some(Box::pin(async move {
+            if let Err(error) = session.signal(&run, signal).await {
+                tracing::warn!(%error, "the signal was not sent");
+            }
+        }));
     }
 
     async fn resize(&mut self) {

@@ -24,12 +24,16 @@ use super::prelude::KernelScript;
 use bai_protocol::byte_text;
 use bai_protocol::execute::{BatchOptions, InputPiece, RunId, Script, Window};
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::signal::RunSignal;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
+
+/// How many signals may wait to be sent.
+const SIGNALS: usize = 8;
 
 /// The code to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,6 +215,7 @@ pub struct Run {
     events: mpsc::Receiver<RunEvent>,
     input: mpsc::Sender<Answer>,
     interrupter: Interrupter,
+    signals: mpsc::Sender<RunSignal>,
     window: watch::Sender<Option<Window>>,
     leave: watch::Sender<bool>,
     over: bool,
@@ -277,6 +282,7 @@ struct RunEnds {
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Answer>,
     interrupts: watch::Receiver<u64>,
+    signals: mpsc::Receiver<RunSignal>,
     window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
 }
@@ -287,14 +293,17 @@ impl Run {
         let (event_sender, events) = mpsc::channel(queue);
         let (input, input_receiver) = mpsc::channel(1);
         let (interrupts, interrupt_receiver) = watch::channel(0);
+        let (signals, signal_receiver) = mpsc::channel(SIGNALS);
         let (window, window_receiver) = watch::channel(None);
         let (leave, leave_receiver) = watch::channel(false);
         let interrupter = Interrupter::new(interrupts);
-        let run = Run { id, early: VecDeque::new(), events, input, interrupter, window, leave, over: false };
+        let early = VecDeque::new();
+        let run = Run { id, early, events, input, interrupter, signals, window, leave, over: false };
         let ends = RunEnds {
             events: event_sender,
             input: input_receiver,
             interrupts: interrupt_receiver,
+            signals: signal_receiver,
             window: window_receiver,
             leave: leave_receiver,
         };
@@ -368,6 +377,13 @@ impl Run {
     /// needs that (`docs/wire` §3.10).
     pub fn interrupt(&self) {
         self.interrupter.interrupt();
+    }
+
+    /// Lets a signal reach the program. Only for servers with [`bai_protocol::capability::Capability::Signals`]. The run still ends
+    /// with [`RunEvent::Finished`]. Of many signals at once, some are dropped, as the system does.
+    pub fn signal(&self, signal: RunSignal) {
+        // An error means that enough of them wait, or that the run is over.
+        let _ = self.signals.try_send(signal);
     }
 
     /// Tells the program that the window of [`RunOptions::window`] has another size now.

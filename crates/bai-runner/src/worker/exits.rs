@@ -94,7 +94,7 @@ impl Worker {
         }
         let is_cell = matches!(current.task, Task::Code(..));
         let (exit_code, how) = describe_end(status);
-        if status.code().is_none() && exit_code != INTERRUPTED {
+        if status.code().is_none() && exit_code != INTERRUPTED && current.signalled != Some(exit_code) {
             self.outbox.say(&format!("The program {how}."));
         }
         if !is_cell {
@@ -132,6 +132,7 @@ impl Worker {
         let language = self.resolved.language.name();
         // The session ends with its last script, as a program does.
         let is_last = self.current.as_ref().is_some_and(|current| current.task.is_last_script());
+        let signalled = self.current.as_ref().and_then(|current| current.signalled);
         if gives_up {
             self.outbox.say(&format!(
                 "The {language} process {how}, {TOO_MANY} times in a short while without running a cell. The next cell \
@@ -141,7 +142,7 @@ impl Worker {
             self.outbox.say(&format!(
                 "The {language} process {how}. A new one has been started; its variables are gone."
             ));
-        } else if status.code().is_none() {
+        } else if status.code().is_none() && signalled != Some(exit_code) {
             self.outbox.say(&format!("The program {how}."));
         }
         self.slot = InterpreterSlot::Empty;

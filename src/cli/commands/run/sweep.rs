@@ -8,7 +8,7 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::input::InputSource;
-use crate::cli::output::{self, Output, OutputMessage};
+use crate::cli::output::{self, Output, OutputMessage, Readers};
 use crate::cli::script;
 use crate::cli::script_start::Start;
 use crate::cli::server::{Server, destroy_session};
@@ -66,11 +66,11 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, CliError> {
     let board = SweepProgress::start(options.context, cases.len());
     let output = match options.context.global.json {
-        true => Output::start(true, look),
+        true => Output::start_json(),
         false => {
             let board = board.clone();
             Output::start_with(move |messages| {
-                output::write_plain(messages, look, |write| board.suspend(write))
+                output::write_plain(messages, look, Readers::default(), |write| board.suspend(write))
             })
         }
     };
@@ -141,7 +141,7 @@ impl Sweep {
                     StopSignal::Interrupt => self.stopping = true,
                     StopSignal::Fatal(_) => return Ok(Some(signal.exit())),
                 },
-                () = output.messages().closed() => return Ok(Some(ExitStatus::Ok)),
+                () = output.closed() => return Ok(Some(ExitStatus::Ok)),
                 room = output.messages().reserve(), if !self.to_send.is_empty() => {
                     if let (Ok(permit), Some(message)) = (room, self.to_send.pop_front()) {
                         permit.send(message);

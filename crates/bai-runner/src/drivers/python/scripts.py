@@ -41,6 +41,9 @@ class Script:
         """Runs the script; returns its exit code."""
         before = sys.stdin, sys.argv, sys.path[:1]
         is_here = bool(self._path) and os.path.isfile(self._path)
+        if is_here and sys.version_info < (3, 9) and os.path.isfile(self._name) and os.path.samefile(self._name, self._path):
+            # Python did not make it absolute.
+            self._path = self._name
         sys.argv = [self._name] + self._arguments
         if is_here:
             cells.main.__dict__['__file__'] = self._path
@@ -77,6 +80,8 @@ class Script:
         threading = sys.modules.get('threading')
         if threading is not None:
             threading._shutdown()
+            # Python calls it once more, and 3.6 does not expect that.
+            threading._shutdown = lambda: None
         import atexit
         atexit._run_exitfuncs()
         # Files that the script has not closed are written now, as when the interpreter ends: private names go first.

@@ -371,5 +371,9 @@ def complain(text):
     except Exception:
         _settle(1)
         data = text.encode('utf-8', 'backslashreplace')
-        while data:
-            data = data[os.write(_SPARE[2], data):]
+        try:
+            while data:
+                data = data[os.write(_SPARE[2], data):]
+        except OSError:
+            # Nobody reads it.
+            pass
