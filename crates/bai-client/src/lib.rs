@@ -76,6 +76,7 @@ mod task;
 mod tls;
 mod tunnel;
 mod upgrade;
+mod vfolder;
 
 pub use api::Api;
 pub use app::{AppEvent, AppListener, Refusal};
@@ -101,6 +102,9 @@ pub use bai_protocol::signal::{OutputStream, RunSignal};
 pub use bai_protocol::status::SessionStatus;
 pub use bai_protocol::summary::SessionSummary;
 pub use bai_protocol::version::{ApiVersion, BadVersion, Hello};
+pub use bai_protocol::vfolder::{
+    VFolderHost, VFolderHosts, VFolderInfo, VFolderInvitation, VFolderOptions, VFolderRequest, VFolderShare,
+};
 #[doc(no_inline)]
 pub use bytes::Bytes;
 pub use create::{BatchOutcome, Created};
@@ -132,6 +136,7 @@ pub use serde_json::Value;
 pub use session::{ComputeSession, DestroyOptions};
 pub use task::Task;
 pub use tunnel::{Tunnel, TunnelOptions};
+pub use vfolder::VFolder;
 #[doc(no_inline)]
 pub use zeroize::Zeroizing;
 

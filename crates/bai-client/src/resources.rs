@@ -1,7 +1,8 @@
 //! Lists of a cluster's resources: images, slots, presets, resource groups, virtual folders (`docs/wire` §2.10).
 
 use super::api::Api;
-use super::error::ClientError;
+use super::error::{ClientError, ErrorKind};
+use super::files::is_no_route;
 use super::graphql::{field, since};
 use bai_protocol::resources::{Image, Preset, PresetCheck, SlotDetails, VirtualFolder};
 use reqwest::Method;
@@ -34,11 +35,18 @@ struct ScalingGroup {
     name: String,
 }
 
+/// A project of this user.
+#[derive(Deserialize)]
+pub(super) struct Project {
+    pub(super) id: String,
+    name: String,
+}
+
 impl Api {
     /// The images for sessions of this user, by reference. Our engine lists the interpreters of its machine.
     ///
     /// # Errors
-    /// [`super::ErrorKind::Unsupported`] before 19.09; else what the server says.
+    /// [`ErrorKind::Unsupported`] before 19.09; else what the server says.
     pub async fn images(&self, options: ImageOptions) -> Result<Vec<Image>, ClientError> {
         let what = "list the images";
         let version = self.version().await.map_err(|error| error.with_what(what))?;
@@ -69,7 +77,7 @@ impl Api {
     /// The descriptions of the slots, or of those of one resource group. From 23.03 on.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] before 23.03 and from the engine of bai-repl; else what the server says.
+    /// [`ErrorKind::NotFound`] before 23.03 and from the engine of bai-repl; else what the server says.
     pub async fn slot_details(
         &self,
         scaling_group: Option<&str>,
@@ -81,7 +89,7 @@ impl Api {
     /// The resource presets, or those of one resource group. From 19.09 on.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] from servers without presets, the engine of bai-repl among them; else what the server says.
+    /// [`ErrorKind::NotFound`] from servers without presets, the engine of bai-repl among them; else what the server says.
     pub async fn presets(&self, scaling_group: Option<&str>) -> Result<Vec<Preset>, ClientError> {
         let query: Vec<_> = scaling_group.map(|name| ("scaling_group", name)).into_iter().collect();
         Ok(self.get::<Presets>("list the resource presets", "/resource/presets", &query).await?.presets)
@@ -91,7 +99,7 @@ impl Api {
     /// for the project of the options, or for `default`.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] for an unknown project, and from servers without presets; else what the server says.
+    /// [`ErrorKind::NotFound`] for an unknown project, and from servers without presets; else what the server says.
     pub async fn check_presets(
         &self,
         group: Option<&str>,
@@ -108,7 +116,7 @@ impl Api {
     /// The names of the resource groups in which this user may make sessions. `group` as in [`Api::check_presets`].
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] for an unknown project, before 19.09, and from the engine of bai-repl; else what the server says.
+    /// [`ErrorKind::NotFound`] for an unknown project, before 19.09, and from the engine of bai-repl; else what the server says.
     pub async fn scaling_groups(&self, group: Option<&str>) -> Result<Vec<String>, ClientError> {
         let query = [("group", self.project(group))];
         let found: ScalingGroups = self.get("list the resource groups", "/scaling-groups", &query).await?;
@@ -118,9 +126,39 @@ impl Api {
     /// The virtual folders that this user can mount.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] from the engine of bai-repl, which has none; else what the server says.
+    /// [`ErrorKind::Unsupported`] from a server that has none, such as the engine of bai-repl; else what the server says.
     pub async fn virtual_folders(&self) -> Result<Vec<VirtualFolder>, ClientError> {
-        self.get("list the virtual folders", "/folders", &[]).await
+        self.get("list the virtual folders", "/folders", &[]).await.map_err(|error| {
+            if !is_no_route(&error) {
+                return error;
+            }
+            error
+                .with_kind(ErrorKind::Unsupported)
+                .with_why("this server has no virtual folders")
+                .into_sentence()
+        })
+    }
+
+    /// The UUID of a project of this user, by its name; a UUID is returned as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when this user has none of that name; else what the server says.
+    pub async fn project_id(&self, name: &str) -> Result<String, ClientError> {
+        let what = format!("find the project {name}");
+        if uuid::Uuid::parse_str(name).is_ok() {
+            return Ok(name.to_owned());
+        }
+        let found = self.projects(&what).await?.into_iter().find(|project| project.name == name);
+        found.map(|project| project.id).ok_or_else(|| {
+            ClientError::new(ErrorKind::NotFound, &what, format!("there is no project {name}"))
+                .into_sentence()
+        })
+    }
+
+    /// The projects of this user.
+    pub(super) async fn projects(&self, what: &str) -> Result<Vec<Project>, ClientError> {
+        let mut data = self.graphql(what, "query { groups { id name } }", json!({})).await?;
+        field(what, &mut data, "groups")
     }
 
     fn project<'a>(&'a self, group: Option<&'a str>) -> &'a str {

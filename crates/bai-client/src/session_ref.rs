@@ -44,7 +44,7 @@ impl SessionRef {
     }
 
     pub(super) fn segment(&self) -> String {
-        utf8_percent_encode(&self.key, SEGMENT).to_string()
+        segment(&self.key)
     }
 
     /// A request below the session's path.
@@ -99,6 +99,11 @@ impl SessionRef {
         }
         request.within(INTERRUPT_LIMIT).send().await.map(drop)
     }
+}
+
+/// One segment of a path, percent-encoded.
+pub(super) fn segment(name: &str) -> String {
+    utf8_percent_encode(name, SEGMENT).to_string()
 }
 
 #[cfg(test)]

@@ -46,4 +46,5 @@ pub mod signal;
 pub mod status;
 pub mod summary;
 pub mod version;
+pub mod vfolder;
 pub mod working_files;

@@ -155,6 +155,24 @@ pub struct VirtualFolder {
     /// Whether it is this user's.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub is_owner: bool,
+    /// Who made it: an e-mail address.
+    #[serde(default)]
+    pub creator: Option<String>,
+    /// Whether others may clone it.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub cloneable: bool,
+}
+
+impl VirtualFolder {
+    /// Whether it was deleted, and can be restored.
+    pub fn is_in_trash(&self) -> bool {
+        self.status.as_deref() == Some("delete-pending")
+    }
+
+    /// Whether its files are gone, or are about to go.
+    pub fn is_gone(&self) -> bool {
+        self.status.as_deref().is_some_and(|status| status.starts_with("delete-")) && !self.is_in_trash()
+    }
 }
 
 #[cfg(test)]

@@ -288,7 +288,7 @@ impl Downloaded {
 }
 
 /// Makes the folders below the target. Links on the way are not followed: the server may have chosen their names.
-async fn create_folders(into: &Path, folders: &[PlannedFolder]) -> Result<(), ClientError> {
+pub(crate) async fn create_folders(into: &Path, folders: &[PlannedFolder]) -> Result<(), ClientError> {
     if let Some(file) = into.ancestors().find(|path| path.exists() && !path.is_dir()) {
         return Err(not_a_folder("download", &file.display().to_string()));
     }

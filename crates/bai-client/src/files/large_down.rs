@@ -94,7 +94,7 @@ impl ComputeSession {
             overwrite: *overwrite,
             mode: entry.permissions().unwrap_or(0o644),
         };
-        let mut partial = open(what, &target).await?;
+        let mut partial = open_partial(what, &target).await?;
         let parts = if self.api().has(Capability::FileRanges).await {
             Ok((Parts::Ranges(path), entry.size))
         } else {
@@ -202,7 +202,10 @@ impl ComputeSession {
 }
 
 /// Opens the incomplete file. The last step of an earlier attempt may still be under way, so this tries for a moment.
-async fn open(what: &str, target: &DownloadTarget) -> Result<PartialDownload, ClientError> {
+pub(crate) async fn open_partial(
+    what: &str,
+    target: &DownloadTarget,
+) -> Result<PartialDownload, ClientError> {
     let deadline = Instant::now() + OPEN_LIMIT;
     loop {
         let at = target.clone();

@@ -187,7 +187,7 @@ impl UploadSource {
 }
 
 /// Runs blocking work on this machine's files on another thread.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ClientError> {
@@ -196,7 +196,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// The failure for an error of this machine's files.
-pub(super) fn local_error(what: &str, error: std::io::Error) -> ClientError {
+pub(crate) fn local_error(what: &str, error: std::io::Error) -> ClientError {
     let kind = match error.kind() {
         std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
         _ => ErrorKind::Local,
@@ -230,7 +230,7 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
 }
 
 /// A short name for these texts.
-pub(super) fn identity(of: &[&str]) -> String {
+pub(crate) fn identity(of: &[&str]) -> String {
     let mut sum = Sha256::new();
     for text in of {
         sum.update(text.as_bytes());

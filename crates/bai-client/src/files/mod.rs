@@ -33,6 +33,15 @@ pub use refused::{
 pub use update::UploadRecord;
 pub use upload::{Upload, UploadOptions, Uploaded, UploadedFile};
 
+pub(crate) use download::create_folders;
+pub(crate) use large_down::open_partial;
+pub(crate) use large_up::{blocking, identity, local_error};
+pub(crate) use outcome::{can_go_on, is_about_one_file};
+pub(crate) use partial_download::{DownloadTarget, PartialDownload};
+pub(crate) use plan::PlannedFolder;
+pub(crate) use progress::ProgressMeter;
+pub(crate) use upload::open_source;
+
 use super::error::{ClientError, ErrorKind};
 use super::reply::Reply;
 use super::session::ComputeSession;
@@ -183,7 +192,7 @@ fn refuse_empty(what: &str, path: &str) -> Result<(), ClientError> {
 }
 
 /// Whether the server does not have this route, so that an older form may work.
-fn is_no_route(error: &ClientError) -> bool {
+pub(crate) fn is_no_route(error: &ClientError) -> bool {
     let slug = error.problem().map(bai_protocol::problem::Problem::slug);
     match error.status() {
         Some(405) => true,

@@ -20,12 +20,12 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    pub(super) fn new(name: &str, why: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(name: &str, why: impl Into<Cow<'static, str>>) -> Self {
         Skipped { name: byte_text::shown(name).chars().take(1024).collect(), why: why.into() }
     }
 
     /// The entry for a file whose transfer has failed.
-    pub(super) fn after(error: &ClientError, name: &str) -> Self {
+    pub(crate) fn after(error: &ClientError, name: &str) -> Self {
         let said = error.problem().and_then(|problem| problem.msg.as_deref()).unwrap_or(error.why());
         let shown = byte_text::shown(name);
         let why = said.strip_prefix(&shown).map_or(said, |rest| rest.trim_start_matches([':', ' ']));
@@ -45,7 +45,7 @@ pub(super) fn is_closed(error: &ClientError) -> bool {
 
 /// Whether a failure is that of one file, so that others may still travel. A full disk of this machine, or a server that is
 /// gone, ends the whole transfer.
-pub(super) fn is_about_one_file(error: &ClientError) -> bool {
+pub(crate) fn is_about_one_file(error: &ClientError) -> bool {
     match (error.status(), error.kind()) {
         (Some(_), ErrorKind::Server) => true,
         (Some(_), _) => error.problem().map(Problem::slug) == Some("vfolder-operation-failed"),
@@ -58,7 +58,7 @@ pub(super) fn is_about_one_file(error: &ClientError) -> bool {
 }
 
 /// Whether an interrupted transfer of a file goes on when it is called again: the connection failed, and not the file.
-pub(super) fn can_go_on(error: &ClientError) -> bool {
+pub(crate) fn can_go_on(error: &ClientError) -> bool {
     matches!(error.kind(), ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy)
 }
 

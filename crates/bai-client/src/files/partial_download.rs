@@ -26,30 +26,30 @@ const READS_AT_ONCE: usize = 128;
 
 /// The target of a download.
 #[derive(Debug, Clone)]
-pub(super) struct DownloadTarget {
+pub(crate) struct DownloadTarget {
     /// The folder on this machine. It is made if it is missing.
-    pub(super) into: PathBuf,
+    pub(crate) into: PathBuf,
     /// Folders below that one.
-    pub(super) below: Vec<String>,
+    pub(crate) below: Vec<String>,
     /// The file's name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What tells the state of the file from others, in the session.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Whether an existing file may be replaced.
-    pub(super) overwrite: bool,
+    pub(crate) overwrite: bool,
     /// The permissions of a new file.
-    pub(super) mode: u32,
+    pub(crate) mode: u32,
 }
 
 impl DownloadTarget {
     /// The path of the file, relative to the target folder.
-    pub(super) fn shown(&self) -> PathBuf {
+    pub(crate) fn shown(&self) -> PathBuf {
         self.below.iter().chain([&self.name]).map(|part| byte_text::path(part)).collect()
     }
 }
 
 /// An incomplete file.
-pub(super) struct PartialDownload {
+pub(crate) struct PartialDownload {
     folder: OwnedFd,
     /// Locked until it is closed.
     file: File,
@@ -63,7 +63,7 @@ pub(super) struct PartialDownload {
 
 impl PartialDownload {
     /// Opens the incomplete file, with the bytes of an earlier attempt. `None` if another download has it open.
-    pub(super) fn open(target: &DownloadTarget) -> io::Result<Option<PartialDownload>> {
+    pub(crate) fn open(target: &DownloadTarget) -> io::Result<Option<PartialDownload>> {
         let DownloadTarget { into, below, name, id, overwrite, mode } = target;
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(io::Error::other("its name is impossible"));
@@ -100,12 +100,12 @@ impl PartialDownload {
     }
 
     /// The number of bytes that have arrived.
-    pub(super) fn have(&self) -> u64 {
+    pub(crate) fn have(&self) -> u64 {
         self.have
     }
 
     /// Changes the file on a thread for blocking work. After an error it does not stay.
-    pub(super) async fn writing<T: Send + 'static>(
+    pub(crate) async fn writing<T: Send + 'static>(
         mut self,
         what: &str,
         work: impl FnOnce(&mut PartialDownload) -> io::Result<T> + Send + 'static,
@@ -121,27 +121,27 @@ impl PartialDownload {
     }
 
     /// Removes everything after the first `bytes`.
-    pub(super) fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
+    pub(crate) fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
         self.file.set_len(bytes)?;
         self.have = self.file.seek(SeekFrom::Start(bytes))?;
         Ok(())
     }
 
     /// Adds the next bytes.
-    pub(super) fn append(&mut self, content: &[u8]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, content: &[u8]) -> io::Result<()> {
         self.file.write_all(content)?;
         self.have += content.len() as u64;
         Ok(())
     }
 
     /// Goes back to the beginning of the file, to check it.
-    pub(super) fn rewind(&mut self) -> io::Result<()> {
+    pub(crate) fn rewind(&mut self) -> io::Result<()> {
         self.sum = Sha256::new();
         self.file.rewind()
     }
 
     /// Reads on for the check. Returns the SHA-256 at the end of the file, and `None` before.
-    pub(super) fn check_on(&mut self) -> io::Result<Option<String>> {
+    pub(crate) fn check_on(&mut self) -> io::Result<Option<String>> {
         let mut buffer = vec![0; 1 << 18];
         for _ in 0..READS_AT_ONCE {
             let read = self.file.read(&mut buffer)?;
@@ -154,7 +154,7 @@ impl PartialDownload {
     }
 
     /// Moves the file to its target.
-    pub(super) fn complete(mut self) -> io::Result<()> {
+    pub(crate) fn complete(mut self) -> io::Result<()> {
         let named = self.name();
         // A file that was refused does not stay beside the one that is in the way.
         self.stays = named.is_ok();
@@ -184,12 +184,12 @@ impl PartialDownload {
     }
 
     /// The file does not stay when this is dropped.
-    pub(super) fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.stays = false;
     }
 
     /// Ends with this error. The file stays only if the next call can go on with it.
-    pub(super) fn after(mut self, error: ClientError) -> ClientError {
+    pub(crate) fn after(mut self, error: ClientError) -> ClientError {
         self.stays = can_go_on(&error);
         error
     }

@@ -68,11 +68,11 @@ impl Planned {
 
 /// A folder to make.
 #[derive(Debug, Clone)]
-pub(super) struct PlannedFolder {
+pub(crate) struct PlannedFolder {
     /// Its path below the target folder.
-    pub(super) parts: Vec<String>,
+    pub(crate) parts: Vec<String>,
     /// Its permissions in the session.
-    pub(super) mode: u32,
+    pub(crate) mode: u32,
 }
 
 /// What is downloaded.

@@ -17,10 +17,10 @@ pub struct Progress<'a> {
 }
 
 /// The function that receives the progress.
-pub(super) type ProgressCallback<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
+pub(crate) type ProgressCallback<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
 
 /// Counts the bytes and reports them.
-pub(super) struct ProgressMeter<'a> {
+pub(crate) struct ProgressMeter<'a> {
     tell: ProgressCallback<'a>,
     name: String,
     done: u64,
@@ -30,17 +30,17 @@ pub(super) struct ProgressMeter<'a> {
 }
 
 impl<'a> ProgressMeter<'a> {
-    pub(super) fn new(tell: ProgressCallback<'a>) -> Self {
+    pub(crate) fn new(tell: ProgressCallback<'a>) -> Self {
         ProgressMeter { tell, name: String::new(), done: 0, size: 0, all_done: 0, all_size: 0 }
     }
 
     /// Adds to the expected total.
-    pub(super) fn expect(&mut self, bytes: u64) {
+    pub(crate) fn expect(&mut self, bytes: u64) {
         self.all_size += bytes;
     }
 
     /// Begins a file, or begins it again.
-    pub(super) fn begin(&mut self, name: &str, size: u64) {
+    pub(crate) fn begin(&mut self, name: &str, size: u64) {
         if self.name == name {
             self.all_done -= self.done;
         }
@@ -49,7 +49,7 @@ impl<'a> ProgressMeter<'a> {
     }
 
     /// Adds bytes of the current file that have arrived.
-    pub(super) fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.done += bytes;
         self.all_done += bytes;
         (self.tell)(&Progress {
@@ -62,7 +62,7 @@ impl<'a> ProgressMeter<'a> {
     }
 
     /// Adds a complete file.
-    pub(super) fn whole(&mut self, name: &str, size: u64) {
+    pub(crate) fn whole(&mut self, name: &str, size: u64) {
         self.name.clear();
         self.begin(name, size);
         self.add(size);

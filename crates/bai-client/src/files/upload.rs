@@ -39,7 +39,7 @@ pub struct Upload {
     ///
     /// An existing symbolic link is replaced itself, never its target. A folder is never replaced.
     pub to: String,
-    is_folder: bool,
+    pub(crate) is_folder: bool,
 }
 
 impl Upload {
@@ -370,7 +370,7 @@ impl Content {
     /// The content as an open file.
     async fn open(&self, to: &str) -> Result<File, ClientError> {
         let content = match self {
-            Content::File(from) => return Ok(open(from)?.0),
+            Content::File(from) => return Ok(open_source(from)?.0),
             Content::Memory(content) => content.clone(),
             Content::Folder(_) => Bytes::new(),
         };
@@ -412,7 +412,7 @@ pub(super) fn outgoing(files: &[Upload], uploaded: &mut Uploaded) -> Result<Vec<
             outgoing.push(Outgoing { to, size: 0, mode: mode & RIGHTS | 0o700, content });
             continue;
         }
-        match open(from) {
+        match open_source(from) {
             Ok((file, size)) => {
                 let mode = file.metadata().map_or(0o600, |metadata| metadata.permissions().mode());
                 let content = Content::File(from.clone());
@@ -430,7 +430,7 @@ fn target(to: &str) -> Result<String, ClientError> {
 }
 
 /// Opens a regular file, and returns its size.
-fn open(from: &Path) -> Result<(File, u64), ClientError> {
+pub(crate) fn open_source(from: &Path) -> Result<(File, u64), ClientError> {
     let what = || format!("read {}", from.display());
     let failed = |error: std::io::Error| {
         ClientError::new(ErrorKind::Local, what(), error.to_string()).with_source(error)
@@ -446,7 +446,7 @@ fn open(from: &Path) -> Result<(File, u64), ClientError> {
 /// Reads a small file, as much as it had when it was found. It may be growing or shrinking meanwhile.
 fn read(from: &Path, size: u64) -> Result<Vec<u8>, ClientError> {
     let mut content = Vec::new();
-    open(from)?.0.take(size.min(UPLOAD_LIMIT - 1)).read_to_end(&mut content).map_err(|error| {
+    open_source(from)?.0.take(size.min(UPLOAD_LIMIT - 1)).read_to_end(&mut content).map_err(|error| {
         let what = format!("read {}", from.display());
         ClientError::new(ErrorKind::Local, what, error.to_string()).with_source(error)
     })?;
@@ -470,12 +470,12 @@ mod tests {
         let grown = file("grown", UPLOAD_LIMIT + 1);
         assert_eq!(read(&grown, 9).unwrap().len(), 9);
         assert_eq!(read(&grown, UPLOAD_LIMIT - 1).unwrap().len() as u64, UPLOAD_LIMIT - 1);
-        assert_eq!(open(&file("huge", 3 << 30)).unwrap().1, 3 << 30);
-        assert_eq!(open(folder.path()).unwrap_err().kind(), ErrorKind::Local);
-        assert_eq!(open(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::Local);
+        assert_eq!(open_source(&file("huge", 3 << 30)).unwrap().1, 3 << 30);
+        assert_eq!(open_source(folder.path()).unwrap_err().kind(), ErrorKind::Local);
+        assert_eq!(open_source(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::Local);
         let fifo = folder.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(open(&fifo).unwrap_err().kind(), ErrorKind::Local);
+        assert_eq!(open_source(&fifo).unwrap_err().kind(), ErrorKind::Local);
         assert_eq!(target("a\nb").unwrap(), "a\nb");
         assert_eq!(target("../a").unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(target("/home/work/a b").unwrap(), "a b");

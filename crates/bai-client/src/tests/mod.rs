@@ -14,6 +14,7 @@ mod peer;
 mod replay;
 mod runs;
 mod server;
+mod vfolders;
 
 use super::*;
 use bai_protocol::record::ConsoleRecord;
