@@ -5,6 +5,7 @@ mod run;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod vfolder;
 
 pub(super) use creation::CreationFlags;
 pub(super) use run::Run;
@@ -12,6 +13,7 @@ pub(super) use sessions::{
     App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
     LsColumn, Rename, Restart, Rm, Subject, Upload, UploadFlags,
 };
+pub(super) use vfolder::{Folders, People, VFolderCommand, VFolderCreate};
 
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_protocol::byte_text;
@@ -206,6 +208,9 @@ pub(super) enum CliCommand {
     Download(Download),
     /// Show the files of a session: full screen in a terminal, or the files of PATH as text
     Files(Files),
+    /// List, make, fill and share virtual folders of the cluster
+    #[command(subcommand)]
+    Vfolder(Box<VFolderCommand>),
     /// List the apps of a session
     Apps(Apps),
     /// Open a local address for an app of a session

@@ -160,7 +160,7 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Result<ExitStatus, CliError> {
     use commands::{
         apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
-        restart, rm, run, sessions, themes, upload,
+        restart, rm, run, sessions, themes, upload, vfolder,
     };
     let environment = Arc::new(Environment::of_process_and_folder());
     if configuration::connects(&arguments) {
@@ -184,6 +184,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Upload(flags) => runtime.block_on(upload::run(context, &flags)),
         CliCommand::Download(flags) => runtime.block_on(download::run(context, &flags)),
         CliCommand::Files(flags) => files::run(runtime, context, &flags),
+        CliCommand::Vfolder(command) => runtime.block_on(vfolder::run(context, &command)),
         CliCommand::Apps(flags) => runtime.block_on(apps::run_apps(context, &flags)),
         CliCommand::App(flags) => runtime.block_on(apps::run_app(context, &flags)),
         CliCommand::Images => runtime.block_on(images::run(context)),

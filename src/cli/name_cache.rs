@@ -1,4 +1,4 @@
-//! A cache of the names of sessions and images on each server, for shell completion when the server is slow. This module
+//! A cache of the names of sessions, images and folders on each server, for shell completion when the server is slow. This module
 //! sends no requests.
 
 use super::context::CommandContext;
@@ -20,6 +20,8 @@ pub(super) enum NameKind {
     Sessions,
     /// Image references.
     Images,
+    /// Names of virtual folders.
+    Folders,
 }
 
 impl NameKind {
@@ -27,14 +29,16 @@ impl NameKind {
         match self {
             NameKind::Sessions => "sessions",
             NameKind::Images => "images",
+            NameKind::Folders => "folders",
         }
     }
 
     /// The command that lists these names and caches them.
-    pub(super) fn command(self) -> &'static str {
+    pub(super) fn command(self) -> &'static [&'static str] {
         match self {
-            NameKind::Sessions => "ls",
-            NameKind::Images => "images",
+            NameKind::Sessions => &["ls"],
+            NameKind::Images => &["images"],
+            NameKind::Folders => &["vfolder", "list"],
         }
     }
 }

@@ -8,13 +8,14 @@ mod words;
 
 use super::args::Arguments;
 use super::commands::images;
+use super::commands::vfolder::mountable;
 use super::context::CommandContext;
 use super::display;
 use super::env_file;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::name_cache::{NameKind, recall, remember};
-use super::server::Server;
+use super::server::{self, Server};
 use super::table;
 use crate::config::{Environment, FileConfig, Paths};
 use bai_client::SessionStatus;
@@ -56,6 +57,7 @@ fn with_completers(command: clap::Command) -> clap::Command {
         "session" => argument.add(ArgValueCompleter::new(sessions)),
         "sessions" => argument.add(ArgValueCompleter::new(more_sessions)),
         "name" if argument.get_long().is_some() => argument.add(ArgValueCompleter::new(sessions)),
+        "mounts" | "vfolder" | "vfolders" => argument.add(ArgValueCompleter::new(folders)),
         "image" => argument.add(ArgValueCompleter::new(image_names)),
         "session_or_image" => argument.add(ArgValueCompleter::new(sessions_and_images)),
         "profile" => argument.add(ArgValueCompleter::new(profiles)),
@@ -109,6 +111,11 @@ fn more_sessions(current: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = sessions(current);
     found.retain(|candidate| given.iter().all(|word| word != candidate.get_value()));
     found
+}
+
+/// Names of virtual folders.
+fn folders(current: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(&[NameKind::Folders], current)
 }
 
 /// Names of images.
@@ -196,7 +203,7 @@ fn names(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
         Err(_) => refresh(kind, context),
     }
     recall(kind, context).or_else(|| match kind {
-        NameKind::Sessions => None,
+        NameKind::Sessions | NameKind::Folders => None,
         NameKind::Images => Some(images::names_at_once(context)),
     })
 }
@@ -211,6 +218,11 @@ async fn ask(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
             sessions.into_iter().filter_map(|session| session.name).collect()
         }
         NameKind::Images => images::names(context).await.ok()?,
+        NameKind::Folders if !server::is_cluster(context).ok()? => Vec::new(),
+        NameKind::Folders => {
+            let folders = Server::find(context).await.ok()?.api.all_virtual_folders().await.ok()?;
+            mountable(&folders).map(str::to_owned).collect()
+        }
     };
     remember(kind, context, names.iter().map(String::as_str));
     Some(names)
@@ -223,7 +235,7 @@ fn refresh(kind: NameKind, context: &CommandContext) {
     }
     let Ok(program) = std::env::current_exe() else { return };
     let mut command = std::process::Command::new(program);
-    command.arg(kind.command()).env_remove(VARIABLE);
+    command.args(kind.command()).env_remove(VARIABLE);
     let flags = [("--endpoint", &context.global.endpoint), ("--profile", &context.global.profile)];
     for (flag, value) in flags {
         command.args(value.iter().flat_map(|value| [flag, value]));

@@ -499,3 +499,19 @@ fn the_shell_completes_images_of_the_engine_before_and_after_they_were_listed() 
     assert_eq!(words[0], bash, "the list that was shown is also completed");
     assert_eq!(words[1], bash.trim_start_matches("bash:"), "bash divides words at colons");
 }
+
+#[test]
+fn an_engine_says_that_it_has_no_virtual_folders() {
+    let sandbox = Sandbox::new();
+    for command in [&["list"][..], &["upload", "data", "x"], &["purge", "data"]] {
+        let words: Vec<_> = ["vfolder"].iter().chain(command).copied().collect();
+        expect_failure(
+            &sandbox.run(&words),
+            2,
+            &["the engine of this machine has no virtual folders", "hint: "],
+        );
+    }
+    let (sandbox, _daemon) = with_sessions(&[]);
+    expect_failure(&sandbox.run(&["vfolder", "list"]), 1, &["this server has no virtual folders"]);
+    expect_failure(&sandbox.run(&["vfolder", "info", "data"]), 1, &["this server has no virtual folders"]);
+}

@@ -46,7 +46,7 @@ pub(in crate::cli) async fn list_files(
     table::print(context, &columns, &entries.iter().map(row).collect::<Vec<_>>())
 }
 
-fn row(entry: &FileEntry) -> Row {
+pub(super) fn row(entry: &FileEntry) -> Row {
     // Only whole seconds are shown; a time out of range is left out.
     #[allow(clippy::cast_possible_truncation)]
     let modified =

@@ -23,6 +23,7 @@ pub(super) mod themes;
 pub(super) mod transfer;
 pub(super) mod update;
 pub(super) mod upload;
+pub(super) mod vfolder;
 
 use super::args::Subject;
 use super::error::CliError;

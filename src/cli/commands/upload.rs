@@ -232,7 +232,7 @@ pub(in crate::cli) fn real_place(file: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Finds the files to upload: those that are named, and all files in folders that are named. They go into the folder `to`.
-fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError> {
+pub(super) fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError> {
     let mut plan = UploadPlan { is_only_one: files.len() == 1, ..UploadPlan::default() };
     for file in files {
         let failed = |error| cannot_read(file, &error);
