@@ -20,5 +20,11 @@ def keep(filename, source):
         linecache.cache[filename] = entry
 
 
+def _change(linecache):
+    # Newer releases of Python keep the source of -c under this name, which also other code has; here it is that of the driver.
+    linecache.cache.pop('<string>', None)
+    linecache.cache.update(_kept)
+
+
 def install():
-    hooks.when_imported('linecache', lambda linecache: linecache.cache.update(_kept))
+    hooks.when_imported('linecache', _change)
