@@ -175,7 +175,7 @@ def _guarded(action, interrupted=1):
     if 'bdb' in sys.modules and load('debugging').is_quit(kind):
         return 1
     streams.repair()
-    sys.last_type, sys.last_value, sys.last_traceback = kind, value, errors.skip_ours(trace)
+    sys.last_type, sys.last_value, sys.last_traceback = kind, value, errors.without_ours(trace)
     if sys.version_info >= (3, 12):
         sys.last_exc = value
     errors.report(kind, value, trace)

@@ -40,10 +40,25 @@ def _format(report):
         return list(report.format())
 
 
-def skip_ours(trace):
-    """The traceback from the user's first frame on."""
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+def _is_ours(trace):
+    return trace.tb_frame.f_code.co_filename.startswith(_OURS)
+
+
+def without_ours(trace):
+    """The traceback without our frames: those at its start, and those of a question or a program that was interrupted."""
+    while trace is not None and _is_ours(trace):
         trace = trace.tb_next
+    entries, entry = [], trace
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    # Before 3.7 no traceback can be made.
+    if sys.version_info < (3, 7) or not any(_is_ours(entry) for entry in entries):
+        return trace
+    trace, make = None, type(entries[0])
+    for entry in reversed(entries):
+        if not _is_ours(entry):
+            trace = make(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return trace
 
 
@@ -51,7 +66,7 @@ def describe(kind, value, trace):
     if _TracebackException is None:
         import traceback
         remember(traceback)
-    report = _TracebackException(kind, value, skip_ours(trace))
+    report = _TracebackException(kind, value, without_ours(trace))
     for stack in _stacks(report, set()):
         stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
     lines = _format(report)
@@ -70,7 +85,7 @@ def report(kind, value, trace):
         hook = sys.excepthook
         if hook is not _default_hook and callable(hook):
             try:
-                hook(kind, value, skip_ours(trace))
+                hook(kind, value, without_ours(trace))
                 return
             except Exception:
                 streams.complain('Error in sys.excepthook:\n' + describe(*sys.exc_info()) + '\nOriginal exception was:\n')

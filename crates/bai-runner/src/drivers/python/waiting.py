@@ -7,7 +7,7 @@ import sys
 import types
 import weakref
 
-from _bai_repl import errors, imports, streams
+from _bai_repl import cells, errors, imports, streams
 
 _FOLDER = os.path.dirname(asyncio.__file__) + os.sep
 _loop = None
@@ -74,7 +74,7 @@ def _place(coroutine):
 def _of_user(trace):
     """The traceback from the cell on, without the loop that runs it."""
     start = trace
-    while start is not None and not start.tb_frame.f_code.co_filename.startswith('<cell '):
+    while start is not None and start.tb_frame.f_globals is not cells.main.__dict__:
         start = start.tb_next
     return start or trace
 
