@@ -1,5 +1,6 @@
 //! A cell: its output, its value, its errors, its exit code.
 
+use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, at_least, pythons};
 
 #[tokio::test]
@@ -123,6 +124,55 @@ async fn tracebacks_show_the_cells_and_no_driver_code() {
         let text =
             session.run("def bad(*a): raise OSError('hook')\nsys.excepthook = bad\n1/0").await.stderr();
         assert!(text.contains("OSError: hook") && text.contains("ZeroDivisionError"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn code_without_a_file_has_no_lines_of_the_driver() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let text = session.run("exec('x = 1\\n1/0')").await.stderr();
+        let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("<string>")).collect();
+        assert_eq!(
+            lines,
+            ["  File \"<string>\", line 2, in <module>", "ZeroDivisionError: division by zero"],
+            "{python}"
+        );
+        let line = session.value("import linecache, warnings; linecache.getline('<string>', 1)").await;
+        assert_eq!(line, "''\n", "{python}");
+        let text = session.run("exec('warnings.warn(\"careful\")')").await.stderr();
+        // Before 3.8 it is said of the module.
+        assert!(text.ends_with(":1: UserWarning: careful\n"), "{python}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn exit_leaves_from_a_statement_of_the_cell_and_ends_it_from_a_function() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value("def ends(): exit(3)").await;
+        for (code, exit_code) in [("x = 5; quit()", 0), ("if True: exit(4)\nprint('not reached')", 4)] {
+            let outcome = session.run(code).await;
+            assert_eq!(outcome.replies, [Reply::Console(ConsoleRecord::Leave)], "{python}: {code}");
+            assert_eq!(outcome.exit_code, exit_code, "{python}: {code}");
+        }
+        let outcome = session.run("ends()").await;
+        assert!(outcome.stderr().contains("ends the cell alone"), "{python}: {outcome:?}");
+        assert!(!outcome.replies.contains(&Reply::Console(ConsoleRecord::Leave)), "{python}: {outcome:?}");
+        assert_eq!(outcome.exit_code, 3, "{python}");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_for_exceptions_gets_the_users_frames_alone() {
+    for python in at_least((3, 7)).await {
+        let mut session = Session::start(&python).await;
+        let hook = "lambda t, v, tb: print([frame.name for frame in traceback.extract_tb(tb)])";
+        session.value(&format!("import sys, traceback\nsys.excepthook = {hook}")).await;
+        session.send(Op::Code("input()".into())).await;
+        session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
+        session.send(Op::Interrupt).await;
+        assert_eq!(session.finish().await.stdout(), "['<module>']\n", "{python}");
     }
 }
 

@@ -14,8 +14,18 @@ async fn sessions() -> Vec<Session> {
 
 const STOPS: &str = "def stops(x):\n    y = x + 1\n    import pdb; pdb.set_trace()\n    return y";
 
+/// The text with the plain shell's names of cells in the place of IPython's, `<ipython-input-4-` and a hash.
+fn with_plain_names(text: &str) -> String {
+    let mut parts = text.split("<ipython-input-");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| {
+        let (name, rest) = part.split_once('>').unwrap();
+        format!("{whole}<cell {}>{rest}", name.split('-').next().unwrap())
+    })
+}
+
 fn check(outcome: &Outcome, shown: &[&str]) {
-    let text = outcome.stdout();
+    let text = with_plain_names(&outcome.stdout());
     let mut rest = text.as_str();
     for words in shown {
         let Some((_, after)) = rest.split_once(words) else { panic!("{words:?} is missing in {text}") };

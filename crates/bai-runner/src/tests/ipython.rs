@@ -1,6 +1,6 @@
 //! IPython as the shell of a session: the magics and the display are its own, and streams, questions and interrupts are ours.
 
-use super::super::{CompletionRequest, Op};
+use super::super::{CompletionRequest, ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
 use bai_protocol::execute::Script;
 use bai_testkit::ipython_environments;
@@ -70,6 +70,83 @@ async fn what_ipython_knows_works() {
 }
 
 #[tokio::test]
+async fn the_magics_of_ipythons_terminal_work_or_say_what_to_do() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("kept = [7]\nopen('shown.txt', 'w').write('in the file\\n');").await;
+        for (code, shown) in [
+            ("a = 1", ""),
+            ("%rerun", "=== Executing: ===\na = 1\n=== Output: ===\n"),
+            ("%hist -l 2", "a = 1\n%rerun\n"),
+            ("%hist -g a = 1", "   2: a = 1\n   5: %hist -g a = 1\n"),
+            ("%store kept", "Stored 'kept' (list)\n"),
+            ("kept = None\n%store -r kept\nkept", "[7]\n"),
+            ("%bookmark here", ""),
+            ("import os; os.listdir(os.environ['IPYTHONDIR'] + '/profile_default/db')", "['autorestore']\n"),
+            ("more shown.txt", "in the file\n\n"),
+            ("!more shown.txt", "in the file\n"),
+        ] {
+            let shown_now = session.value(code).await;
+            // Some releases of `more` show the file's name above it.
+            let end = if code.starts_with('!') { shown_now.ends_with(shown) } else { shown_now == shown };
+            assert!(end, "{code}: {shown_now:?}");
+        }
+        for (code, words) in
+            [("%paste", "Paste at the prompt"), ("%autoindent", "indents"), ("%clear", "Ctrl-L")]
+        {
+            assert!(session.value(code).await.contains(words), "{code}");
+        }
+        let outcome = session.run_with("%cpaste", &[">>> pasted = 4", "--"]).await;
+        assert_eq!(outcome.exit_code, 0, "{outcome:?}");
+        assert_eq!(session.value("pasted").await, "4\n");
+        for (code, text) in [
+            ("%edit -x new.py", "%%writefile new.py"),
+            ("%edit shown.txt", "%%writefile shown.txt\nin the file"),
+            ("%edit 2", "a = 1"),
+        ] {
+            let next = ConsoleRecord::NextInput { text: text.into(), replace: true };
+            assert!(session.run(code).await.replies.contains(&Reply::Console(next)), "{code}");
+        }
+        assert!(session.run("%edit nothing").await.stderr().contains("no file"));
+    }
+}
+
+#[tokio::test]
+async fn exit_leaves_and_libraries_know_cells_of_ipython() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("def ends(): exit()").await;
+        for code in ["x = 5; quit()", "exit", "if True: exit()"] {
+            let outcome = session.run(code).await;
+            assert_eq!(outcome.replies, [Reply::Console(ConsoleRecord::Leave)], "{code}");
+        }
+        let outcome = session.run("ends()").await;
+        assert!(outcome.stderr().contains("ends the cell alone"), "{outcome:?}");
+        assert!(!outcome.replies.contains(&Reply::Console(ConsoleRecord::Leave)), "{outcome:?}");
+        // By this name line_profiler, numba and joblib know them.
+        assert_eq!(session.value("ends.__code__.co_filename[:17]").await, "'<ipython-input-1-'\n");
+        let text = session.run("exec('x = 1\\n1/0')").await.stderr();
+        assert!(!text.contains("import os"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_library_that_shows_tracebacks_gets_the_users_frames_alone() {
+    for mut session in Session::start_with_ipython().await {
+        let names = "[frame.name for frame in traceback.extract_tb(shell._get_exc_info()[2])]";
+        session.value("import sys, time, traceback, asyncio\nshell = get_ipython()").await;
+        if session.value("sys.version_info < (3, 7)").await == "True\n" {
+            continue;
+        }
+        session.value(&format!("shell._showtraceback = lambda *rest: print({names}[1:])")).await;
+        for code in ["sys.stdin.readline()", "!exec sleep 1000", "await asyncio.sleep(1000)"] {
+            session.send(Op::Code(format!("print('on')\n{code}"))).await;
+            session.until_output("on\n").await;
+            session.send(Op::Interrupt).await;
+            assert_eq!(session.finish().await.stdout(), "['<module>']\n", "{code}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn errors_are_ipythons_on_standard_error_with_an_exit_code() {
     for mut session in Session::start_with_ipython().await {
         session.value("def divide(n):\n    return 1 / n").await;
@@ -83,7 +160,7 @@ async fn errors_are_ipythons_on_standard_error_with_an_exit_code() {
                 "ZeroDivisionError: division by zero",
             ),
             ("raise SystemExit(3)", 3, ""),
-            ("def leave():\n    exit(4)\nleave()", 4, ""),
+            ("def leave():\n    exit(4)\nleave()", 4, "ends the cell alone"),
             ("exit", 0, ""),
             ("%%writefile bad.py\nraise SystemExit('no more')", 0, ""),
             ("%run bad.py", 1, "no more\n"),
@@ -154,6 +231,8 @@ async fn magics_and_lines_of_the_shell_are_completed() {
             ("!cat fou", 5, "found.txt"),
             ("%timeit os.path.joi", 16, "join"),
             ("os.path.joi", 8, "join"),
+            ("x = \\alpha", 4, "α"),
+            ("\\al", 0, "\\alpha"),
         ] {
             let request = CompletionRequest::at(code, code.len());
             let completion = session.kernel.complete(request).await;

@@ -49,8 +49,8 @@ package.__path__ = []
 package.PIPES = [int(number) for number in sys.argv[1:4]]
 package.load = load
 sys.modules['_bai_repl'] = package
-for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'patches',
-             'completion', 'shell', 'main'):
+for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'leaving',
+             'patches', 'completion', 'shell', 'main'):
     load(name)
 if CACHE and not CODES:
     keep()

@@ -4,14 +4,12 @@
 
 import builtins
 import contextlib
-import inspect
-import linecache
 import os
 import re
 import signal
 import sys
 
-from _bai_repl import cells, display, errors, interrupts, load, sources, streams, window
+from _bai_repl import cells, display, errors, interrupts, leaving, load, streams, window
 
 _limit = sys.getrecursionlimit()
 try:
@@ -27,28 +25,16 @@ finally:
     # jedi, which it imports, raises the limit; that is for the user to decide.
     sys.setrecursionlimit(_limit)
 
-output = load('ipython_output')
+history, magics, output = load('ipython_history'), load('ipython_magics'), load('ipython_output')
 
 _MAGIC = re.compile(r'\s*(?:[\w.,\s]+=\s*)?[%!]')
 _ATTRIBUTE = re.compile(r'[\w)\]]\.\w*$')
+# The name of a character: \alpha becomes α.
+_CHARACTER = re.compile(r'\\[^\W\d_]\w*$')
 
 
 class _Compiler(CachingCompiler):
-    """Names cells as our own shell does, and remembers the cells of classes."""
-
-    def get_code_name(self, raw_code, transformed_code, number):
-        name, part = '<cell %d>' % number, 1
-        # A magic may run a part of its cell.
-        while name in linecache.cache and ''.join(linecache.cache[name][2]).strip() != transformed_code.strip():
-            part += 1
-            name = '<cell %d.%d>' % (number, part)
-        return name
-
-    if not hasattr(CachingCompiler, 'get_code_name'):
-        def cache(self, code, number=0):
-            name = self.get_code_name(code, code, number)
-            sources.keep(name, code)
-            return name
+    """Remembers the cells of classes. The names of cells are IPython's own: other libraries know a cell by them."""
 
     def ast_parse(self, source, filename='<unknown>', symbol='exec'):
         tree = super().ast_parse(source, filename, symbol)
@@ -57,10 +43,8 @@ class _Compiler(CachingCompiler):
 
 
 class _Exit(ExitAutocall):
-    """Ends the cell. The prompt itself understands a line that is only that, and leaves."""
-
     def __call__(self, code=None):
-        raise SystemExit(code)
+        leaving.leave(sys._getframe(1), code)
 
 
 class _NoProfile(ProfileDir):
@@ -134,6 +118,10 @@ class Shell(InteractiveShell):
         # The session's environment is complete.
         pass
 
+    def init_history(self):
+        self.history_manager = history.History(shell=self, parent=self)
+        self.configurables.append(self.history_manager)
+
     @default('exiter')
     def _exiter_default(self):
         return _Exit(self)
@@ -183,6 +171,12 @@ class Shell(InteractiveShell):
                 raise KeyboardInterrupt from None
 
     # ---- errors
+
+    def _get_exc_info(self, exc_tuple=None):
+        kind, value, trace = super()._get_exc_info(exc_tuple)
+        # Also for libraries that show tracebacks in IPython's place, and for %debug.
+        trace = sys.last_traceback = errors.without_ours(trace)
+        return kind, value, trace
 
     def showtraceback(self, exc_tuple=None, *args, **options):
         kind, value, trace = exc_tuple or sys.exc_info()
@@ -244,23 +238,6 @@ class Shell(InteractiveShell):
 _shell = None
 
 
-def _edit(line):
-    """%edit NAME, RANGE or FILE: the code becomes the text of the next prompt."""
-    target = re.sub(r'^(?:\s*-\w+)+\s*', '', line).strip()
-    if not target:
-        print('Ctrl-X Ctrl-E opens the text of the prompt in your editor; %edit NAME puts the code of NAME there first.')
-        return
-    try:
-        code = inspect.getsource(_shell.ev(target))
-    except Exception:
-        try:
-            code = _shell.find_user_code(target, skip_encoding_cookie=True)
-        except ValueError:
-            streams.complain('%%edit: %r is no name with code, no range of the history and no file.\n' % target)
-            return
-    _shell.set_next_input(code.rstrip('\n'), replace=True)
-
-
 def _load_the_rest(shell):
     """Loads what newer releases load at its first use. In a cell, the import would look in the current folder, and an interrupt
     that meets it would lose a magic for the session."""
@@ -289,8 +266,7 @@ def start():
                            user_ns=cells.main.__dict__)
     shell.db = _Database()
     shell.set_hook('show_in_pager', page.as_hook(page.display_page), 90)
-    for name in ('edit', 'ed'):
-        shell.register_magic_function(_edit, 'line', name)
+    magics.install(shell)
     output.change_tracebacks(shell.InteractiveTB)
     output.change_values(shell.display_formatter)
     _load_the_rest(shell)
@@ -314,14 +290,14 @@ def run(source, started):
 
 
 def suggest(code, post):
-    """Suggestions for magics and for lines of the shell, or None for other places."""
+    """Suggestions for magics, lines of the shell and names of characters, or None for other places."""
     line = code.rpartition('\n')[2]
-    if not _MAGIC.match(line):
+    if not _MAGIC.match(line) and not _CHARACTER.search(line):
         return None
     if _ATTRIBUTE.search(line) and '!' not in line:
         found = load('suggest').suggest(code, post)
         if found[1]:
             return found
     text, names = _shell.Completer.complete(line_buffer=line, cursor_pos=len(line))
-    names = [name for name in names if name.startswith(text)]
+    names = [name for name in names if name.startswith(text) or text.startswith('\\') and len(name) == 1]
     return (len(code) - len(text), names) if names else None

@@ -6,7 +6,7 @@ import sys
 import types
 
 import _bai_repl
-from _bai_repl import cells, display, errors, hooks, interrupts, load, sources, streams, window
+from _bai_repl import cells, display, errors, hooks, interrupts, leaving, load, sources, streams, window
 
 
 _forgotten = sys.version_info < (3, 12)
@@ -170,6 +170,7 @@ def install():
     hooks.install()
     window.install()
     sources.install()
+    leaving.install()
     for name in ('system', 'posix_spawn', 'posix_spawnp'):
         _starts_child(os, name)
     for name in ('fork', 'forkpty'):

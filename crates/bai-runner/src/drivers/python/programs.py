@@ -2,8 +2,12 @@
 # streams of the session, and an interrupt ends the cell and not only the program.
 
 import os
+import re
 
 from _bai_repl import cells
+
+# It reads its standard input to the end before it shows a file, unless that is a terminal.
+_MORE_OF_A_FILE = re.compile(r'\s*more\s+[^\s<>|&;]')
 
 
 def _run(command, **options):
@@ -28,6 +32,8 @@ def _run(command, **options):
 def _start(command, options):
     """Starts the user's shell, as IPython does, or that of the system if there is no such program."""
     import subprocess
+    if _MORE_OF_A_FILE.match(command):
+        options['stdin'] = subprocess.DEVNULL
     try:
         return subprocess.Popen(command, shell=True, executable=os.environ.get('SHELL') or None, **options)
     except OSError:

@@ -1,0 +1,38 @@
+# exit() and quit() in a cell of several statements. The prompt itself knows a line that is only that.
+
+import builtins
+import sys
+
+import _bai_repl
+from _bai_repl import cells, display, streams
+
+_ONLY_THE_CELL = 'exit() in a function ends the cell alone; exit at the prompt leaves.\n'
+
+
+def leave(frame, code):
+    """Ends the cell, and then the prompt if a statement of the cell has asked for it, not a function."""
+    if frame.f_code.co_name == '<module>' and frame.f_globals is cells.main.__dict__:
+        display.leave()
+    else:
+        streams.complain(_ONLY_THE_CELL)
+    raise SystemExit(code)
+
+
+class _Exit:
+    def __init__(self, original):
+        self._original = original
+
+    def __repr__(self):
+        return repr(self._original)
+
+    def __call__(self, code=None):
+        scripts = _bai_repl.__dict__.get('scripts')
+        if scripts is not None and scripts.is_running:
+            self._original(code)
+        leave(sys._getframe(1), code)
+
+
+def install():
+    for name in ('exit', 'quit'):
+        if name in builtins.__dict__:
+            builtins.__dict__[name] = _Exit(builtins.__dict__[name])
