@@ -43,7 +43,7 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
 
 fn script(name: &str, args: &[OsString], terminal: bool) -> Script {
     let args = args.iter().map(|argument| byte_text::text(argument.as_bytes())).collect();
-    Script { name: name.to_owned(), path: None, args, terminal, last: false }
+    Script { name: name.to_owned(), args, terminal, ..Script::default() }
 }
 
 /// Source text that is UTF-8, as it was.
@@ -85,6 +85,13 @@ impl Code {
     pub(super) fn ends_its_session(&mut self) {
         if let Some(script) = &mut self.script {
             script.last = true;
+        }
+    }
+
+    /// It can ask for secrets at the terminal beside its input.
+    pub(super) fn asks_for_secrets(&mut self) {
+        if let Some(script) = &mut self.script {
+            script.tty = true;
         }
     }
 

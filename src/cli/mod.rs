@@ -47,6 +47,7 @@ mod runner;
 mod script;
 mod script_files;
 mod script_start;
+mod secret_question;
 mod server;
 mod session_environment;
 mod session_name;

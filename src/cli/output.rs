@@ -299,6 +299,9 @@ pub(super) fn record_event(record: ConsoleRecord) -> Value {
             json!({"event": "console", "type": "next-input", "data": text, "replace": replace})
         }
         ConsoleRecord::Leave => json!({"event": "console", "type": "leave"}),
+        ConsoleRecord::AskSecret { prompt } => {
+            json!({"event": "console", "type": "ask-secret", "data": prompt})
+        }
         ConsoleRecord::Unknown { kind, payload } => {
             json!({"event": "console", "type": kind, "data": payload})
         }

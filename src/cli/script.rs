@@ -1,6 +1,9 @@
 //! Runs code without a prompt: `-c`, a file, or standard input. Only the output of the remote program goes to standard output;
 //! the exit code is that of the remote program.
 
+mod answers;
+
+use self::answers::answered;
 use super::batch_steps::BatchSteps;
 use super::display::script_window;
 use super::error::{CliError, exit_of};
@@ -8,6 +11,7 @@ use super::exit_status::ExitStatus;
 use super::input::{InputReply, InputSource, Wanted};
 use super::output::{Output, OutputMessage, UnreadStreams};
 use super::replacement_note::ReplacementNote;
+use super::secret_question::SecretQuestion;
 use super::settle::settle;
 use super::stop_signals::{StopSignal, StopSignals};
 use crate::render::Flow;
@@ -17,9 +21,7 @@ use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, OutputStream, Rest, Run, RunEvent, RunOptions,
     RunSignal, SessionState,
 };
-use bai_protocol::execute::END_OF_INPUT;
 use serde_json::json;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -68,6 +70,8 @@ struct ScriptRun<'a> {
     asks_piece: bool,
     /// The answer that is being read. Output goes on meanwhile: the server may ask before the program does.
     answer: Option<oneshot::Receiver<InputReply>>,
+    /// The secret that the program has asked for.
+    secret: Option<SecretQuestion>,
     /// A piece of the input that was read for a question which has ended by itself.
     unsent: Option<(Arc<Zeroizing<Vec<u8>>>, Rest)>,
     /// Whether what steps before the last one print goes to standard error.
@@ -109,6 +113,7 @@ pub(super) async fn run(
         takes_end,
         asks_piece: false,
         answer: None,
+        secret: None,
         unsent: None,
         builds_aside: session.api().has(Capability::WholeBatch).await,
         no_input_reported: false,
@@ -175,14 +180,6 @@ async fn over(ending: Option<(FatalSignal, tokio::time::Instant)>) {
     }
 }
 
-/// Waits for an answer that is being read.
-async fn answered(answer: &mut Option<oneshot::Receiver<InputReply>>) -> InputReply {
-    match answer {
-        Some(answer) => answer.await.unwrap_or(InputReply::End),
-        None => std::future::pending().await,
-    }
-}
-
 impl ScriptRun<'_> {
     async fn follow(&mut self) -> Result<ExitStatus, EarlyEnd> {
         if let Some(message) = self.steps.begin() {
@@ -209,6 +206,11 @@ impl ScriptRun<'_> {
                     return Err(self.ending.map_or(EarlyEnd::Interrupted, |(signal, _)| EarlyEnd::Fatal(signal)));
                 }
                 event = self.run.next() => event,
+                answer = SecretQuestion::answered(&mut self.secret) => {
+                    self.secret = None;
+                    self.give_secret(answer)?;
+                    continue;
+                }
                 answer = answered(&mut self.answer) => {
                     self.answer = None;
                     self.give(answer)?;
@@ -216,6 +218,9 @@ impl ScriptRun<'_> {
                 }
             };
             match event {
+                Some(RunEvent::Console(ConsoleRecord::AskSecret { prompt })) => {
+                    self.ask_secret(&prompt).await
+                }
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;
                     let record = self.in_its_place(record);
@@ -266,54 +271,6 @@ impl ScriptRun<'_> {
         }
     }
 
-    async fn ask(&mut self, wanted: Wanted) {
-        self.output.flush().await;
-        // What the last question did not take any more is for this one.
-        if let Some((bytes, rest)) = self.unsent.take_if(|_| self.asks_piece) {
-            self.send_piece(bytes, rest);
-        } else if self.answer.is_none() {
-            // An answer that is still being read is for this question: the one before it has ended by itself.
-            self.answer = Some(self.input.ask(wanted));
-        }
-    }
-
-    /// Gives the program an answer.
-    fn give(&mut self, answer: InputReply) -> Result<(), EarlyEnd> {
-        match answer {
-            InputReply::Line(line) => {
-                self.run.send_input(line);
-            }
-            InputReply::Piece(bytes) => {
-                // What is typed stays with the terminal until a program asks for it.
-                let rest = if std::io::stdin().is_terminal() { Rest::WhenAsked } else { Rest::AtHand };
-                self.send_piece(bytes.into(), rest);
-            }
-            InputReply::Interrupted => self.interrupt()?,
-            InputReply::End if self.asks_piece => {
-                self.send_piece(Arc::default(), Rest::None);
-            }
-            InputReply::End if self.takes_end => {
-                self.run.send_input(END_OF_INPUT.to_owned());
-            }
-            InputReply::End => {
-                if !std::mem::replace(&mut self.no_input_reported, true) {
-                    eprintln!(
-                        "bai-repl: the program asks for more input than there is, and this server cannot tell it so; it is interrupted"
-                    );
-                }
-                self.run.interrupt();
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a piece of the input, or keeps it for the next question.
-    fn send_piece(&mut self, bytes: Arc<Zeroizing<Vec<u8>>>, rest: Rest) {
-        if !self.run.send_piece(bytes.clone(), rest) {
-            self.unsent = Some((bytes, rest));
-        }
-    }
-
     /// What the build prints is not the program's output.
     fn in_its_place(&self, record: ConsoleRecord) -> ConsoleRecord {
         match record {
@@ -321,14 +278,6 @@ impl ScriptRun<'_> {
                 ConsoleRecord::Stderr(text)
             }
             record => record,
-        }
-    }
-
-    fn wanted(&self, is_password: bool) -> Wanted {
-        match self.takes_pieces {
-            _ if is_password => Wanted::Password,
-            true => Wanted::Piece,
-            false => Wanted::Line,
         }
     }
 
@@ -371,6 +320,7 @@ impl ScriptRun<'_> {
             _ => {}
         }
         self.interrupted = Some(now);
+        self.secret = None;
         self.run.interrupt();
         Ok(())
     }

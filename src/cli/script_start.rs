@@ -9,6 +9,7 @@ use super::exit_status::ExitStatus;
 use super::readiness::{self, Patience, Readiness};
 use super::stop_signals::StopSignals;
 use crate::repl::PreludeUse;
+use crate::terminal::has_terminal;
 use bai_client::{Capability, Cell, ComputeSession, RunOptions};
 use bai_protocol::language::likely_of_image;
 
@@ -34,7 +35,7 @@ pub(super) enum Start {
 /// Makes the session ready, and finds the cell.
 pub(super) async fn start(
     at: CodeSession<'_>,
-    code: Code,
+    mut code: Code,
     context: &CommandContext,
     signals: &mut StopSignals,
 ) -> Result<Start, CliError> {
@@ -49,6 +50,9 @@ pub(super) async fn start(
         };
     }
     if runs_scripts {
+        if has_terminal() && session.api().has(Capability::Secrets).await {
+            code.asks_for_secrets();
+        }
         return Ok(Start::Ready(code.into_cell()));
     }
     if let Some(cell) = prelude.and_then(|prelude| code.in_kernel(&prelude, options.window)) {

@@ -208,8 +208,10 @@ impl<O: Write, E: Write> Console<O, E> {
                 self.clear(*wait);
                 Ok(self.flow(Stream::Stdout))
             }
-            // They are for the prompt.
-            ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => Ok(self.flow(Stream::Stdout)),
+            // They are for the front end.
+            ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave | ConsoleRecord::AskSecret { .. } => {
+                Ok(self.flow(Stream::Stdout))
+            }
             ConsoleRecord::Unknown { kind, .. } => {
                 self.note(&format!("[a record of the unknown kind {}]", sanitize::line(kind, 60)))
             }

@@ -2,11 +2,13 @@
 //! history or a log.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use thiserror::Error;
@@ -57,6 +59,32 @@ pub fn read_secret(prompt: impl FnOnce()) -> Result<SecretString, SecretError> {
 /// As [`read_secret`].
 pub fn read_secret_unless(interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
     read_secret_from(io::stdin().as_fd(), || {}, interrupted)
+}
+
+/// Whether this process has a terminal of its own, whatever its standard streams are.
+pub fn has_terminal() -> bool {
+    open_terminal().is_ok()
+}
+
+fn open_terminal() -> io::Result<OwnedFd> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    Ok(open("/dev/tty", flags, Mode::empty())?)
+}
+
+/// Asks for a secret at the terminal of this process, beside its standard streams. Ends as with Ctrl-C once `interrupted` returns
+/// true.
+///
+/// # Errors
+/// As [`read_secret`].
+pub fn ask_secret(prompt: &str, interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
+    let terminal = open_terminal().map_err(|_| SecretError::NotATerminal)?;
+    // A terminal that cannot be written to cannot be read either.
+    let show = |text: &str| {
+        let _ = nix::unistd::write(&terminal, text.as_bytes());
+    };
+    let secret = read_secret_from(terminal.as_fd(), || show(prompt), interrupted);
+    show("\n");
+    secret
 }
 
 fn read_secret_from(

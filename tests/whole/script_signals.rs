@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// An image of Python, and the program that it stands for.
-struct Python {
-    image: String,
-    program: PathBuf,
+pub struct Python {
+    pub image: String,
+    pub program: PathBuf,
 }
 
 /// The oldest version, a usual one and the newest, as far as they are here.
-fn pythons() -> Vec<Python> {
+pub fn pythons() -> Vec<Python> {
     let Some(root) = pyenv_root() else { return Vec::new() };
     let installed = std::fs::read_dir(root.join("versions")).unwrap().flatten();
     let names: Vec<String> = installed.filter_map(|entry| entry.file_name().into_string().ok()).collect();

@@ -89,6 +89,13 @@ impl SessionRef {
         request.json(&body)?.within(INTERRUPT_LIMIT).send().await.map(drop)
     }
 
+    /// Sends the secret that the program of a run has asked for, or says that there is none.
+    pub(super) async fn secret(&self, run: &RunId, secret: Option<&str>) -> Result<(), ClientError> {
+        let request = self.request("send the program a secret", Method::POST, "/secret").await?;
+        let body = json!({"runId": run.as_str(), "secret": secret});
+        request.json(&body)?.within(INTERRUPT_LIMIT).send().await.map(drop)
+    }
+
     /// Interrupts what the session runs; only this run, if one is given and the server can tell runs apart.
     pub(super) async fn interrupt(&self, run: Option<&RunId>) -> Result<(), ClientError> {
         let mut request = self.request("interrupt the program", Method::POST, "/interrupt").await?;

@@ -306,6 +306,11 @@ impl Actor {
             SessionCommand::Signal(id, signal) => {
                 self.interrupt(Some(id), Op::Signal(signal), signal.exit_code()).await;
             }
+            SessionCommand::Secret(id, secret) => {
+                if self.current.as_ref().is_some_and(|run| *run.id() == id) {
+                    let _ = self.kernel.send(Op::Secret(secret)).await;
+                }
+            }
             SessionCommand::Restart(done) => self.restart(done),
             SessionCommand::Kernel(asker) => drop(asker.send(self.kernel.clone())),
         }

@@ -62,6 +62,8 @@ pub(super) enum SessionCommand {
     Interrupt(Option<RunId>),
     /// Let this signal reach the program of this run.
     Signal(RunId, RunSignal),
+    /// The secret that the program of this run has asked for, or that there is none.
+    Secret(RunId, Option<String>),
     /// Start a new interpreter. Waiting runs end.
     Restart(oneshot::Sender<Result<(), String>>),
     /// Get the kernel's handle, for completion.

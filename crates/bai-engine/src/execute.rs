@@ -156,6 +156,21 @@ pub(super) async fn interrupt(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// `POST /{P}/{s}/secret`: the answer to a script that asks for a secret; null ends its question.
+pub(super) async fn secret(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+    body: Body,
+) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
+    let body = json_body(body).await?;
+    let run = body.get("runId").and_then(Value::as_str).map(RunId::from_wire);
+    let run = run.ok_or_else(|| ApiError::invalid_params("a secret needs the run that it is for"))?;
+    let secret = body.get("secret").and_then(Value::as_str).map(str::to_owned);
+    session.command(SessionCommand::Secret(run, secret)).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 /// `POST /{P}/{s}/complete`.
 pub(super) async fn complete(
     State(server): State<Arc<ServerState>>,

@@ -144,7 +144,8 @@ fn other_record(record: &ConsoleRecord, wanted: Wanted) -> Option<Cow<'_, Consol
         ConsoleRecord::Display(_)
         | ConsoleRecord::Clear { .. }
         | ConsoleRecord::NextInput { .. }
-        | ConsoleRecord::Leave => record.clone(),
+        | ConsoleRecord::Leave
+        | ConsoleRecord::AskSecret { .. } => record.clone(),
         _ => return Some(Cow::Borrowed(record)),
     };
     let ours = if wanted.live { ours } else { ours.plain()? };

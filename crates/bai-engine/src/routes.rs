@@ -67,6 +67,7 @@ fn session_routes() -> Routes {
         ),
         ("/{s}/rename", post(lifecycle::rename)),
         ("/{s}/interrupt", post(execute::interrupt)),
+        ("/{s}/secret", post(execute::secret)),
         ("/{s}/complete", post(execute::complete)),
         ("/{s}/logs", get(lifecycle::logs)),
         ("/{s}/status-history", get(lifecycle::status_history)),
@@ -100,7 +101,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 25] = [
+const CAPABILITIES: [Capability; 26] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -119,6 +120,7 @@ const CAPABILITIES: [Capability; 25] = [
     Capability::CreatorEnvironment,
     Capability::Windows,
     Capability::Signals,
+    Capability::Secrets,
     Capability::IdleOutput,
     Capability::ByteOutput,
     Capability::LiveOutput,

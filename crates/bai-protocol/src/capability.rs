@@ -65,6 +65,8 @@ pub enum Capability {
     Windows,
     /// An interrupt that names its run can be another signal, such as that of a closed pipe ([`crate::signal::RunSignal`]).
     Signals,
+    /// A script can ask for a secret at the terminal of its client, whatever its input is ([`crate::execute::Script::tty`]).
+    Secrets,
 }
 
 /// The capabilities of one server.

@@ -62,6 +62,10 @@ pub struct Script {
     /// Whether the session ends with this script: then its threads and exit handlers come to their end first.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub last: bool,
+    /// Whether it can ask for a secret at a terminal beside its input, for servers with
+    /// [`crate::capability::Capability::Secrets`]. The question is [`crate::record::ConsoleRecord::AskSecret`].
+    #[serde(deserialize_with = "lenient::null_as_default", skip_serializing_if = "std::ops::Not::not")]
+    pub tty: bool,
 }
 
 /// The line that ends the input of the program that asks, as Ctrl-D does. For servers with

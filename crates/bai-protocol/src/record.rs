@@ -42,6 +42,12 @@ pub enum ConsoleRecord {
     },
     /// The program asks the user's prompt to end.
     Leave,
+    /// A script asks for a secret at the terminal of its client, beside its input. Only for a client that has said that it has one
+    /// ([`crate::execute::Script::tty`]); the answer is a request of its own.
+    AskSecret {
+        /// What is shown there before the answer.
+        prompt: String,
+    },
     /// A record of an unknown type, with its payload as JSON.
     Unknown {
         /// The type's name.
@@ -64,7 +70,9 @@ impl ConsoleRecord {
             | ConsoleRecord::Log(text) => text.len(),
             ConsoleRecord::Media { mime, data } => mime.len() + data.len(),
             ConsoleRecord::Display(display) => SMALL + display.record.size(),
-            ConsoleRecord::NextInput { text, .. } => SMALL + text.len(),
+            ConsoleRecord::NextInput { text, .. } | ConsoleRecord::AskSecret { prompt: text } => {
+                SMALL + text.len()
+            }
             ConsoleRecord::Clear { .. } | ConsoleRecord::Leave => SMALL,
             ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
         }
@@ -140,6 +148,7 @@ impl ConsoleRecord {
                 json!(["next-input", {"text": text, "replace": replace}])
             }
             ConsoleRecord::Leave => json!(["leave", null]),
+            ConsoleRecord::AskSecret { prompt } => json!(["ask-secret", {"prompt": prompt}]),
             ConsoleRecord::Unknown { kind, payload } => json!([kind, payload]),
         }
     }
@@ -161,11 +170,11 @@ impl ConsoleRecord {
                 Err(payload) => ConsoleRecord::Unknown { kind, payload },
             },
             "clear" => ConsoleRecord::Clear { wait: flag(&payload, "wait") },
-            "next-input" => ConsoleRecord::NextInput {
-                text: payload.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                replace: flag(&payload, "replace"),
-            },
+            "next-input" => {
+                ConsoleRecord::NextInput { text: field(&payload, "text"), replace: flag(&payload, "replace") }
+            }
             "leave" => ConsoleRecord::Leave,
+            "ask-secret" => ConsoleRecord::AskSecret { prompt: field(&payload, "prompt") },
             _ => ConsoleRecord::Unknown { kind, payload },
         })
     }
@@ -208,6 +217,11 @@ fn media(payload: Value) -> ConsoleRecord {
     }
 }
 
+/// A text of an object; empty if it is missing.
+fn field(payload: &Value, name: &str) -> String {
+    payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
 /// A flag of an object; false if it is missing.
 fn flag(payload: &Value, name: &str) -> bool {
     payload.get(name).and_then(Value::as_bool).unwrap_or(false)
@@ -231,9 +245,10 @@ impl Serialize for ConsoleRecord {
             ConsoleRecord::Html(text) => ("html", text).serialize(serializer),
             ConsoleRecord::Log(text) => ("log", text).serialize(serializer),
             ConsoleRecord::Display(display) => ("display", display).serialize(serializer),
-            ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => {
-                self.to_wire().serialize(serializer)
-            }
+            ConsoleRecord::Clear { .. }
+            | ConsoleRecord::NextInput { .. }
+            | ConsoleRecord::Leave
+            | ConsoleRecord::AskSecret { .. } => self.to_wire().serialize(serializer),
             ConsoleRecord::Unknown { kind, payload } => (kind, payload).serialize(serializer),
         }
     }
@@ -344,6 +359,7 @@ mod tests {
             ConsoleRecord::Clear { wait: true },
             ConsoleRecord::NextInput { text: "x = 1\n".into(), replace: true },
             ConsoleRecord::Leave,
+            ConsoleRecord::AskSecret { prompt: "pin? ".into() },
         ];
         for record in records {
             assert_eq!(serde_json::to_value(&record).unwrap(), record.to_wire());

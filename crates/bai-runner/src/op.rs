@@ -31,6 +31,9 @@ pub enum Op {
         /// Whether more is at hand: [`Reply::WaitingInput`](super::Reply::WaitingInput) comes before the program has read them.
         ahead: bool,
     },
+    /// The secret that the script has asked for ([`ConsoleRecord::AskSecret`](bai_protocol::record::ConsoleRecord::AskSecret)), or
+    /// that there is none. Dropped when it has not asked.
+    Secret(Option<String>),
     /// The window in which a person sees the output, from now on. `None` if it goes to a file or a program.
     Window(Option<Window>),
     /// Suggestions for the text at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).

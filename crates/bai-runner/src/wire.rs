@@ -28,6 +28,8 @@ pub(super) enum ToDriver<'a> {
     },
     /// A line for the program that waits for input.
     Input { text: &'a str },
+    /// The secret that the program waits for; `None` if there is none.
+    Secret { text: Option<&'a str> },
     /// Suggestions for the text at the cursor. Answered with `Completions`, also while a cell runs.
     Complete { id: u64, code: &'a str, post: &'a str },
     /// The output is seen in a window of this size from now on, or in none. A driver tells its code so, also while a cell
@@ -75,6 +77,7 @@ impl ToDriver<'_> {
             ToDriver::Run { id, code, script: None } => format!("run {id} {}", escape(code)),
             ToDriver::Run { id, code, script: Some(_) } => format!("script {id} {}", escape(code)),
             ToDriver::Input { text } => format!("input {}", escape(text)),
+            ToDriver::Secret { text } => format!("secret {}", escape(text.unwrap_or_default())),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
             ToDriver::Window { columns, rows, variables } => {
                 let pairs = variables
@@ -173,6 +176,10 @@ pub(super) enum FromDriver {
         /// The answer goes to the interpreter's standard input.
         #[serde(default)]
         stdin: bool,
+    },
+    /// The program waits for a secret, which the client asks for beside the input.
+    AskSecret {
+        prompt: String,
     },
     /// The program does not wait for the line any more.
     Unask,

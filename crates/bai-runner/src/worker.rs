@@ -88,6 +88,8 @@ pub(super) struct Worker {
     crash_loop: CrashLoop,
     /// The requester of a line, if one waits.
     waiting_input: Option<InputRequester>,
+    /// Whether the driver waits for a secret.
+    waiting_secret: bool,
     /// Where a person sees the output.
     window: Option<Window>,
     /// The window that the interpreter knows.
@@ -172,6 +174,7 @@ impl Worker {
             slot,
             crash_loop: CrashLoop::default(),
             waiting_input: None,
+            waiting_secret: false,
             window: None,
             told_window: None,
             typed_ahead: TypedAhead::default(),
@@ -250,6 +253,7 @@ impl Worker {
             KernelCommand::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
             KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
             KernelCommand::Op(Op::InputPiece { bytes, end, ahead }) => self.on_piece(&bytes, end, ahead),
+            KernelCommand::Op(Op::Secret(secret)) => self.on_secret(secret.as_deref()),
             KernelCommand::Op(Op::Window(window)) => {
                 self.window = window.filter(|window| window.columns > 0 && window.rows > 0);
                 self.tell_window();
@@ -287,6 +291,14 @@ impl Worker {
                 self.answer_driver(false);
             }
             None => {}
+        }
+    }
+
+    fn on_secret(&mut self, text: Option<&str>) {
+        if let (true, InterpreterSlot::Running(interpreter)) =
+            (std::mem::take(&mut self.waiting_secret), &mut self.slot)
+        {
+            interpreter.send(&ToDriver::Secret { text });
         }
     }
 
@@ -521,6 +533,7 @@ impl Worker {
 
     fn end_current(&mut self, exit_code: i32) {
         self.typed_ahead = TypedAhead::default();
+        self.waiting_secret = false;
         if let Some(current) = self.current.take() {
             self.queue.ended(&current.task, exit_code);
             self.outbox.push(current.task.finished(exit_code));

@@ -235,7 +235,10 @@ fn is_text(event: Option<&RunEvent>) -> bool {
 pub(super) fn keeps_fold(event: Option<&RunEvent>) -> bool {
     let Some(RunEvent::Console(record)) = event else { return false };
     match record {
-        ConsoleRecord::Clear { .. } | ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave => true,
+        ConsoleRecord::Clear { .. }
+        | ConsoleRecord::NextInput { .. }
+        | ConsoleRecord::Leave
+        | ConsoleRecord::AskSecret { .. } => true,
         ConsoleRecord::Display(display) => display.update,
         _ => is_text(event),
     }

@@ -8,14 +8,13 @@ use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
-use super::{Answer, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
+use super::{Answer, Beside, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::prelude::PieceForKernel;
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{RunId, RunStatus, Window};
-use bai_protocol::signal::RunSignal;
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -87,8 +86,7 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
-    let (run, RunEnds { events, input, interrupts, signals, window, leave }) =
-        Run::new(run_id.clone(), QUEUE);
+    let (run, RunEnds { events, input, interrupts, beside, window, leave }) = Run::new(run_id.clone(), QUEUE);
     let driver = Driver {
         session,
         capabilities,
@@ -102,11 +100,11 @@ pub(crate) async fn start(
         last_piece: None,
         left: None,
         interrupts,
-        signals,
+        beside,
         window,
         leave,
         interrupt_request: None,
-        signal_request: None,
+        beside_request: None,
         leaving: None,
         watch,
         not_started: (!listens).then(|| Instant::now() + NOT_STARTED),
@@ -136,13 +134,13 @@ struct Driver {
     /// What is left of the last piece for a script in a kernel.
     left: Option<PieceForKernel>,
     interrupts: watch::Receiver<u64>,
-    signals: mpsc::Receiver<RunSignal>,
+    beside: mpsc::Receiver<Beside>,
     window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
     /// An interrupt on its way to the server.
     interrupt_request: Option<BoxFuture<'static, ()>>,
-    /// A signal on its way to the server.
-    signal_request: Option<BoxFuture<'static, ()>>,
+    /// A signal or a secret on its way to the server.
+    beside_request: Option<BoxFuture<'static, ()>>,
     /// The request that finds out whether the server keeps the output of a run that was left running.
     leaving: Option<BoxFuture<'static, bool>>,
     /// Looks whether the kernel lives while nothing is heard of it.
@@ -202,8 +200,8 @@ impl Driver {
         match self.next_event().await {
             DriverEvent::Delivered => {}
             DriverEvent::Interrupt => self.interrupt(),
-            DriverEvent::Signal(signal) => self.signal(signal),
-            DriverEvent::SignalSent => self.signal_request = None,
+            DriverEvent::Beside(beside) => self.send_beside(beside),
+            DriverEvent::BesideSent => self.beside_request = None,
             DriverEvent::Dropped => self.begin_to_drain(),
             DriverEvent::Resized => self.resize().await,
             DriverEvent::InterruptSent => self.interrupt_was_sent().await,
@@ -404,11 +402,17 @@ impl Driver {
         }
     }
 
-    fn signal(&mut self, signal: RunSignal) {
+    fn send_beside(&mut self, beside: Beside) {
         let (session, run) = (self.session.clone(), self.run_id.clone());
-        self.signal_request = Some(Box::pin(async move {
-            if let Err(error) = session.signal(&run, signal).await {
-                tracing::warn!(%error, "the signal was not sent");
+        self.beside_request = Some(Box::pin(async move {
+            let sent = match beside {
+                Beside::Signal(signal) => session.signal(&run, signal).await,
+                Beside::Secret(secret) => {
+                    session.secret(&run, secret.as_ref().map(|text| text.as_str())).await
+                }
+            };
+            if let Err(error) = sent {
+                tracing::warn!(%error, "a signal or a secret was not sent");
             }
         }));
     }

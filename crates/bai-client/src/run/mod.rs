@@ -32,8 +32,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
-/// How many signals may wait to be sent.
-const SIGNALS: usize = 8;
+/// How many signals and secrets may wait to be sent.
+const BESIDE: usize = 8;
 
 /// The code to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +215,7 @@ pub struct Run {
     events: mpsc::Receiver<RunEvent>,
     input: mpsc::Sender<Answer>,
     interrupter: Interrupter,
-    signals: mpsc::Sender<RunSignal>,
+    beside: mpsc::Sender<Beside>,
     window: watch::Sender<Option<Window>>,
     leave: watch::Sender<bool>,
     over: bool,
@@ -235,6 +235,13 @@ impl Answer {
     fn piece(bytes: &[u8], rest: Rest) -> InputPiece {
         InputPiece { input: byte_text::text(bytes), end: rest == Rest::None, ahead: rest == Rest::AtHand }
     }
+}
+
+/// What reaches the program beside its input.
+#[derive(Debug)]
+enum Beside {
+    Signal(RunSignal),
+    Secret(Option<Zeroizing<String>>),
 }
 
 /// What follows a piece of the input.
@@ -282,7 +289,7 @@ struct RunEnds {
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Answer>,
     interrupts: watch::Receiver<u64>,
-    signals: mpsc::Receiver<RunSignal>,
+    beside: mpsc::Receiver<Beside>,
     window: watch::Receiver<Option<Window>>,
     leave: watch::Receiver<bool>,
 }
@@ -293,17 +300,17 @@ impl Run {
         let (event_sender, events) = mpsc::channel(queue);
         let (input, input_receiver) = mpsc::channel(1);
         let (interrupts, interrupt_receiver) = watch::channel(0);
-        let (signals, signal_receiver) = mpsc::channel(SIGNALS);
+        let (beside, beside_receiver) = mpsc::channel(BESIDE);
         let (window, window_receiver) = watch::channel(None);
         let (leave, leave_receiver) = watch::channel(false);
         let interrupter = Interrupter::new(interrupts);
         let early = VecDeque::new();
-        let run = Run { id, early, events, input, interrupter, signals, window, leave, over: false };
+        let run = Run { id, early, events, input, interrupter, beside, window, leave, over: false };
         let ends = RunEnds {
             events: event_sender,
             input: input_receiver,
             interrupts: interrupt_receiver,
-            signals: signal_receiver,
+            beside: beside_receiver,
             window: window_receiver,
             leave: leave_receiver,
         };
@@ -383,7 +390,12 @@ impl Run {
     /// with [`RunEvent::Finished`]. Of many signals at once, some are dropped, as the system does.
     pub fn signal(&self, signal: RunSignal) {
         // An error means that enough of them wait, or that the run is over.
-        let _ = self.signals.try_send(signal);
+        let _ = self.beside.try_send(Beside::Signal(signal));
+    }
+
+    /// Answers [`ConsoleRecord::AskSecret`]; `None` if there is no answer.
+    pub fn send_secret(&self, secret: Option<Zeroizing<String>>) {
+        let _ = self.beside.try_send(Beside::Secret(secret));
     }
 
     /// Tells the program that the window of [`RunOptions::window`] has another size now.

@@ -335,7 +335,10 @@ impl JupyterKernel {
             ToDriver::Bye => {
                 post(&self.kernel.sockets.control, ShutdownRequest { restart: false }.into());
             }
-            ToDriver::Wake | ToDriver::Environment { .. } | ToDriver::Ack { .. } => {}
+            ToDriver::Secret { .. }
+            | ToDriver::Wake
+            | ToDriver::Environment { .. }
+            | ToDriver::Ack { .. } => {}
         }
     }
 

@@ -79,6 +79,10 @@ impl Worker {
                 self.ask(InputRequester::Reader, password);
             }
             FromDriver::Ask { password, stdin: false } => self.answer_driver(password),
+            FromDriver::AskSecret { prompt } => {
+                self.waiting_secret = true;
+                self.outbox.push(ConsoleRecord::AskSecret { prompt });
+            }
             FromDriver::Unask => self.withdraw(InputRequester::Driver),
             FromDriver::Done { id, code }
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>

@@ -1,11 +1,10 @@
 //! The events that a run's task waits for, and their order of priority.
 
 use super::Driver;
-use crate::run::Answer;
 use crate::run::kernel_watch::Sight;
 use crate::run::link::next;
 use crate::run::link_event::LinkEvent;
-use bai_protocol::signal::RunSignal;
+use crate::run::{Answer, Beside};
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
@@ -15,10 +14,10 @@ pub(super) enum DriverEvent {
     Delivered,
     /// The user wants the program to stop.
     Interrupt,
-    /// A signal for the program.
-    Signal(RunSignal),
-    /// A signal was sent to the server.
-    SignalSent,
+    /// A signal or a secret for the program.
+    Beside(Beside),
+    /// It was sent to the server.
+    BesideSent,
     /// The handle is gone.
     Dropped,
     /// The window has another size.
@@ -55,8 +54,8 @@ impl Driver {
                 if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
             }
             () = maybe(&mut self.interrupt_request) => DriverEvent::InterruptSent,
-            () = maybe(&mut self.signal_request) => DriverEvent::SignalSent,
-            Some(signal) = self.signals.recv(), if listening && self.signal_request.is_none() => DriverEvent::Signal(signal),
+            () = maybe(&mut self.beside_request) => DriverEvent::BesideSent,
+            Some(beside) = self.beside.recv(), if listening && self.beside_request.is_none() => DriverEvent::Beside(beside),
             Ok(()) = self.window.changed(), if listening => DriverEvent::Resized,
             Some(answer) = self.input.recv(), if listening => DriverEvent::Answer(answer),
             () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,

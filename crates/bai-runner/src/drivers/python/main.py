@@ -65,6 +65,7 @@ def serve():
     wire.listen({
         'run': work.put,
         'input': streams.questions.answer,
+        'secret': streams.answer_secret,
         'complete': completion.request,
         'window': window.change,
         'wake': interrupts.wake,

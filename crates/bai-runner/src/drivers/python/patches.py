@@ -61,7 +61,13 @@ def _subprocess(module):
 
 
 def _getpass(module):
-    module.getpass = module.unix_getpass = module.fallback_getpass = streams.ask_password
+    original = module.getpass
+
+    def getpass(prompt='Password: ', stream=None, **options):
+        return (original if streams.asks_nobody() else streams.ask_password)(prompt, stream, **options)
+
+    getpass.__doc__, getpass.__wrapped__ = original.__doc__, original
+    module.getpass = module.unix_getpass = getpass
 
 
 def _inspect(module):

@@ -34,7 +34,7 @@ class Script:
         self._name = _decode(script['name'])
         self._path = _decode(script['path'] or '')
         self._arguments = [_decode(argument) for argument in script['args']]
-        self._terminal = script['terminal']
+        self._terminal, self._tty = script['terminal'], script.get('tty', False)
         self._last = script['last']
 
     def run(self, source, started):
@@ -58,7 +58,7 @@ class Script:
         if sys.version_info < (3, 14):
             cells.main.__dict__.setdefault('__annotations__', {})
         source = _of_its_encoding(source)
-        streams.begin_script(self._terminal)
+        streams.begin_script(self._terminal, self._tty)
         global is_running
         is_running = True
         try:

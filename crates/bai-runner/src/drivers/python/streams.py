@@ -114,13 +114,17 @@ class _Questions:
 
     def ask(self, password=False):
         """The line without its newline; None at the end of the input."""
+        return self.put({'say': 'ask', 'password': password})
+
+    def put(self, question):
+        """Puts a question, and returns its answer, or None if there is none."""
         if wire.in_child():
             return None
         flush()
         with self._one_at_a_time:
             answered = self._answered = wire.Bell()
             try:
-                wire.say({'say': 'ask', 'password': password})
+                wire.say(question)
                 answered.wait()
                 # Ctrl-D, as a line.
                 return None if self._answer == '\x04' else self._answer
@@ -146,6 +150,12 @@ class _Questions:
 
 
 questions = _Questions()
+# For what a script asks at the terminal of its client, whatever its input is.
+secrets = _Questions()
+
+
+def answer_secret(text):
+    secrets.answer('\x04' if text is None else text)
 
 
 class StandardInput(io.TextIOBase):
@@ -249,14 +259,12 @@ def ask_password(prompt='Password: ', stream=None, **options):
     # The prompt is not a part of what a script prints.
     usual = sys.stdout if sys.stdin is _input else sys.stderr
     target = stream if stream is not None else usual
-    target.write(prompt)
-    target.flush()
-    if _is_piped:
-        line = sys.stdin.readline()
-        if not line:
-            raise EOFError
-        return line.rstrip('\n')
-    answer = questions.ask(password=True)
+    if _has_tty and stream is None:
+        answer = secrets.put({'say': 'ask_secret', 'prompt': str(prompt)})
+    else:
+        target.write(prompt)
+        target.flush()
+        answer = secrets.put({'say': 'ask_secret', 'prompt': ''}) if _has_tty else questions.ask(password=True)
     if answer is None:
         raise EOFError
     return answer
@@ -281,12 +289,19 @@ class _ScriptInput(io.FileIO):
 _input = StandardInput()
 # Whether a script runs whose input nobody types.
 _is_piped = False
+# Whether it can ask at a terminal beside its input.
+_has_tty = False
 
 
-def begin_script(terminal):
+def asks_nobody():
+    """Whether there is a script that can ask nobody for a secret: it has its input."""
+    return _is_piped and not _has_tty
+
+
+def begin_script(terminal, tty):
     """The input of a script is what its descriptor 0 gives, and all streams have the encodings of a program."""
-    global _is_piped
-    _is_piped = not terminal
+    global _is_piped, _has_tty
+    _is_piped, _has_tty = not terminal, tty
     raw = io.BufferedReader(_ScriptInput(0, 'r', closefd=False))
     raw.raw.name = '<stdin>'
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, **_encoding(0))
@@ -294,8 +309,8 @@ def begin_script(terminal):
 
 
 def end_script():
-    global _is_piped
-    _is_piped = False
+    global _is_piped, _has_tty
+    _is_piped = _has_tty = False
     sys.stdin = sys.__stdin__ = _input
     _reopen(_OF_CELLS, _OF_CELLS)
 
