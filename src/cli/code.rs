@@ -8,7 +8,7 @@ use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{Cell, Prelude, Script, Window, expand_tilde};
 use bai_protocol::byte_text;
-use bai_protocol::language::{self, Language};
+use bai_protocol::language::{self, Language, likely_of_image};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,15 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
         Some((name, args)) => {
             let meant = open.image.as_deref().and_then(meant_subcommand);
             let file = expand_tilde(name);
-            let text = read_source(&file).map_err(|error| match meant {
+            let language = likely_of_image(open.image.as_deref().unwrap_or(language::PYTHON.name));
+            let is_folder = file.is_dir() && language.is_some_and(|language| language.runs_folders);
+            let text = if is_folder { Ok(String::new()) } else { read_source(&file) };
+            let text = text.map_err(|error| match meant {
                 Some(subcommand) => error.hint(did_you_mean(subcommand)),
                 None => error,
             })?;
             let path = std::path::absolute(&file).ok();
+            let path = if is_folder { path.map(|path| path.join("")) } else { path };
             let path = path.map(|path| byte_text::text(path.as_os_str().as_bytes()));
             let name = byte_text::text(file.as_os_str().as_bytes());
             let script = Some(Script { path, ..script(&name, args, stdin_is_terminal) });
@@ -110,6 +114,11 @@ impl Code {
             _ => String::new(),
         };
         Some(language.arguments.as_ref()?.give(&before, &script.name, &script.args))
+    }
+
+    /// Whether it is a folder, which no cell can be.
+    pub(super) fn is_folder(&self) -> bool {
+        self.script.as_ref().and_then(|script| script.path.as_deref()).is_some_and(|path| path.ends_with('/'))
     }
 
     /// The folder here that is the working folder of a session elsewhere: the current folder, or that of the script if it does

@@ -18,9 +18,13 @@ use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::terminal::Screen;
-use bai_client::ComputeSession;
+use bai_client::{ComputeSession, ErrorKind};
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
+
+/// Python's own `-m` means something else.
+const MOUNT_HINT: &str = "-m mounts a virtual folder of a cluster; to run a module of Python: \
+    bai-repl -c \"import runpy; runpy.run_module('MODULE', run_name='__main__', alter_sys=True)\" python ARGUMENT...";
 
 /// Runs the code of the command line, or opens the prompt if there is none.
 pub(super) fn run(
@@ -171,12 +175,16 @@ async fn open_in_place(
 ) -> Result<Opened, CliError> {
     let opening = OpeningProgress::start(context, &request.name);
     let image = request.image.clone();
+    let mounts = !request.mounts.is_empty();
     let create = ComputeSession::create(&server.api, request, |status| opening.report(status));
     tokio::select! {
         biased;
         signal = signals.recv() => Ok(Opened::Interrupted(signal.exit())),
         created = create => {
-            let (session, made) = created?;
+            let (session, made) = created.map_err(|error| match mounts && error.kind() == ErrorKind::NotFound {
+                true => CliError::from(error).hint(MOUNT_HINT),
+                false => error.into(),
+            })?;
             let creation_note = creation::creation_note(&session, &made);
             Ok(Opened::Session(OpenedSession { session, is_new: made.created, image, creation_note }))
         }

@@ -55,6 +55,10 @@ pub(super) async fn start(
         }
         return Ok(Start::Ready(code.into_cell()));
     }
+    if code.is_folder() {
+        return Err(CliError::new(ExitStatus::Usage, "this server runs no folder as a script")
+            .hint("name the file in it that begins, and upload the others with --with"));
+    }
     if let Some(cell) = prelude.and_then(|prelude| code.in_kernel(&prelude, options.window)) {
         return Ok(Start::Ready(cell));
     }

@@ -41,6 +41,7 @@ mod screens;
 mod script;
 mod script_files;
 mod script_input;
+mod script_kinds;
 mod script_secrets;
 mod script_sessions;
 mod script_signals;

@@ -50,7 +50,7 @@ pub struct Script {
     /// from standard input.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub name: String,
-    /// The absolute path of its file on the machine of the client. Modules beside it are found if the session is on the same
+    /// The absolute path of its file on the machine of the client; that of a folder ends in a slash. Modules beside it are found if the session is on the same
     /// machine.
     pub path: Option<String>,
     /// The arguments of the program.

@@ -118,6 +118,9 @@ enum Form {
 fn here(path: &str, name: &str, bytes: &[u8], workdir: &Path) -> Option<PathBuf> {
     let [path, name] =
         [path, name].map(|text| PathBuf::from(OsString::from_vec(byte_text::bytes(text).into_owned())));
+    if path.is_dir() {
+        return Some(path);
+    }
     let content = std::fs::read(&path).ok()?;
     // The mark at the beginning is no part of the code.
     let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);

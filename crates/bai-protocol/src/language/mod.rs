@@ -40,6 +40,8 @@ pub struct Language {
     pub takes_prelude: bool,
     /// How a script that a live interpreter runs gets its arguments. `None` if it cannot, or if each script is a program.
     pub arguments: Option<Arguments>,
+    /// Whether a script may be a folder.
+    pub runs_folders: bool,
     /// Whether a program has to be built before it can run.
     pub is_compiled: bool,
     /// How `build *` builds a program when there is no `Makefile`.
@@ -65,6 +67,7 @@ impl Language {
         leave: &["exit", "quit"],
         takes_prelude: false,
         arguments: None,
+        runs_folders: false,
         is_compiled: false,
         build: &[],
         execute: &[],

@@ -38,6 +38,7 @@ pub static RUST: Language = Language {
 
 /// Python. The prompt has a parser for its syntax, which is more than a row can describe.
 pub static PYTHON: Language = Language {
+    runs_folders: true,
     name: "python",
     aliases: &["cpython", "py", "ipython"],
     hints: &["python", "jupyter", "conda", "torch", "tensorflow", "keras", "ngc-", "scikit"],
@@ -174,6 +175,7 @@ pub static OCAML: Language = Language {
 
 /// JavaScript in Node.js.
 pub static NODEJS: Language = Language {
+    runs_folders: true,
     name: "nodejs",
     aliases: &["node", "javascript", "js"],
     programs: &["node", "nodejs"],

@@ -112,9 +112,14 @@ def run(source, started):
     return run_to_end(lambda: _run_source(source, started))
 
 
-def run_script(source, filename, started, finish):
-    """Runs a script; returns its exit code. Calls finish(), if there is one, after its last line."""
-    code = run_to_end(lambda: _run_script(source, filename, started), _INTERRUPTED)
+def run_script(action, started, finish):
+    """Runs a script as a function; returns its exit code. Calls finish(), if there is one, after its last line."""
+    def run():
+        interrupts.arm()
+        started()
+        action()
+
+    code = run_to_end(run, _INTERRUPTED)
     if finish is not None:
         _guarded(lambda: _run_action(finish))
         streams.flush()
@@ -144,9 +149,19 @@ def _run_source(source, started):
         _run_code(code)
 
 
-def _run_script(source, filename, started):
-    interrupts.arm()
-    started()
+def run_main():
+    """Runs the module __main__ of the folder or archive that is first on sys.path, as Python itself does."""
+    import runpy
+    _run_module(runpy)
+
+
+@imports.runs_user_code
+def _run_module(runpy):
+    runpy._run_module_as_main('__main__', False)
+
+
+def run_source(source, filename):
+    """Runs the source text of a script."""
     try:
         code = _compile(source, filename, 'exec', _TOP_LEVEL_AWAIT, True)
     except SyntaxError:

@@ -1,11 +1,16 @@
 # The report of an uncaught exception: in Python's form, without the driver's own frames.
 
+import errno
 import sys
 
-from _bai_repl import streams
+import _bai_repl
+from _bai_repl import streams, window
 
 _OURS = '<bai-repl '
 _default_hook = sys.__excepthook__
+_NO_TERMINAL = (errno.ENOTTY, errno.ENXIO)
+_IN_CELL = '[a cell has no terminal of its own; :pty COMMAND runs a program in one]\n'
+_IN_SCRIPT = '[a script has no terminal of its own here; bai-repl pty SESSION opens one, and the script runs there as usual]\n'
 # As it is before the user can change it. The module is loaded at its first use: that takes longer than all of ours together.
 _TracebackException = None
 
@@ -76,6 +81,13 @@ def describe(kind, value, trace):
     return ''.join(lines)
 
 
+def _wants_terminal(kind, value):
+    """Whether the exception says that there is no terminal."""
+    if isinstance(value, OSError):
+        return value.errno in _NO_TERMINAL
+    return kind.__name__ == 'error' and kind.__module__ in ('termios', '_curses', 'curses')
+
+
 def report(kind, value, trace):
     """Writes an uncaught exception to standard error, through the user's sys.excepthook if there is one."""
     limit = sys.getrecursionlimit()
@@ -94,6 +106,10 @@ def report(kind, value, trace):
         except Exception as error:
             text = '%s (and it could not be described: %s)\n' % (kind.__name__, type(error).__name__)
         streams.complain(text)
+        # Only where a person looks is there one to miss.
+        if window.is_seen(2) and _wants_terminal(kind, value):
+            scripts = _bai_repl.__dict__.get('scripts')
+            streams.complain(_IN_SCRIPT if scripts is not None and scripts.is_running else _IN_CELL)
     finally:
         if limit < 1000:
             sys.setrecursionlimit(limit)

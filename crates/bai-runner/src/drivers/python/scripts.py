@@ -40,12 +40,17 @@ class Script:
     def run(self, source, started):
         """Runs the script; returns its exit code."""
         before = sys.stdin, sys.argv, sys.path[:1]
-        is_here = bool(self._path) and os.path.isfile(self._path)
-        if is_here and sys.version_info < (3, 9) and os.path.isfile(self._name) and os.path.samefile(self._name, self._path):
+        is_folder = self._path[-1:] == '/'
+        is_here = (os.path.isdir if is_folder else os.path.isfile)(self._path)
+        # A folder, or an archive, which has this mark near its end.
+        has_main = is_here and (is_folder or 'PK\5\6' in source)
+        if is_here and sys.version_info < (3, 9) and os.path.exists(self._name) and os.path.samefile(self._name, self._path):
             # Python did not make it absolute.
             self._path = self._name
         sys.argv = [self._name] + self._arguments
-        if is_here:
+        if has_main:
+            sys.path[:1] = [self._path.rstrip('/') or '/']
+        elif is_here:
             cells.main.__dict__['__file__'] = self._path
             # The modules of a link's target are beside the target.
             sys.path[:1] = [os.path.dirname(os.path.realpath(self._path))]
@@ -57,19 +62,28 @@ class Script:
             sources.keep(filename, source)
         if sys.version_info < (3, 14):
             cells.main.__dict__.setdefault('__annotations__', {})
-        source = _of_its_encoding(source)
+        if has_main:
+            action = cells.run_main
+        elif is_folder:
+            action = self._not_here
+        else:
+            program = _of_its_encoding(source)
+            action = lambda: cells.run_source(program, filename)
         streams.begin_script(self._terminal, self._tty)
         global is_running
         is_running = True
         try:
             # The system takes the last byte.
-            return cells.run_script(source, filename, started, self._finish if self._last else None) & 0xff
+            return cells.run_script(action, started, self._finish if self._last else None) & 0xff
         finally:
             if not self._last:
                 is_running = False
                 streams.end_script()
                 sys.stdin, sys.argv, sys.path[:1] = before
                 cells.main.__dict__.pop('__file__', None)
+
+    def _not_here(self):
+        raise SystemExit("can't run '%s': the folder is not on the machine of the session" % self._name)
 
     def _command(self, source):
         """The arguments with which Python itself would run the script."""

@@ -1,0 +1,124 @@
+//! What can be a script of Python: folders and archives with a `__main__.py`; and what a script cannot have here: a terminal.
+
+use super::daemon::ProxiedEngine;
+use super::script_signals::pythons;
+use bai_testkit::{FakeTerminal, Sandbox, need};
+use std::process::Stdio;
+
+const MAIN: &str = "import sys, helper\nprint(sys.argv, sys.path[0], __file__, __name__, __package__, __spec__.name, helper.x)\n\
+                    def f(): 1/0\nif len(sys.argv) > 1: f()";
+const PACK: &str = "import zipfile\nwith zipfile.ZipFile('x.zip', 'w') as z: z.write('d/__main__.py', '__main__.py'); z.write('d/helper.py', 'helper.py')\n\
+                    open('x.pyz', 'wb').write(b'#!/usr/bin/env python3\\n' + open('x.zip', 'rb').read())";
+
+/// A traceback without the lines of source text, which Python itself does not find in an archive.
+fn without_lines(traceback: &str) -> String {
+    traceback.lines().filter(|line| !line.starts_with("    ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_folder_and_an_archive_run_as_in_python_itself() {
+    let sandbox = Sandbox::new();
+    for folder in ["d", "empty"] {
+        std::fs::create_dir(sandbox.work().join(folder)).unwrap();
+    }
+    sandbox.write("d/__main__.py", MAIN);
+    sandbox.write("d/helper.py", "x = 5");
+    for python in pythons() {
+        let program = python.program.to_str().unwrap();
+        assert!(sandbox.program(program).args(["-c", PACK]).status().unwrap().success());
+        for words in [
+            &["d"][..],
+            &["d", "a b"],
+            &["./d"],
+            &["x.zip"],
+            &["x.zip", "a"],
+            &["x.pyz"],
+            &["empty"],
+            &["empty/"],
+        ] {
+            let mut own = sandbox.program(program);
+            let own = own.args(words).stdin(Stdio::null()).output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let ours = sandbox.run(&[&["-q", &python.image], words].concat());
+            assert_eq!(
+                (ours.code, ours.stdout, without_lines(&ours.stderr)),
+                (own.status.code(), text(&own.stdout), without_lines(&text(&own.stderr))),
+                "{}: {words:?}",
+                python.image
+            );
+        }
+    }
+    if need("node") {
+        sandbox.write("d/index.js", "console.log(process.argv.slice(2))");
+        sandbox.run(&["-q", "nodejs", "d", "a"]).expect(0, "[ 'a' ]\n");
+    }
+    let refused = sandbox.run(&["-q", "bash", "d"]);
+    refused.expect(2, "");
+    assert!(refused.stderr.contains("d is a folder"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_folder_is_refused_where_a_script_is_a_cell() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+    link.hide("scripts");
+    std::fs::create_dir(sandbox.work().join("d")).unwrap();
+    let refused = sandbox.run(&["-q", "python", "d"]);
+    refused.expect(2, "");
+    assert!(refused.stderr.contains("this server runs no folder as a script"), "{}", refused.stderr);
+}
+
+#[test]
+fn who_means_a_module_is_told_how_one_runs() {
+    let sandbox = Sandbox::new();
+    let refused = sandbox.run_with_stdin(&["-q", "python", "-m", "json.tool"], b"{}");
+    refused.expect(123, "");
+    assert!(refused.stderr.contains("-m mounts a virtual folder"), "{}", refused.stderr);
+    let code = "import runpy; runpy.run_module('json.tool', run_name='__main__', alter_sys=True)";
+    sandbox.run_with_stdin(&["-q", "-c", code, "python"], b"[1]").expect(0, "[\n    1\n]\n");
+}
+
+#[test]
+fn a_script_that_wants_a_terminal_says_where_there_is_one() {
+    let sandbox = Sandbox::new();
+    for (code, error) in [
+        ("import curses; curses.wrapper(lambda w: w.getch())", "curses.error"),
+        ("open('/dev/tty')", "OSError"),
+        ("import termios, sys; termios.tcgetattr(sys.stdin)", "termios.error"),
+        ("import tty; tty.setcbreak(0)", "termios.error"),
+        ("import os; os.ttyname(0)", "OSError"),
+    ] {
+        sandbox.write("s.py", code);
+        for python in pythons() {
+            let terminal = FakeTerminal::start(&sandbox, &["-q", &python.image, "s.py"]);
+            let end = terminal.wait_for_end();
+            let shown = &end.screen.all;
+            assert_eq!(end.code, 1, "{}: {code}: {shown}", python.image);
+            assert!(
+                shown.contains(error.split('.').next_back().unwrap()),
+                "{}: {code}: {shown}",
+                python.image
+            );
+            assert!(shown.contains("bai-repl pty SESSION opens one"), "{}: {code}: {shown}", python.image);
+            assert_eq!(shown.matches("terminal of its own").count(), 1, "{}: {code}: {shown}", python.image);
+        }
+        // Elsewhere there is no terminal in Python itself either.
+        let run = sandbox.run(&["-q", "python", "s.py"]);
+        run.expect_code(1);
+        assert!(!run.stderr.contains("bai-repl pty"), "{code}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_script_in_a_terminal_knows_its_window() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "s.py",
+        "import os, sys\nprint(os.get_terminal_size()[:], [s.isatty() for s in (sys.stdin, sys.stdout, sys.stderr)])",
+    );
+    for python in pythons() {
+        let own = [python.program.to_str().unwrap(), "s.py"];
+        let own = FakeTerminal::start_command(sandbox.in_terminal(&own), 30, 90).wait_for_end();
+        let ours = FakeTerminal::start_sized(&sandbox, &["-q", &python.image, "s.py"], 30, 90).wait_for_end();
+        assert_eq!((ours.code, ours.screen.all), (own.code, own.screen.all), "{}", python.image);
+    }
+}
