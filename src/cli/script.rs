@@ -77,6 +77,8 @@ struct ScriptRun<'a> {
     /// Whether what steps before the last one print goes to standard error.
     builds_aside: bool,
     no_input_reported: bool,
+    /// Whether a part of the output is lost.
+    output_lost: bool,
     replacement: ReplacementNote,
 }
 
@@ -117,6 +119,7 @@ pub(super) async fn run(
         unsent: None,
         builds_aside: session.api().has(Capability::WholeBatch).await,
         no_input_reported: false,
+        output_lost: false,
         replacement,
     };
     let ended = script.follow().await;
@@ -244,11 +247,13 @@ impl ScriptRun<'_> {
                 Some(RunEvent::Finished { exit_code }) => {
                     self.say(OutputMessage::Event(json!({"event": "finished", "exitCode": exit_code})))
                         .await?;
-                    return Ok(ExitStatus::Remote(exit_code.unwrap_or(0)));
+                    let unknown = if self.output_lost { ExitStatus::Lost } else { ExitStatus::Ok };
+                    return Ok(exit_code.map_or(unknown, ExitStatus::Remote));
                 }
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
                 Some(RunEvent::NotStarted { waited, .. }) => eprintln!("bai-repl: {}", not_started(waited)),
                 Some(RunEvent::OutputLost(error)) => {
+                    self.output_lost = true;
                     CliError::from(output_lost(&error, FrontEnd::CommandLine)).report();
                 }
                 Some(_) => {}

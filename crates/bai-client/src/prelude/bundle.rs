@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 /// The type of the prelude's answers to questions.
 pub(super) const ANSWER: &str = "application/vnd.bai-repl.answer+json";
+/// The type of the last record of a script, its exit code: no output is missing before it.
+pub(crate) const END: &str = "application/vnd.bai-repl.end+json";
 /// The type of the record that carries a bundle.
 const CARRIER: &str = "image/svg+xml";
 /// The beginning of a bundle's body. No SVG begins so.

@@ -10,7 +10,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bundle::unpack;
+pub(super) use bundle::{END, unpack};
 pub use script::KernelScript;
 pub(super) use script::PieceForKernel;
 

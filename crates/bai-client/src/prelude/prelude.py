@@ -9,7 +9,8 @@
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;
 # - a link shows whether the kernel's process lives, which the server does not say;
-# - text with half a character, which would block the kernel's output for ever, is sent with a question mark there.
+# - text with half a character, which would block the kernel's output for ever, is sent with a question mark there;
+# - output arrives whole: a message is never larger than what the cluster takes, and the kernel waits for a slow reader.
 #
 # The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.
 
@@ -33,6 +34,8 @@ MARK = '#bai-repl: '
 SCRIPT = 'script '
 CARRIER = 'image/svg+xml'
 ANSWER = 'application/vnd.bai-repl.answer+json'
+# The exit code of a script: its last message.
+END = 'application/vnd.bai-repl.end+json'
 # The runner handles these types itself.
 PASSED_ON = ('text/plain', 'image/png', 'image/jpeg', 'image/svg+xml')
 # The limit for a question, in seconds, since the next cell waits for it.
@@ -40,6 +43,10 @@ LIMIT = 4.0
 SUGGESTIONS = 2000
 # The limit for output between two cells, in characters.
 KEPT = 1 << 20
+# The limit for one message of output, in characters. The cluster cuts one of more than 10 MiB.
+LARGEST = 1 << 18
+# The limit for the time in which the reader takes a part of it, in seconds.
+READER_LIMIT = 600
 # The runner reads output and questions from two sockets. After this time, in seconds, it has the output.
 OUTPUT_FIRST = 0.03
 # The limit for output of children and native code at the end of a cell, in seconds. It comes through pipes that a thread reads.
@@ -134,16 +141,35 @@ class Output:
             current = property(lambda self: self._parent_header_global, kind.parent_header.fset)
             stream.__class__ = type(kind.__name__, (kind,), {'parent_header': current})
 
+        # A slow reader is no reason to go on without it.
+        stream.flush_timeout = READER_LIMIT
+        flush = stream.flush
+        unsent = 0
+
+        def in_parts(text):
+            nonlocal unsent
+            for start in range(0, len(text), LARGEST):
+                part = text[start:start + LARGEST]
+                unsent += len(part)
+                if unsent > LARGEST:
+                    # It waits until the text before this part is on its way.
+                    unsent = len(part)
+                    flush()
+                write(part)
+            return len(text)
+
         def writing(text):
             self.written += 1
-            if self.runs or not isinstance(text, str):
-                self.is_new = True
+            if not isinstance(text, str):
                 return write(text)
+            if self.runs:
+                self.is_new = True
+                return in_parts(text)
             if self.kept + len(text) > KEPT:
                 self.dropped += len(text)
             else:
                 self.kept += len(text)
-                self.late.append((write, text))
+                self.late.append((in_parts, text))
             return len(text)
 
         stream.write = writing
@@ -205,8 +231,15 @@ class Prelude:
         self.carry_payloads(self.shell.payload_manager)
         self.shell.set_hook('show_in_pager', self.page, 0)
         self.mend_text(self.kernel.session)
+        self.wait_for_reader()
         self.take_questions()
         self.keep_output()
+
+    def wait_for_reader(self):
+        """The socket of the output drops no message while its reader is slow."""
+        import zmq
+        thread = self.kernel.iopub_thread
+        thread.schedule(lambda: thread.socket.setsockopt(zmq.XPUB_NODROP, 1))
 
     def carry_displays(self, publisher):
         publish = publisher.publish
@@ -338,6 +371,7 @@ class Prelude:
         content = {'ename': 'SystemExit', 'evalue': str(code), 'traceback': []}
         if code != 0:
             self.publish('error', content)
+        self.send(carried({END: code}))
 
     def answer(self, text):
         # An error of a question is not the user's.

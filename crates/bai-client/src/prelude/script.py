@@ -25,6 +25,10 @@ import threading
 import traceback
 from _sitebuiltins import Quitter
 
+# It registers its end when it is imported, which the kernel does when it first sends much. That is not a part of the script, and
+# the kernel's output needs it.
+import zmq.utils.garbage
+
 TOP_LEVEL_AWAIT = 0x2000 if sys.version_info >= (3, 8) else 0
 COROUTINE = 0x80
 # The exit code of Python after a KeyboardInterrupt.
@@ -144,6 +148,7 @@ class Script:
         self.threads = set(threading.enumerate())
         self.modules = set(sys.modules)
         self.at_exit = []
+        self.register_in_kernel = atexit.register
         # The exit code that another thread has given to os._exit().
         self.code = None
 
@@ -307,6 +312,10 @@ class Script:
             yield running[0]
 
     def register(self, action, *args, **options):
+        thread = threading.current_thread()
+        if thread in self.threads and thread is not threading.main_thread():
+            # The kernel's own work.
+            return self.register_in_kernel(action, *args, **options)
         self.at_exit.append((action, args, options))
         return action
 

@@ -8,6 +8,8 @@ from jupyter_client.manager import KernelManager
 
 # More than every step takes.
 LIMIT = 120
+# A cluster cuts longer messages of output, in bytes.
+CUT = 10 << 20
 
 
 def outputs_of(client, code):
@@ -17,6 +19,7 @@ def outputs_of(client, code):
     def receive(message):
         kind, content = message['msg_type'], message['content']
         if kind == 'stream':
+            content['text'] = content['text'].encode()[:CUT].decode('utf-8', 'replace')
             # The kernel cuts a text where it likes.
             if outputs and outputs[-1][0] == content['name']:
                 outputs[-1][1] += content['text']

@@ -1,13 +1,17 @@
 //! The meaning of each frame of a run, and the action that it needs: a state machine without I/O, for both transports.
 
 use super::{RunEvent, Step};
-use crate::prelude::unpack;
+use crate::error::{ClientError, ErrorKind};
+use crate::prelude::{END, unpack};
 use bai_protocol::execute::{ExecuteResult, RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 
 /// The last number of a signal.
 const LAST_SIGNAL: i32 = 64;
+
+/// The exit code of genuine servers for a run that they could not follow, because its output was broken.
+const NOT_FOLLOWED: i32 = 127;
 
 /// The state of one run.
 #[derive(Debug, Default)]
@@ -33,6 +37,8 @@ pub(super) struct Machine {
     mark: Option<String>,
     /// Whether that prompt has come, but not its question.
     marked: bool,
+    /// Whether the last record of the script in the kernel has come.
+    ended: bool,
     /// Whether the open question is such a one.
     asks_piece: bool,
     /// Whether there is more of the last piece, so that the next such question is not for the caller.
@@ -101,7 +107,7 @@ impl Machine {
         let (is_password, question) = (frame.is_password(), frame.question());
         // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
         for record in frame.console {
-            let Some(record) = self.without_mark(unpack(record)) else { continue };
+            let Some(record) = self.for_caller(unpack(record)) else { continue };
             self.cannot_hide |= cannot_hide(&record);
             let record = if self.live { Some(record) } else { record.plain() };
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
@@ -146,7 +152,12 @@ impl Machine {
             RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code.map(as_shell)),
             RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code.map(as_shell)),
             RunStatus::Finished => {
-                self.emit(RunEvent::Finished { exit_code: frame.exit_code.map(as_shell) });
+                let mut exit_code = frame.exit_code.map(as_shell);
+                if self.is_cut(exit_code) {
+                    self.emit(RunEvent::OutputLost(end_is_missing()));
+                    exit_code = None;
+                }
+                self.emit(RunEvent::Finished { exit_code });
                 self.over = true;
                 NextAction::Close
             }
@@ -164,8 +175,19 @@ impl Machine {
         }
     }
 
-    /// The record without the mark, which only says what the next question is for.
-    fn without_mark(&mut self, record: ConsoleRecord) -> Option<ConsoleRecord> {
+    /// Whether a script in a kernel has ended without its last record. One that the kernel refused has none either, but an exit
+    /// code that says so.
+    fn is_cut(&self, exit_code: Option<i32>) -> bool {
+        let says_nothing = matches!(exit_code, None | Some(0 | NOT_FOLLOWED));
+        self.mark.is_some() && !self.ended && says_nothing
+    }
+
+    /// The record without the mark, which only says what the next question is for, and not that of the end.
+    fn for_caller(&mut self, record: ConsoleRecord) -> Option<ConsoleRecord> {
+        if self.mark.is_some() && matches!(&record, ConsoleRecord::Media { mime, .. } if mime == END) {
+            self.ended = true;
+            return None;
+        }
         let (ConsoleRecord::Stdout(text), Some(mark)) = (&record, &self.mark) else { return Some(record) };
         if !text.contains(mark.as_str()) {
             return Some(record);
@@ -315,6 +337,11 @@ fn as_shell(exit_code: i32) -> i32 {
     if (-LAST_SIGNAL..-1).contains(&exit_code) { 128 - exit_code } else { exit_code }
 }
 
+fn end_is_missing() -> ClientError {
+    let why = "the server has not delivered the end of it";
+    ClientError::new(ErrorKind::Server, "read the output", why).into_sentence()
+}
+
 /// Whether a record says that the question which follows is for a password: these are the words of a Python program that asks on
 /// a pipe.
 fn cannot_hide(record: &ConsoleRecord) -> bool {
@@ -385,6 +412,31 @@ mod tests {
         let codes = [0, 3, 137, 255, 256, -1, -2, -9, -11, -64, -65, i32::MIN];
         let read = [0, 3, 137, 255, 256, -1, 130, 137, 139, 192, -65, i32::MIN];
         assert_eq!(codes.map(as_shell), read);
+    }
+
+    #[test]
+    fn a_script_in_a_kernel_that_ends_without_its_last_record_has_lost_output() {
+        let end = ConsoleRecord::Media { mime: END.into(), data: "0".into() };
+        for (record, exit_code, lost) in [
+            (Some(&end), Some(0), false),
+            (Some(&end), Some(127), false),
+            (None, Some(0), true),
+            (None, Some(127), true),
+            (None, None, true),
+            (None, Some(1), false),
+        ] {
+            let mut machine = Machine::new(false, Some("[mark]".into()));
+            machine.frame(ExecuteResult {
+                console: record.cloned().into_iter().collect(),
+                exit_code,
+                ..frame(RunStatus::Finished)
+            });
+            let mut expected = vec![format!("Finished {{ exit_code: {:?} }}", exit_code.filter(|_| !lost))];
+            if lost {
+                expected.insert(0, format!("OutputLost({:?})", end_is_missing()));
+            }
+            assert_eq!(events(&mut machine), expected, "{record:?} {exit_code:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Scripts in real kernels: IPython 7 on CPython 3.6, and the current one.
 
-use super::{for_old_and_new_ipython, outputs, outputs_with_answers, patient_prelude, text};
-use crate::prelude::KernelScript;
+use super::{carried, for_old_and_new_ipython, outputs, outputs_with_answers, patient_prelude, text};
+use crate::prelude::{END, KernelScript};
 use bai_protocol::execute::{Script, Window};
 use serde_json::{Value, json};
 
@@ -174,6 +174,32 @@ fn the_input_of_a_script_is_a_stream_of_bytes_with_an_end() {
             assert_eq!(asked, vec![&json!(["asked", script.mark]); answers.len()], "{source}");
         }
         assert_eq!(came[came.len() - 1], [json!(["asked", "name? "]), json!(["stdout", "Ann\n"])]);
+    });
+}
+
+#[test]
+fn much_output_arrives_whole_and_before_the_exit_code() {
+    let numbered = |count: u32| (0..count).map(|n| format!("{n} {}\n", "x".repeat(20))).collect();
+    let lines = |count: u32, how: &str| {
+        (format!("for n in range({count}):\n    print(n, 'x' * 20{how})"), numbered(count))
+    };
+    let texts: [(String, String); 3] = [
+        lines(20_000, ""),
+        // More messages than the kernel keeps for a slow reader.
+        lines(2_500, ", flush=True"),
+        ("print('x' * 12000000)".to_owned(), "x".repeat(12_000_000) + "\n"),
+    ];
+    for_old_and_new_ipython(|python| {
+        for (source, whole) in &texts {
+            let source = format!("import sys\n{source}\nsys.exit('the end')");
+            let came = outputs(python, &[patient_prelude(), script(&source, true).code, "print(1)".into()]);
+            let (out, err, code) = printed(&came[1]);
+            assert_eq!((&*err, &*code), ("the end\n", "1"), "{source}");
+            assert!(out == *whole, "{source}: {} bytes", out.len());
+            let last = came[1].last().and_then(carried);
+            assert_eq!(last.unwrap()[END], 1);
+            assert_eq!(printed(&came[2]).0, "1\n");
+        }
     });
 }
 
