@@ -98,6 +98,7 @@ pub(super) async fn run(
     let passes_signals = is_program(&cell) && session.api().has(Capability::Signals).await;
     let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
+    let ends_session = cell.ends_its_session();
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
         session,
@@ -143,7 +144,10 @@ pub(super) async fn run(
         }
         Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
         Err(EarlyEnd::Fatal(signal)) => {
-            settle(session).await;
+            // A session that ends needs no run that has ended well.
+            if !ends_session {
+                settle(session).await;
+            }
             Ok(ExitStatus::of_signal(signal))
         }
         Err(EarlyEnd::Output) => {

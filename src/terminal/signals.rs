@@ -1,17 +1,20 @@
 //! Signals that end or suspend the program: the terminal is restored before they take effect.
 //!
 //! A program that must end its sessions before SIGTERM or SIGHUP kills it calls [`listen_fatal`]; the terminal is
-//! restored in this case too, and a second signal kills at once. SIGINT and the SIGQUIT of a key end the program only as long as no
+//! restored in this case too, and a second signal kills at once. Two signals that come together are one: `timeout` and shells send one to a
+//! program and one to its process group. SIGINT and the SIGQUIT of a key end the program only as long as no
 //! part of it listens to them: at the prompt they are keys. SIGWINCH belongs to the prompt.
 
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, raise, sigaction,
 };
+use nix::time::ClockId;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::full_screen;
@@ -20,6 +23,10 @@ use super::restore::{initial_termios, restore};
 
 /// Whether a [`FatalSignals`] listener exists.
 static LISTENING: AtomicBool = AtomicBool::new(false);
+/// When it received its signal, in milliseconds of the system's clock; 0 before that.
+static RECEIVED: AtomicU64 = AtomicU64::new(0);
+/// Signals within this time are one.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Signals that the processor raises in a broken program. Another process can send them too.
 const CRASHES: [Signal; 4] = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE];
@@ -136,12 +143,29 @@ extern "C" fn on_fatal(number: libc::c_int) {
     let errno = Errno::last_raw();
     restore();
     // A listener handles the first signal; tokio's handler runs after this one.
-    if !LISTENING.swap(false, Ordering::SeqCst)
+    if !is_listened_to()
         && let Ok(signal) = Signal::try_from(number)
     {
         deliver_by_default(signal);
     }
     Errno::set_raw(errno);
+}
+
+/// Whether this fatal signal is the first one for the listener, or came together with it.
+fn is_listened_to() -> bool {
+    let now = milliseconds();
+    let first = match RECEIVED.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst) {
+        Ok(_) => now,
+        Err(first) => first,
+    };
+    LISTENING.load(Ordering::SeqCst) && u128::from(now.saturating_sub(first)) < TOGETHER.as_millis()
+}
+
+/// The system's clock since its start, in milliseconds, never 0.
+fn milliseconds() -> u64 {
+    // The call is async-signal-safe.
+    let time = ClockId::CLOCK_MONOTONIC.now().map_or(Duration::ZERO, Duration::from);
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 /// Restores the terminal for the shell and suspends. When the program continues in the foreground, sets the modes from
@@ -253,6 +277,7 @@ pub struct FatalSignals(FatalStreams);
 /// When the runtime cannot register the signals.
 pub fn listen_fatal() -> io::Result<FatalSignals> {
     let streams = FatalStreams::listen()?;
+    RECEIVED.store(0, Ordering::SeqCst);
     LISTENING.store(true, Ordering::SeqCst);
     Ok(FatalSignals(streams))
 }
@@ -265,7 +290,7 @@ impl FatalSignals {
 
     /// The program goes on after a signal, and the next one comes to this listener too.
     pub fn go_on(&self) {
-        LISTENING.store(true, Ordering::SeqCst);
+        RECEIVED.store(0, Ordering::SeqCst);
     }
 }
 
@@ -274,19 +299,27 @@ struct FatalStreams {
     terminate: SignalStream,
     /// `None` if SIGHUP is ignored: with `nohup` the program continues without its terminal.
     hang_up: Option<SignalStream>,
+    /// The last signal, and when it came.
+    last: Option<(FatalSignal, tokio::time::Instant)>,
 }
 
 impl FatalStreams {
     fn listen() -> io::Result<Self> {
         let hang_up = if is_ignored(Signal::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self { terminate: signal(SignalKind::terminate())?, hang_up })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, hang_up, last: None })
     }
 
     async fn recv(&mut self) -> FatalSignal {
-        tokio::select! {
-            Some(()) = self.terminate.recv() => FatalSignal::Terminate,
-            Some(()) = hung_up(&mut self.hang_up) => FatalSignal::HangUp,
-            else => std::future::pending().await,
+        loop {
+            let signal = tokio::select! {
+                Some(()) = self.terminate.recv() => FatalSignal::Terminate,
+                Some(()) = hung_up(&mut self.hang_up) => FatalSignal::HangUp,
+                else => std::future::pending().await,
+            };
+            let last = self.last.replace((signal, tokio::time::Instant::now()));
+            if last.is_none_or(|(last, at)| last != signal || at.elapsed() >= TOGETHER) {
+                return signal;
+            }
         }
     }
 }

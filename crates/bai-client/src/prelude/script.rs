@@ -24,6 +24,8 @@ pub struct KernelScript {
     pub(crate) code: String,
     /// The prompt of the questions for pieces of the input.
     pub(crate) mark: String,
+    /// Whether the session ends with it.
+    pub(crate) last: bool,
 }
 
 impl Prelude {
@@ -59,7 +61,7 @@ impl KernelScript {
             "window": {"COLUMNS": columns, "LINES": lines},
             "mark": mark,
         });
-        KernelScript { code: format!("{MARK}{SCRIPT}{question}\n{REFUSAL}"), mark }
+        KernelScript { code: format!("{MARK}{SCRIPT}{question}\n{REFUSAL}"), mark, last: script.last }
     }
 }
 

@@ -55,6 +55,15 @@ impl Cell {
     pub fn query(code: impl Into<String>) -> Self {
         Cell::Query(code.into())
     }
+
+    /// Whether its session ends with it, so that nobody needs the session when the cell is given up.
+    pub fn ends_its_session(&self) -> bool {
+        match self {
+            Cell::Script(_, script) => script.last,
+            Cell::Kernel(script) => script.last,
+            Cell::Query(_) | Cell::Batch(_) => false,
+        }
+    }
 }
 
 /// The transport of a run.
