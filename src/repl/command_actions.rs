@@ -111,6 +111,7 @@ impl Repl {
                 "Tab completes, → accepts the suggestion, Ctrl-R searches the history",
                 "Ctrl-C clears the cell or interrupts the program, Ctrl-D leaves",
                 "Ctrl-X Ctrl-E edits the cell in $EDITOR",
+                "a cell taller than the window scrolls with the arrows, Alt-< and Alt-> go to its ends",
                 &format!(
                     "{key} opens a terminal in the session, also while a cell runs, and leaves it again"
                 ),

@@ -15,6 +15,8 @@ pub struct Signs {
     pub dot: &'static str,
     /// Replaces text that was cut off.
     pub ellipsis: &'static str,
+    /// Stands for lines that are not shown; one cell wide.
+    pub more: &'static str,
     /// Separates a width and a height.
     pub times: &'static str,
     /// The frames of the spinner.
@@ -32,6 +34,7 @@ impl Signs {
                 fail: "✗",
                 dot: "·",
                 ellipsis: "…",
+                more: "⋮",
                 times: "×",
                 spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
             }
@@ -43,6 +46,7 @@ impl Signs {
                 fail: "x",
                 dot: "-",
                 ellipsis: "...",
+                more: ":",
                 times: "x",
                 spinner: &["|", "/", "-", "\\"],
             }
@@ -57,16 +61,25 @@ mod tests {
     #[test]
     fn the_ascii_set_is_ascii() {
         let signs = Signs::new(false);
-        let all =
-            [signs.prompt, signs.continuation, signs.ok, signs.fail, signs.dot, signs.ellipsis, signs.times];
+        let all = [
+            signs.prompt,
+            signs.continuation,
+            signs.ok,
+            signs.fail,
+            signs.dot,
+            signs.ellipsis,
+            signs.more,
+            signs.times,
+        ];
         assert!(all.iter().chain(signs.spinner).all(|sign| sign.is_ascii()));
     }
 
     #[test]
-    fn every_frame_of_a_spinner_is_one_cell_wide() {
+    fn every_frame_of_a_spinner_and_a_mark_are_one_cell_wide() {
         use unicode_width::UnicodeWidthStr;
         for unicode in [true, false] {
-            assert!(Signs::new(unicode).spinner.iter().all(|frame| frame.width() == 1));
+            let signs = Signs::new(unicode);
+            assert!(signs.spinner.iter().all(|frame| frame.width() == 1) && signs.more.width() == 1);
         }
     }
 }

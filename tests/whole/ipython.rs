@@ -31,10 +31,12 @@ fn a_debugger_is_used_as_in_ipython() {
         terminal.enter("c");
         terminal.wait_until("the end", |screen| screen.has_line("over"));
         terminal.wait_for_prompt(PROMPT);
-        // A magic of a whole cell ends at a blank line.
+        // A magic of a whole cell ends at two blank lines: its text may have one.
         terminal.enter("%%bash");
-        terminal.enter("echo $((6 * 7))");
-        terminal.send("\r");
+        terminal.enter("n=6");
+        terminal.enter("");
+        terminal.enter("echo $((n * 7))");
+        terminal.send("\r\r");
         terminal.wait_until("42", |screen| screen.has_line("42"));
         terminal.wait_for_prompt(PROMPT);
         let screen = terminal.run(PROMPT, ":info");

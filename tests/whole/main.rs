@@ -50,6 +50,7 @@ mod sessions_board;
 mod shell_completion;
 mod signals;
 mod stuck_sessions;
+mod tall_cells;
 mod themes;
 mod tls;
 mod transfers;

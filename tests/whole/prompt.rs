@@ -390,8 +390,11 @@ fn the_words_that_leave_the_prompt_of_a_language_leave_this_one() {
         assert_eq!(terminal.wait_for_end().code, 0, "{image}: {word}");
     }
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
-    terminal.enter("for n in range(3): exit()");
-    terminal.enter("");
+    terminal.enter("x = 5; quit()");
+    assert_eq!(terminal.wait_for_end().code, 0);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.enter("(lambda: exit())()");
+    terminal.wait_for("ends the cell alone");
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("6 * 7");
     terminal.wait_until("42", |screen| screen.has_line("42"));

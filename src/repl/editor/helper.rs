@@ -14,6 +14,7 @@ use rustyline::{Changeset, CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
 use super::state::{EditorEnd, Mode, SharedEditorState};
+use crate::repl::folded_text::{FoldedTexts, MAX_ROWS, is_mark};
 use crate::repl::highlight::Highlight;
 use crate::repl::language::Language;
 use crate::repl::paint::Paint;
@@ -26,6 +27,7 @@ pub(super) struct EditorHelper {
     pub(super) language: Arc<dyn Language>,
     pub(super) highlight: Highlight,
     pub(super) paint: Paint,
+    pub(super) folds: Arc<FoldedTexts>,
     /// Width of the current prompt.
     pub(super) prompt_width: usize,
 }
@@ -128,6 +130,9 @@ impl Hinter for EditorHelper {
         if let Some(hidden) = hidden(line).filter(|_| !last_view) {
             return Some(HintText { display: format!("\nnot shown above: {hidden}"), completion: None });
         }
+        if let Some(lines) = self.folds.hidden(line, position).filter(|_| !last_view) {
+            return Some(HintText { display: format!("\n{lines}"), completion: None });
+        }
         if mode == Mode::Cell { self.suggestion(line, position, context) } else { None }
     }
 }
@@ -140,6 +145,9 @@ impl Highlighter for EditorHelper {
         let last_view = last_view && position == line.len();
         let ending = state.ending.clone().filter(|_| last_view);
         drop(state);
+        // In the scrollback a cell is whole.
+        let whole = self.folds.unfold(line);
+        let line = if last_view && whole.matches('\n').count() <= MAX_ROWS { whole.as_str() } else { line };
         let mut painted = match mode {
             Mode::Answer if last_view => named(line).into_owned(),
             Mode::Answer => editable(line).into_owned(),
@@ -153,6 +161,9 @@ impl Highlighter for EditorHelper {
             Some(EditorEnd::Cancelled) => self.paint.push(&mut painted, Some(Role::Hint), "^C"),
             Some(EditorEnd::Pasted(text)) => painted.push_str(text.lines().next().unwrap_or_default()),
             None => {}
+        }
+        if painted.contains(is_mark) {
+            painted = painted.replace(is_mark, self.paint.signs().more);
         }
         Cow::Owned(painted)
     }
@@ -213,6 +224,9 @@ impl Completer for EditorHelper {
         let Some(edit) = self.shared.lock().edit.take() else { return };
         if line.as_str().get(edit.range.clone()).is_some() {
             line.replace(edit.range, &edit.text, changes);
+            if let Some(cursor) = edit.cursor {
+                line.set_pos(cursor);
+            }
         }
     }
 }

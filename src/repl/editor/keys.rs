@@ -2,7 +2,7 @@
 //! leaves the others to rustyline.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,7 +32,7 @@ const MACHINE_INTERVAL: Duration = Duration::from_millis(3);
 /// A Ctrl-C after this pause in a paste is from the user, because the end of the paste is missing.
 const PASTE_PAUSE: Duration = Duration::from_millis(300);
 
-const BACKSPACE: KeyEvent = KeyEvent(KeyCode::Backspace, Modifiers::NONE);
+pub(super) const BACKSPACE: KeyEvent = KeyEvent(KeyCode::Backspace, Modifiers::NONE);
 const ENTER: KeyEvent = KeyEvent(KeyCode::Enter, Modifiers::NONE);
 
 /// The handler of all keys.
@@ -59,7 +59,7 @@ impl ConditionalEventHandler for KeyHandler {
             return Some(Cmd::Noop);
         }
         if state.paste.is_some() {
-            return Some(self.pasting(&mut state, key, since));
+            return Some(self.pasting(state, key, since, context));
         }
         if key.0 == KeyCode::BracketedPasteStart {
             state.paste = Some(Paste::default());
@@ -97,6 +97,9 @@ impl ConditionalEventHandler for KeyHandler {
 impl KeyHandler {
     fn key(&self, key: KeyEvent, context: &EventContext<'_>) -> Option<Cmd> {
         let commanding = context.mode() == EditMode::Vi && context.input_mode() == InputMode::Command;
+        if let Some(command) = self.scroll(key, commanding, context) {
+            return Some(command);
+        }
         match key {
             key if is_enter(key) => Some(self.enter(context)),
             KeyEvent(KeyCode::Enter | KeyCode::Char('J' | 'M' | '\r' | '\n'), m)
@@ -107,6 +110,7 @@ impl KeyHandler {
             key if key == self.pane_key => Some(self.visit_pane(context)),
             KeyEvent(KeyCode::Char('v'), Modifiers::NONE) if commanding => Some(self.edit_outside(context)),
             _ if commanding => None,
+            KeyEvent(KeyCode::Char(c), Modifiers::NONE) if c != ':' => self.typed(c, context),
             key if is_tab(key) => Some(self.tab(context)),
             KeyEvent(KeyCode::BackTab, _) => Some(Cmd::Dedent(Movement::WholeLine)),
             BACKSPACE => self.backspace(context),
@@ -119,7 +123,13 @@ impl KeyHandler {
         }
     }
 
-    fn pasting(&self, state: &mut EditorState, key: KeyEvent, since: Duration) -> Cmd {
+    fn pasting(
+        &self,
+        mut state: MutexGuard<'_, EditorState>,
+        key: KeyEvent,
+        since: Duration,
+        context: &EventContext<'_>,
+    ) -> Cmd {
         let given_up = key == KeyEvent::ctrl('C') && since > PASTE_PAUSE;
         let ended = given_up || state.paste.as_mut().is_some_and(|paste| paste.key(key));
         if !ended {
@@ -130,7 +140,16 @@ impl KeyHandler {
             state.ending = Some(EditorEnd::Pasted(text));
             return Cmd::AcceptLine;
         }
-        Cmd::Insert(1, self.folds.fold_if_tall(&text).unwrap_or(text))
+        drop(state);
+        self.insert(text, context)
+    }
+
+    /// A character, which may make the cell taller than the window.
+    fn typed(&self, c: char, context: &EventContext<'_>) -> Option<Cmd> {
+        match self.insert(c.to_string(), context) {
+            Cmd::Insert(..) => None,
+            command => Some(command),
+        }
     }
 
     fn enter(&self, context: &EventContext<'_>) -> Cmd {
@@ -149,7 +168,9 @@ impl KeyHandler {
         let whole = self.folds.unfold(line);
         match self.language.completeness(commands::code_in(&whole, &*self.language)) {
             Completeness::Complete | Completeness::Invalid => self.accept(),
-            Completeness::Incomplete { indent } if after.trim().is_empty() => self.insert_line(&indent),
+            Completeness::Incomplete { indent } if after.trim().is_empty() => {
+                self.insert_line(&indent, context)
+            }
             Completeness::Incomplete { .. } => self.new_line(context),
         }
     }
@@ -166,14 +187,14 @@ impl KeyHandler {
     fn new_line(&self, context: &EventContext<'_>) -> Cmd {
         let before = context.line().get(..context.pos()).unwrap_or_default();
         let indent = self.language.indent_after(&self.folds.unfold(before));
-        self.insert_line(&indent)
+        self.insert_line(&indent, context)
     }
 
-    fn insert_line(&self, indent: &str) -> Cmd {
+    fn insert_line(&self, indent: &str, context: &EventContext<'_>) -> Cmd {
         if !indent.is_empty() {
             self.shared.lock().auto_indent = Some(AutoIndent { given: indent.len(), swallowed: 0 });
         }
-        Cmd::Insert(1, format!("\n{indent}"))
+        self.insert(format!("\n{indent}"), context)
     }
 
     /// Dedents a line such as `else:`, which its colon completes.
@@ -194,13 +215,10 @@ impl KeyHandler {
         let before = line.get(..position)?;
         let unit = self.language.indent_unit().len().max(1);
         let row = before.rsplit('\n').next()?;
-        let erased = match self.folds.mark_before(before) {
-            Some(length) => length,
-            None if before.contains('\n') && !row.is_empty() && row.bytes().all(|b| b == b' ') => {
-                (row.len() - 1) % unit + 1
-            }
-            None => return None,
-        };
+        if !before.contains('\n') || row.is_empty() || row.bytes().any(|b| b != b' ') {
+            return None;
+        }
+        let erased = (row.len() - 1) % unit + 1;
         Some(self.edit(position.checked_sub(erased)?, position, String::new()))
     }
 
@@ -226,7 +244,11 @@ impl KeyHandler {
         }
         state.listing = None;
         drop(state);
-        let found = self.find(line, position);
+        // The kernel gets the whole cell.
+        let whole = self.folds.unfold(line);
+        let ahead = self.folds.unfold(before).len() - position;
+        let mut found = self.find(&whole, position + ahead);
+        found.start = found.start.saturating_sub(ahead);
         self.suggest(found, line, position)
     }
 
@@ -257,7 +279,7 @@ impl KeyHandler {
         let typed = line.get(start..position).unwrap_or_default();
         let common = common_beginning(&items);
         let longer = common.len() > typed.len() || (items.len() == 1 && common != typed);
-        let edit = longer.then(|| PendingEdit { range: start..position, text: common.to_owned() });
+        let edit = longer.then(|| PendingEdit::new(start..position, common.to_owned()));
         let mut state = self.shared.lock();
         if items.len() > 1 {
             let (text, cursor) = match &edit {
@@ -279,7 +301,7 @@ impl KeyHandler {
     }
 
     fn edit(&self, start: usize, end: usize, text: String) -> Cmd {
-        self.shared.lock().edit = Some(PendingEdit { range: start..end, text });
+        self.shared.lock().edit = Some(PendingEdit::new(start..end, text));
         Cmd::Complete
     }
 
@@ -296,7 +318,7 @@ impl KeyHandler {
         // Other keys that are not text are lost: rustyline cannot take them back.
         match printable(&typed) {
             text if text.is_empty() => Cmd::Repaint,
-            text => Cmd::Insert(1, text),
+            text => self.insert(text, context),
         }
     }
 
@@ -305,7 +327,7 @@ impl KeyHandler {
         let line = context.line();
         match with_listeners(|| external::edit(&self.folds.unfold(line), self.language.extension())) {
             Ok(text) => {
-                let text = self.folds.fold_if_tall(&text).unwrap_or(text);
+                let text = self.folds.fold(&text).unwrap_or(text);
                 self.edit(0, line.len(), text)
             }
             Err(problem) => {
@@ -344,10 +366,8 @@ fn machine_typed(
         return None;
     }
     let end = context.pos();
-    state.edit = Some(PendingEdit {
-        range: end.checked_sub(given)?..end,
-        text: " ".repeat(swallowed) + &c.to_string(),
-    });
+    let typed = " ".repeat(swallowed) + &c.to_string();
+    state.edit = Some(PendingEdit::new(end.checked_sub(given)?..end, typed));
     Some(Cmd::Complete)
 }
 

@@ -8,6 +8,7 @@ mod late_replies;
 mod notifier;
 mod paste;
 mod plain;
+mod scrolling;
 mod state;
 mod stop;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use rustyline::config::{BellStyle, Builder};
 use rustyline::error::ReadlineError;
-use rustyline::{Behavior, ColorMode, EditMode, Event, EventHandler, KeyEvent};
+use rustyline::{Behavior, ColorMode, CompletionType, EditMode, Event, EventHandler, KeyEvent};
 use unicode_width::UnicodeWidthStr;
 
 use super::completion::Completer;
@@ -137,6 +138,7 @@ impl Editor {
                 language: Arc::clone(&language),
                 highlight: Highlight::new(language.grammar()),
                 paint: paint.clone(),
+                folds: Arc::clone(&folds),
                 prompt_width: prompt.0.width(),
             };
             let keys = KeyHandler {
@@ -184,7 +186,7 @@ impl Editor {
     /// Reads a cell; `initial` is its initial text.
     pub(super) fn read_cell(&mut self, initial: &str) -> CellRead {
         self.begin(Mode::Cell, true);
-        let initial = self.folds.fold_if_tall(initial).unwrap_or_else(|| initial.to_owned());
+        let initial = self.folds.fold(initial).unwrap_or_else(|| initial.to_owned());
         match &mut self.input {
             LineReader::Plain(reader, _) => {
                 plain_cell(reader, &*self.language, &self.paint, &self.prompt.0, &*self.interrupted)
@@ -243,13 +245,15 @@ impl Editor {
                 let Some(result) = result else { return unwanted(initial) };
                 let answer = match result {
                     Err(ReadlineError::Interrupted) if stop.is_wanted() => {
-                        unwanted(&self.shared.lock().shadow.0)
+                        unwanted(&self.folds.unfold(&self.shared.lock().shadow.0))
                     }
                     Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
                         AnswerRead::Interrupted
                     }
-                    Ok((typed, Some(EditorEnd::Pasted(pasted)))) => split_paste(&typed, &pasted),
-                    Ok((text, None)) => AnswerRead::Line { text, rest: None },
+                    Ok((typed, Some(EditorEnd::Pasted(pasted)))) => {
+                        split_paste(&self.folds.unfold(&typed), &pasted)
+                    }
+                    Ok((text, None)) => AnswerRead::Line { text: self.folds.unfold(&text), rest: None },
                     Err(ReadlineError::Eof) => AnswerRead::End,
                     Err(error) => unless_gone(error).map_or(AnswerRead::End, AnswerRead::Failed),
                 };
@@ -318,6 +322,8 @@ fn rich(
         // The highlighter removes control characters, so it is also used without colours.
         .color_mode(ColorMode::Forced)
         .bell_style(BellStyle::None)
+        // The other way takes a second edit of ours, right after the first, for a wish to have the first undone.
+        .completion_type(CompletionType::List)
         .behavior(if screen.stdout_tty { Behavior::Stdio } else { Behavior::PreferTerm })
         .build();
     let failed = |error: ReadlineError| io::Error::other(error.to_string());

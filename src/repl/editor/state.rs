@@ -24,8 +24,17 @@ pub(super) enum Mode {
 pub(super) struct PendingEdit {
     /// The byte range that is replaced.
     pub(super) range: Range<usize>,
-    /// The new text; the cursor is put after it.
+    /// The new text.
     pub(super) text: String,
+    /// Where the cursor is put, if not after the new text.
+    pub(super) cursor: Option<usize>,
+}
+
+impl PendingEdit {
+    /// An edit with the cursor after the new text.
+    pub(super) fn new(range: Range<usize>, text: String) -> Self {
+        PendingEdit { range, text, cursor: None }
+    }
 }
 
 /// Why the editor returned an incomplete line.

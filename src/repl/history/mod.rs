@@ -159,7 +159,7 @@ impl Histories {
 
     /// An entry as the editor shows it: a text that is taller than the screen is folded.
     fn shown<'a>(&'a self, index: usize, entry: &'a str) -> SearchResult<'a> {
-        let entry = self.folds.fold_if_tall(entry).map_or(Cow::Borrowed(entry), Cow::Owned);
+        let entry = self.folds.fold(entry).map_or(Cow::Borrowed(entry), Cow::Owned);
         SearchResult { pos: entry.len(), entry, idx: index }
     }
 }

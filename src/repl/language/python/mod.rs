@@ -157,9 +157,9 @@ impl Language for Python {
     }
 }
 
-/// A magic of a whole cell, such as `%%bash`, ends at a blank line: the text in it may be of any language.
+/// A magic of a whole cell, such as `%%bash`, ends at two blank lines: the text in it may be of any language, and have one.
 fn completeness_of_magic(cell: &str) -> Completeness {
-    if blank_lines_at_end(cell) > 0 {
+    if blank_lines_at_end(cell) > 1 {
         return Completeness::Complete;
     }
     Completeness::more(leading_space(cell.rsplit('\n').next().unwrap_or_default()))

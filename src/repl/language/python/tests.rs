@@ -24,7 +24,8 @@ fn a_simple_statement_is_complete() {
     complete("!ls");
     more("%%bash", "");
     more("%%bash\nfor x in 1 2; do\n  echo 'a", "  ");
-    complete("%%bash\necho it's\n");
+    more("%%bash\necho it's\n", "");
+    complete("%%bash\necho it's\n\n");
     for command in [
         "!p=abc; echo ${#p}",
         "v = !echo ${#HOME}",
