@@ -276,10 +276,14 @@ impl PromptTerminal {
         label: impl Fn() -> String,
         future: impl Future<Output = T>,
     ) -> Result<WaitOutcome<T>, TerminalError> {
+        tokio::pin!(future);
+        // What needs no wait leaves the terminal as it is.
+        if let Some(done) = future.as_mut().now_or_never() {
+            return Ok(WaitOutcome::Done(done));
+        }
         let _mode = self.hold_keys()?;
         let start = Instant::now();
         let mut tick = tokio::time::interval(TICK);
-        tokio::pin!(future);
         let waited = loop {
             tokio::select! {
                 biased;

@@ -17,11 +17,13 @@ pub(super) struct Outbox {
     replies: mpsc::Sender<Reply>,
     waiting: VecDeque<Reply>,
     bytes: usize,
+    /// Whether the channel has taken replies since the last call of [`Outbox::has_delivered`].
+    has_delivered: bool,
 }
 
 impl Outbox {
     pub(super) fn new(replies: mpsc::Sender<Reply>) -> Self {
-        Outbox { replies, waiting: VecDeque::new(), bytes: 0 }
+        Outbox { replies, waiting: VecDeque::new(), bytes: 0, has_delivered: false }
     }
 
     /// Adds a reply, however many wait. Neighbours of one stream are joined.
@@ -62,8 +64,14 @@ impl Outbox {
         {
             self.bytes = self.bytes.saturating_sub(size(&reply));
             permit.send(reply);
+            self.has_delivered = true;
         }
         self.deliver();
+    }
+
+    /// Whether the channel has taken replies since the last call.
+    pub(super) fn has_delivered(&mut self) -> bool {
+        std::mem::take(&mut self.has_delivered)
     }
 
     /// Sends as much as the channel takes without waiting.
@@ -78,6 +86,7 @@ impl Outbox {
             let Some(reply) = self.waiting.pop_front() else { return };
             self.bytes = self.bytes.saturating_sub(size(&reply));
             permit.send(reply);
+            self.has_delivered = true;
         }
     }
 }

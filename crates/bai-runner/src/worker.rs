@@ -106,6 +106,8 @@ pub(super) struct Worker {
     /// Callers that wait for a restart.
     restarting: Vec<oneshot::Sender<Result<(), StartError>>>,
     started_at: f64,
+    /// A cell has ended, and the interpreter does not know yet that it rests.
+    cell_is_over: bool,
     /// The last script of the session has run, and its interpreter ends by itself.
     is_ending: bool,
     /// The last field, so that processes outside their process group are ended last.
@@ -184,6 +186,7 @@ impl Worker {
             last_id: 0,
             restarting: Vec::new(),
             started_at: monotonic_seconds(),
+            cell_is_over: false,
             is_ending: false,
             _descendants: descendants,
         };
@@ -214,6 +217,11 @@ impl Worker {
                 WorkerEvent::Step(event) => self.on_step(event),
                 WorkerEvent::Progress => {}
             }
+            if self.outbox.has_delivered() {
+                // The reader may be a task of the same thread: it goes first, since somebody waits for what it passes on.
+                tokio::task::yield_now().await;
+            }
+            self.rest_after_cell();
         }
     }
 

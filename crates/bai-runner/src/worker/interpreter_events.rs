@@ -34,6 +34,15 @@ impl Worker {
         }
     }
 
+    /// The work at the end of a cell, after its last reply: it looks through processes.
+    pub(super) fn rest_after_cell(&mut self) {
+        if std::mem::take(&mut self.cell_is_over)
+            && let InterpreterSlot::Running(interpreter) = &mut self.slot
+        {
+            interpreter.set_busy(false);
+        }
+    }
+
     /// Handles a message that is independent of the output.
     fn on_aside(&mut self, message: FromDriver) {
         match message {
@@ -94,10 +103,7 @@ impl Worker {
                     interpreter.finish_streams(&mut self.outbox);
                 }
                 self.end_current(code);
-                // After the reply: it looks through processes.
-                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
-                    interpreter.set_busy(false);
-                }
+                self.cell_is_over = true;
             }
             FromDriver::Unreadable { sentence } => self.outbox.say(&sentence),
             FromDriver::Sync | FromDriver::Ready { .. } | FromDriver::Done { .. } => {}
