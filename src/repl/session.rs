@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -181,10 +180,11 @@ impl PromptSession {
         started.map_err(SessionError::about_session)
     }
 
-    /// Gets ready for the next cell, in the background.
-    pub(super) fn connect_ahead(&self, runtime: &Handle) {
-        let api = self.session.api().clone();
-        runtime.spawn(async move { api.connect_ahead().await });
+    /// Keeps a connection open for the next cell, from now on.
+    pub(super) fn connect_ahead(&self) {
+        if self.options.transport != Transport::Poll {
+            self.session.connect_ahead();
+        }
     }
 
     /// Listens for output that no cell owns. `None` where the server keeps it for the next cell.

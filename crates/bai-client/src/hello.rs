@@ -37,15 +37,6 @@ impl Api {
         self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
     }
 
-    /// Makes a connection for the next request, if the server listens at a Unix socket of this machine, so that a run does not wait for
-    /// one. What fails here fails again for that request.
-    pub async fn connect_ahead(&self) {
-        if self.options().socket.is_some() {
-            let request = self.request("connect to the server", Method::GET, "/");
-            let _ = request.unsigned().limit(HELLO_LIMIT).send().await;
-        }
-    }
-
     async fn hello_and_version(&self) -> Result<&(Hello, ApiVersion), ClientError> {
         self.server().get_or_try_init(|| self.negotiate()).await
     }

@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::run::{self, Cell, Listener, Run, RunOptions, Start};
+use super::run::{self, Cell, Listener, Run, RunOptions, Start, Turns};
 use super::session_ref::SessionRef;
 use super::stray::Stray;
 use bai_protocol::capability::Capability;
@@ -13,7 +13,6 @@ use bai_protocol::record::ConsoleRecord;
 use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// How long a completion may take. It follows a key press, so a late one is useless.
 const COMPLETION_LIMIT: Duration = Duration::from_secs(3);
@@ -27,7 +26,7 @@ pub struct ComputeSession {
     pub(super) at: SessionRef,
     pub(super) name: Arc<str>,
     id: Option<Arc<str>>,
-    turn: Arc<Semaphore>,
+    turns: Turns,
     stray: Arc<Stray>,
 }
 
@@ -43,12 +42,12 @@ pub struct DestroyOptions {
 impl ComputeSession {
     pub(super) fn new(api: &Api, name: String, id: Option<String>) -> Self {
         let key = id.clone().unwrap_or_else(|| name.clone());
-        let turn = api.turn(&key);
+        let turns = Turns::new(api.turn(&key));
         ComputeSession {
             at: SessionRef { api: api.clone(), key },
             name: name.into(),
             id: id.map(Into::into),
-            turn,
+            turns,
             stray: Arc::default(),
         }
     }
@@ -132,12 +131,25 @@ impl ComputeSession {
         let wanted = options.clone();
         let mut run = match &cell {
             Cell::Batch(commands) if self.loses_between_steps().await => {
-                run::steps::start(&self.at, &self.turn, commands, options).await?
+                run::steps::start(&self.at, &self.turns, commands, options).await?
             }
             _ => self.start(Start::Cell(cell), options).await?,
         };
         run.begin_with(self.stray.take(&wanted));
         Ok(run)
+    }
+
+    /// Opens the WebSocket of the next run now, and that of each later one as soon as the run before it has ended: the code is then sent
+    /// without a handshake. A socket that the server closes is replaced, for half an hour after the last run. For a program whose
+    /// user may run something at any time, at servers that can be reached by WebSocket. Dropping all handles of the session closes the socket.
+    pub fn connect_ahead(&self) {
+        self.turns.open_ahead(&self.at);
+    }
+
+    /// Whether the WebSocket of the next run is open.
+    #[cfg(test)]
+    pub(super) fn is_connected_ahead(&self) -> bool {
+        self.turns.is_open_ahead()
     }
 
     /// Keeps output for the next run: a run of the caller's own, which is not shown, has received it with
@@ -171,7 +183,7 @@ impl ComputeSession {
     /// # Errors
     /// As [`ComputeSession::execute`].
     pub async fn execute_if_idle(&self, cell: Cell, options: RunOptions) -> Result<Option<Run>, ClientError> {
-        let Ok(turn) = self.turn.clone().try_acquire_owned() else { return Ok(None) };
+        let Some(turn) = self.turns.try_take() else { return Ok(None) };
         run::start(self.at.clone(), Start::Cell(cell), options, turn).await.map(Some)
     }
 
@@ -187,19 +199,19 @@ impl ComputeSession {
     }
 
     async fn start(&self, start: Start, options: RunOptions) -> Result<Run, ClientError> {
-        run::start_in_turn(self.at.clone(), self.turn.clone(), start, options).await
+        run::start_in_turn(self.at.clone(), &self.turns, start, options).await
     }
 
     /// Whether a run of this process is under way in the session, a dropped one that is being interrupted included. A run
     /// that was given up after [`RunOptions::drain_limit`] does not count, though its program may go on.
     pub fn is_busy(&self) -> bool {
-        self.turn.available_permits() == 0
+        !self.turns.is_free()
     }
 
     /// Waits until no run of this process is under way (see [`ComputeSession::is_busy`]), for at most `limit`. Returns whether that is so. Call it before
     /// the process ends: a run that is cut off then leaves the session of a cluster stuck.
     pub async fn settle(&self, limit: Duration) -> bool {
-        tokio::time::timeout(limit, self.turn.acquire()).await.is_ok()
+        tokio::time::timeout(limit, self.turns.is_over()).await.is_ok()
     }
 
     /// The active run of the session, on servers with [`Capability::CurrentRun`]; `None` elsewhere.

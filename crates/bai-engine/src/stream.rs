@@ -28,8 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// How long a client may take to send its first frame, and to answer a close frame.
-const FIRST_FRAME: Duration = Duration::from_secs(30);
+/// How long a client may take to send its first frame: it may open a socket for a run that comes later.
+const FIRST_FRAME: Duration = Duration::from_secs(300);
+/// How long a client may take to answer a close frame.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How long output waits for more output within a stream. After a silence, the output of a run does not wait. That of a listener
 /// does, briefly: it is drawn above a line that is being edited, and a program may write a line in two steps.
@@ -62,8 +63,16 @@ enum StreamEnd {
 
 async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let FirstFrame { run, received, wanted, after_silence } = match first_frame(session, &mut receiver).await
-    {
+    let first = tokio::select! {
+        biased;
+        first = first_frame(session, &mut receiver) => first,
+        // Nothing can run on it any more.
+        () = session.stop.cancelled() => {
+            let _ = close(sender, receiver).await;
+            return;
+        }
+    };
+    let FirstFrame { run, received, wanted, after_silence } = match first {
         Some(Ok(begun)) => begun,
         Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,

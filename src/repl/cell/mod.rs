@@ -183,7 +183,6 @@ pub(super) fn run(
         terminal.output = transcript;
     }
     footer(terminal, &end, since(start), options.timed, interrupted)?;
-    session.connect_ahead(runtime);
     Ok(EndedCell { end, typed, requests })
 }
 

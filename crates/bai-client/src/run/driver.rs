@@ -8,6 +8,7 @@ use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
+use super::turn::{Turn, Turns};
 use super::{Answer, Beside, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::prelude::PieceForKernel;
@@ -17,10 +18,10 @@ use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{RunId, RunStatus, Window};
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 64;
@@ -46,11 +47,11 @@ pub(crate) enum Start {
 /// Begins a run once the runs before it are over.
 pub(crate) async fn start_in_turn(
     session: SessionRef,
-    turn: Arc<Semaphore>,
+    turns: &Turns,
     start: Start,
     options: RunOptions,
 ) -> Result<Run, ClientError> {
-    let turn = turn.acquire_owned().await.map_err(|_| {
+    let turn = turns.take().await.ok_or_else(|| {
         // This cannot happen, since the semaphore is never closed.
         ClientError::new(ErrorKind::Lost, "run the code", "the session is closed")
     })?;
@@ -62,7 +63,7 @@ pub(crate) async fn start(
     session: SessionRef,
     start: Start,
     options: RunOptions,
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
 ) -> Result<Run, ClientError> {
     let run_id = match &start {
         Start::Resume(id) => id.clone(),
@@ -84,7 +85,7 @@ pub(crate) async fn start(
         Start::Listen => {
             connect_listener(&session, &run_id, Extras::of(&capabilities, &options), &options).await?
         }
-        Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
+        Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?,
     };
     let (run, RunEnds { events, input, interrupts, beside, window, leave }) = Run::new(run_id.clone(), QUEUE);
     let driver = Driver {
@@ -165,7 +166,7 @@ impl Driver {
         Extras::of(&self.capabilities, &self.options)
     }
 
-    async fn drive(mut self, first: Option<String>, turn: OwnedSemaphorePermit) {
+    async fn drive(mut self, first: Option<Utf8Bytes>, turn: Turn) {
         if let (Some(first), Link::Socket(socket)) = (first, &mut self.link)
             && let Err(end) = socket.send(first).await
         {

@@ -4,12 +4,14 @@ use super::link_event::LinkEvent;
 use super::lost_run::Recovery;
 use super::poll::PollLink;
 use super::socket::{NoSocket, SocketLink};
+use super::turn::Turn;
 use super::{Cell, RunOptions, Transport};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{RunId, Window};
 use futures_util::future::BoxFuture;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// What we ask of a server that can do more than the common API.
 #[derive(Clone, Copy)]
@@ -46,14 +48,16 @@ pub(super) enum Link {
     Asking(ClientError, BoxFuture<'static, Recovery>),
 }
 
-/// Opens the connection of a new run, and returns the first message to send on it.
+/// Opens the connection of a new run, and returns the first message if it is still to be sent. Over a socket that was opened ahead it is
+/// sent here: a socket that does not take all of it has run nothing, and another one is opened.
 pub(super) async fn connect(
     session: &SessionRef,
     capabilities: &Capabilities,
     cell: &Cell,
     run_id: &RunId,
     options: &RunOptions,
-) -> Result<(Link, Option<String>), ClientError> {
+    turn: &Turn,
+) -> Result<(Link, Option<Utf8Bytes>), ClientError> {
     let polling = || {
         let link = PollLink::begin(session.clone(), run_id.clone(), cell, Extras::of(capabilities, options));
         (Link::Poll(Box::new(link)), None)
@@ -64,8 +68,15 @@ pub(super) async fn connect(
         return Ok(polling());
     }
     let first = SocketLink::first_frame(cell, run_id, Extras::of(capabilities, options))?;
-    match SocketLink::open(session, options.silence_limit).await {
-        Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
+    if let Some(socket) = turn.socket() {
+        let mut socket = socket.begin(options.silence_limit);
+        match socket.send(first.clone()).await {
+            Ok(()) => return Ok((Link::Socket(Box::new(socket)), None)),
+            Err(end) => tracing::debug!(error = %end.error, "the socket that was opened ahead is of no use"),
+        }
+    }
+    match SocketLink::open(session).await {
+        Ok(socket) => Ok((Link::Socket(Box::new(socket.begin(options.silence_limit))), Some(first))),
         Err(NoSocket::Blocked(error)) if auto => {
             tracing::info!(%error, "no WebSocket; polling instead");
             Ok(polling())
@@ -80,10 +91,10 @@ pub(super) async fn connect_listener(
     run_id: &RunId,
     extras: Extras,
     options: &RunOptions,
-) -> Result<(Link, Option<String>), ClientError> {
+) -> Result<(Link, Option<Utf8Bytes>), ClientError> {
     let first = SocketLink::listening(run_id, extras)?;
-    match SocketLink::open(session, options.silence_limit).await {
-        Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
+    match SocketLink::open(session).await {
+        Ok(socket) => Ok((Link::Socket(Box::new(socket.begin(options.silence_limit))), Some(first))),
         Err(NoSocket::Blocked(error) | NoSocket::Refused(error)) => Err(error),
     }
 }

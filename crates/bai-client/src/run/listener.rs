@@ -1,7 +1,7 @@
 //! Output that no run owns: that of threads, timers and background processes between two cells. A listener uses the connection
 //! and the state machine of a run, and never ends by itself.
 
-use super::{Run, RunEvent, RunOptions, Start, start};
+use super::{Run, RunEvent, RunOptions, Start, Turns, start};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::RunId;
@@ -29,8 +29,9 @@ pub enum IdleEvent {
 impl Listener {
     pub(crate) async fn start(session: SessionRef, options: RunOptions) -> Result<Self, ClientError> {
         // Listening takes no turn: runs go on beside it.
-        let turn = Arc::new(Semaphore::new(1)).try_acquire_owned();
-        let turn = turn.map_err(|_| ClientError::new(ErrorKind::Lost, "listen", "the session is closed"))?;
+        let turn = Turns::new(Arc::new(Semaphore::new(1))).try_take();
+        let turn =
+            turn.ok_or_else(|| ClientError::new(ErrorKind::Lost, "listen", "the session is closed"))?;
         Ok(Listener { run: Some(start(session, Start::Listen, options, turn).await?) })
     }
 

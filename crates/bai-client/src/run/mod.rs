@@ -4,6 +4,7 @@
 //! (`machine`) what each frame means, and holds the session's turn until the run is over, so that a run is never
 //! abandoned, even if the handle is dropped (`docs/wire` §3.6).
 
+mod ahead;
 mod driver;
 mod heuristics;
 mod kernel_watch;
@@ -15,9 +16,11 @@ mod machine;
 mod poll;
 mod socket;
 pub(super) mod steps;
+mod turn;
 
 pub(super) use driver::{Start, start, start_in_turn};
 pub use listener::{IdleEvent, Listener};
+pub(super) use turn::Turns;
 
 use super::error::{ClientError, ErrorKind};
 use super::prelude::KernelScript;

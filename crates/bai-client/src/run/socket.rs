@@ -7,14 +7,16 @@ use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::upgrade;
 use bai_protocol::execute::{ExecuteResult, RunId, Script, StreamRequest, Window, WindowChange};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::Upgraded;
 use serde::Serialize;
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 /// The largest accepted frame, in bytes. Genuine servers put 0.2 s of output into one frame.
 const FRAME_LIMIT: usize = 256 * 1024 * 1024;
@@ -30,6 +32,7 @@ const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
 const ACKNOWLEDGE_FRAMES: usize = 32;
 const WHAT: &str = "follow the run";
 
+#[derive(Debug)]
 pub(super) struct SocketLink {
     socket: WebSocketStream<Upgraded>,
     silence_limit: Duration,
@@ -71,7 +74,7 @@ struct FirstFrame<'a> {
 
 impl SocketLink {
     /// Opens the WebSocket. No code runs before the first frame is sent.
-    pub(super) async fn open(session: &SessionRef, silence_limit: Duration) -> Result<SocketLink, NoSocket> {
+    pub(super) async fn open(session: &SessionRef) -> Result<SocketLink, NoSocket> {
         let within = session.api.reply_limit();
         let stream = upgrade::Stream { what: "run the code", name: "/execute", query: Vec::new(), within };
         let upgraded = upgrade::open(session, stream).await.map_err(judge)?;
@@ -82,7 +85,7 @@ impl SocketLink {
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
         Ok(SocketLink {
             socket,
-            silence_limit,
+            silence_limit: Duration::MAX,
             last_heard: Instant::now(),
             pinged: false,
             started: false,
@@ -90,8 +93,28 @@ impl SocketLink {
         })
     }
 
+    /// The socket of a run that begins now, whose server may be silent for so long.
+    pub(super) fn begin(self, silence_limit: Duration) -> SocketLink {
+        SocketLink { silence_limit, last_heard: Instant::now(), ..self }
+    }
+
+    /// Reads a socket that no run has. Ready when it is of no use any more: the server has closed it, or says something unasked.
+    pub(super) fn poll_unused(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match ready!(self.socket.poll_next_unpin(context)) {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Whether a socket that no run has can be used, as far as is known now.
+    pub(super) fn is_usable(&mut self) -> bool {
+        poll_fn(|context| self.poll_unused(context)).now_or_never().is_none()
+    }
+
     /// The text of the first frame, if a server would accept it.
-    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, extras: Extras) -> Result<String, ClientError> {
+    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, extras: Extras) -> Result<Utf8Bytes, ClientError> {
         let request = match cell {
             Cell::Query(code) | Cell::Script(code, _) => StreamRequest::query(code),
             Cell::Kernel(script) => StreamRequest::query(&script.code),
@@ -102,7 +125,7 @@ impl SocketLink {
     }
 
     /// The text of the first frame of a listener.
-    pub(super) fn listening(run_id: &RunId, extras: Extras) -> Result<String, ClientError> {
+    pub(super) fn listening(run_id: &RunId, extras: Extras) -> Result<Utf8Bytes, ClientError> {
         Self::frame(StreamRequest::listen(), run_id, extras, None)
     }
 
@@ -111,7 +134,7 @@ impl SocketLink {
         run_id: &RunId,
         extras: Extras,
         script: Option<&Script>,
-    ) -> Result<String, ClientError> {
+    ) -> Result<Utf8Bytes, ClientError> {
         let received = extras.numbers.then_some(0);
         let Extras { bytes, live, window, .. } = extras;
         let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, script, window };
@@ -122,11 +145,11 @@ impl SocketLink {
             return Err(bad("it is longer than the 16 MiB that servers take".into())
                 .with_hint("upload it as a file and run that"));
         }
-        Ok(frame)
+        Ok(frame.into())
     }
 
     /// Sends the first frame.
-    pub(super) async fn send(&mut self, text: String) -> Result<(), LinkEnd> {
+    pub(super) async fn send(&mut self, text: Utf8Bytes) -> Result<(), LinkEnd> {
         self.write(Message::text(text)).await
     }
 

@@ -4,13 +4,12 @@
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
 use super::heuristics;
-use super::{Answer, Cell, Run, RunEnds, RunEvent, RunOptions, Start, Step, start_in_turn};
+use super::{Answer, Cell, Run, RunEnds, RunEvent, RunOptions, Start, Step, Turns, start_in_turn};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::{BatchOptions, RunId};
 use std::collections::VecDeque;
-use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 16;
@@ -40,17 +39,17 @@ pub(crate) fn are_lossy(manager: Option<&str>) -> bool {
 /// Begins a batch run, step by step.
 pub(crate) async fn start(
     session: &SessionRef,
-    turn: &Arc<Semaphore>,
+    turns: &Turns,
     commands: &BatchOptions,
     options: RunOptions,
 ) -> Result<Run, ClientError> {
     let mut parts = parts(commands);
     let first = parts.pop_front().unwrap_or(BatchStep { step: None, command: String::new() });
-    let run = begin(session, turn, &first, &options).await?;
+    let run = begin(session, turns, &first, &options).await?;
     let (handle, RunEnds { events, input, interrupts, leave, .. }) = Run::new(RunId::random(), QUEUE);
     let relay = Relay {
         session: session.clone(),
-        turn: turn.clone(),
+        turns: turns.clone(),
         options,
         parts,
         events,
@@ -74,7 +73,7 @@ fn parts(commands: &BatchOptions) -> VecDeque<BatchStep> {
 
 async fn begin(
     session: &SessionRef,
-    turn: &Arc<Semaphore>,
+    turns: &Turns,
     part: &BatchStep,
     options: &RunOptions,
 ) -> Result<Run, ClientError> {
@@ -85,7 +84,7 @@ async fn begin(
         command => format!("sleep {PAUSE}\n{command}"),
     };
     let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
-    start_in_turn(session.clone(), turn.clone(), Start::Cell(cell), options.clone()).await
+    start_in_turn(session.clone(), turns, Start::Cell(cell), options.clone()).await
 }
 
 /// The end of one step.
@@ -97,7 +96,7 @@ enum StepEnd {
 
 struct Relay {
     session: SessionRef,
-    turn: Arc<Semaphore>,
+    turns: Turns,
     options: RunOptions,
     parts: VecDeque<BatchStep>,
     events: mpsc::Sender<RunEvent>,
@@ -123,7 +122,7 @@ impl Relay {
                 return self.tell(&run, RunEvent::Finished { exit_code: Some(NOT_RUN) }).await;
             }
             let Some(next) = self.next_part(&run).await else { return };
-            match begin(&self.session, &self.turn, &next, &self.options).await {
+            match begin(&self.session, &self.turns, &next, &self.options).await {
                 Ok(begun) => (part, run) = (next, begun),
                 Err(error) => {
                     let lost = super::LostRun { error, session: super::SessionState::Unknown, run_id: None };

@@ -2,6 +2,7 @@
 //! it cannot.
 
 mod ages;
+mod ahead;
 mod changes;
 mod cuts;
 mod engine;
