@@ -18,6 +18,7 @@ const TARGETS: &[(&str, Target)] = &[
     ("bundle", bai_client::fuzzing::bundle),
     ("log", bai_client::fuzzing::log),
     ("execute", protocol::execute),
+    ("binary_frame", protocol::binary_frame),
     ("pty", protocol::pty),
     ("replies", protocol::replies),
     // What a client sends.

@@ -20,7 +20,7 @@ pub(super) enum InputReply {
     /// A line, without its newline.
     Line(Zeroizing<String>),
     /// Bytes, at least one.
-    Piece(Zeroizing<Vec<u8>>),
+    Piece(Vec<u8>),
     /// The input has ended.
     End,
     /// The user pressed Ctrl-C.
@@ -99,7 +99,7 @@ fn read(wanted: Wanted) -> InputReply {
 /// Reads what standard input has now, and waits if it has nothing.
 fn read_piece() -> InputReply {
     let mut stdin = std::io::stdin().lock();
-    let mut bytes = Zeroizing::new(Vec::new());
+    let mut bytes = Vec::new();
     loop {
         let start = bytes.len();
         bytes.extend_from_slice(&[0; READ_AT_ONCE]);

@@ -21,12 +21,11 @@ use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, OutputStream, Rest, Run, RunEvent, RunOptions,
     RunSignal, SessionState,
 };
+use bytes::Bytes;
 use serde_json::json;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 /// One interrupt may come as two signals: `timeout` sends one to its child and one to the group.
 const SAME_INTERRUPT_LIMIT: Duration = Duration::from_millis(100);
@@ -73,7 +72,7 @@ struct ScriptRun<'a> {
     /// The secret that the program has asked for.
     secret: Option<SecretQuestion>,
     /// A piece of the input that was read for a question which has ended by itself.
-    unsent: Option<(Arc<Zeroizing<Vec<u8>>>, Rest)>,
+    unsent: Option<(Bytes, Rest)>,
     /// Whether what steps before the last one print goes to standard error.
     builds_aside: bool,
     no_input_reported: bool,

@@ -48,7 +48,7 @@ pub(super) async fn execute(
         Some("input") => {
             let run = continued(&session, &call).await?;
             let input = match call.end {
-                Some(end) => RunInput::Piece(InputPiece { input: call.code, end, ahead: call.ahead }),
+                Some(end) => RunInput::Piece(InputPiece { input: call.code, end, ahead: call.ahead }.into()),
                 None => RunInput::Line(call.code),
             };
             answer(&session, &run, input).await;

@@ -1,8 +1,9 @@
-//! Writes deliveries as JSON, straight from the pieces. Neighbouring texts of one stream become one record. What a client
+//! Writes deliveries as JSON, or text as it is, straight from the pieces. Neighbouring texts of one stream become one record. What a client
 //! asks for decides how.
 
 use super::buffer::OutputItem;
 use super::run::{Delivery, End, Outcome};
+use bai_protocol::binary_frame::{OutputWriter, Stream};
 use bai_protocol::byte_text;
 use bai_protocol::execute::{IncomingExecute, RunStatus};
 use bai_protocol::record::ConsoleRecord;
@@ -12,24 +13,46 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// What a client asks for beyond the common API (`docs/wire` §13.4).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted {
     /// Output that is not UTF-8 byte for byte. Others get U+FFFD.
     pub(super) bytes: bool,
     /// The records for a client that watches. Others get what [`ConsoleRecord::plain`] leaves of them.
     pub(super) live: bool,
+    /// Text in binary frames, over a WebSocket whose frames are numbered.
+    pub(super) binary: bool,
 }
 
 impl Wanted {
     /// What a request asks for.
     pub(super) fn of(request: &IncomingExecute) -> Self {
-        Wanted { bytes: request.bytes, live: request.live }
+        Wanted {
+            bytes: request.bytes,
+            live: request.live,
+            binary: request.binary && request.received.is_some(),
+        }
     }
 }
 
 /// A frame of the execute WebSocket (`docs/wire` §3.10).
 pub(super) fn frame(delivery: &Delivery, wanted: Wanted) -> String {
     text(delivery, &Result { delivery, wanted, run_id: None })
+}
+
+/// A frame that only says what was printed, for a client that takes it as it is (`docs/wire` §13.3).
+pub(super) fn output(delivery: &Delivery, wanted: Wanted) -> Option<Vec<u8>> {
+    let number =
+        delivery.number.filter(|_| wanted.binary && matches!(delivery.outcome, Outcome::Continued))?;
+    let mut frame = OutputWriter::new(number, delivery.items.iter().map(OutputItem::size).sum());
+    for item in delivery.items.iter() {
+        let (stream, text) = match item {
+            OutputItem::Console(ConsoleRecord::Stdout(text)) => (Stream::Stdout, text),
+            OutputItem::Console(ConsoleRecord::Stderr(text)) => (Stream::Stderr, text),
+            _ => return None,
+        };
+        frame.push(stream, &byte_text::bytes(text));
+    }
+    Some(frame.finish())
 }
 
 /// The body of a reply to an execute call (`docs/wire` §3.2).

@@ -8,7 +8,8 @@
 //! A client whose first frame has the mode `listen` follows the output that no run owns.
 //!
 //! A client whose first frame contains `received` (0 for a new run) gets numbered frames (`seq`). It acknowledges them
-//! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again.
+//! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again. If its first frame
+//! contains `binary: true` too, text comes in binary frames, and its input may.
 
 use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
@@ -21,6 +22,7 @@ use super::state::ServerState;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use bai_protocol::binary_frame::InputBytes;
 use bai_protocol::execute::{IncomingExecute, InputPiece, RunStatus, Window, WindowChange};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -81,7 +83,7 @@ async fn serve(session: &Session, socket: WebSocket) {
     let over = tokio::select! {
         over = write(&run, &collector, wanted, after_silence, &mut sender) => over,
         () = collector.taken_over() => StreamEnd::TakenOver,
-        () = read(session, &run, &collector, &mut receiver) => StreamEnd::Left,
+        () = read(session, &run, &collector, wanted, &mut receiver) => StreamEnd::Left,
     };
     match over {
         StreamEnd::Ended(End::Finished(_)) => {
@@ -153,7 +155,7 @@ enum Note {
     /// It was handled.
     Done,
     /// A piece of the input.
-    Piece(InputPiece),
+    Piece(InputBytes<'static>),
     /// The window has changed.
     Window(Window),
 }
@@ -197,6 +199,7 @@ async fn read(
     session: &Session,
     run: &Arc<Run>,
     collector: &Collector,
+    wanted: Wanted,
     receiver: &mut SplitStream<WebSocket>,
 ) {
     #[derive(serde::Deserialize)]
@@ -207,8 +210,12 @@ async fn read(
         if !collector.counts() {
             return None;
         }
+        if let Some(piece) = InputBytes::from_frame(bytes).filter(|_| wanted.binary) {
+            let InputBytes { bytes, end, ahead } = piece;
+            return Some(Note::Piece(InputBytes { bytes: bytes.into_owned().into(), end, ahead }));
+        }
         if let Ok(piece) = serde_json::from_slice::<InputPiece>(bytes) {
-            return Some(Note::Piece(piece));
+            return Some(Note::Piece(piece.into()));
         }
         if let Ok(change) = serde_json::from_slice::<WindowChange>(bytes) {
             return Some(Note::Window(change.window));
@@ -268,8 +275,11 @@ async fn write(
             }
             _ => {}
         }
-        let frame = frame::frame(&delivery, wanted);
-        if sender.send(Message::text(frame)).await.is_err() {
+        let message = match frame::output(&delivery, wanted) {
+            Some(frame) => Message::binary(frame),
+            None => Message::text(frame::frame(&delivery, wanted)),
+        };
+        if sender.send(message).await.is_err() {
             return StreamEnd::Left;
         }
         last_frame = Some(Instant::now());

@@ -14,6 +14,13 @@ const FIRST: u8 = 0xf4;
 
 /// The text of these bytes.
 pub fn text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(utf8) if is_utf8(utf8) => utf8.to_owned(),
+        _ => byte_by_byte(bytes),
+    }
+}
+
+fn byte_by_byte(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         let valid = chunk.valid();
@@ -35,7 +42,12 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// The text of these bytes, which are UTF-8. Only one with a character of ours changes.
 pub fn of_utf8(utf8: String) -> String {
-    if is_utf8(&utf8) { utf8 } else { text(utf8.as_bytes()) }
+    if is_utf8(&utf8) { utf8 } else { byte_by_byte(utf8.as_bytes()) }
+}
+
+/// The bytes of a text that is needed no more.
+pub fn into_bytes(text: String) -> Vec<u8> {
+    if is_utf8(&text) { text.into_bytes() } else { bytes(&text).into_owned() }
 }
 
 /// The bytes of a text.

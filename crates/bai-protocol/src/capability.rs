@@ -67,6 +67,8 @@ pub enum Capability {
     Signals,
     /// A script can ask for a secret at the terminal of its client, whatever its input is ([`crate::execute::Script::tty`]).
     Secrets,
+    /// Text that a run prints comes in binary frames ([`crate::binary_frame`]), and its input may, at a client that sends `binary: true`.
+    BinaryFrames,
 }
 
 /// The capabilities of one server.

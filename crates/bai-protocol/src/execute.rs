@@ -264,6 +264,9 @@ pub struct IncomingExecute {
     /// Whether the client takes the records for one that watches.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub live: bool,
+    /// Over a WebSocket: whether the client takes binary frames ([`crate::binary_frame`]), and may send them.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub binary: bool,
     /// What makes the query a script.
     pub script: Option<Script>,
     /// Set if the text is a piece of the input: whether the input ends with it.

@@ -19,6 +19,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
+pub mod binary_frame;
 pub mod bundle;
 pub mod byte_text;
 pub mod capability;

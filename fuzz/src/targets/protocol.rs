@@ -1,5 +1,6 @@
 //! The messages of `bai-protocol`. What was read and is written again is read as the same.
 
+use bai_protocol::binary_frame::{InputBytes, Output, OutputWriter};
 use bai_protocol::complete::Completion;
 use bai_protocol::events::SessionEvent;
 use bai_protocol::execute::{ExecuteReply, ExecuteResult, IncomingExecute};
@@ -15,6 +16,22 @@ use bai_protocol::summary::SessionSummary;
 use bai_protocol::version::Hello;
 use bytes::Bytes;
 use serde_json::Value;
+
+/// Binary frames of code execution.
+pub fn binary_frame(bytes: &[u8]) {
+    if let Some(piece) = InputBytes::from_frame(bytes) {
+        assert_eq!(piece.to_frame(), bytes);
+    }
+    let Some(output) = Output::from_frame(bytes) else { return };
+    let mut again = OutputWriter::new(output.number, bytes.len());
+    output.pieces.iter().for_each(|(stream, bytes)| again.push(*stream, bytes));
+    let again = again.finish();
+    // Neighbours of one stream become one piece.
+    assert!(
+        again.len() <= bytes.len()
+            && Output::from_frame(&again).is_some_and(|read| read.number == output.number)
+    );
+}
 
 /// Requests and results of code execution.
 pub fn execute(bytes: &[u8]) {

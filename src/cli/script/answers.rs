@@ -5,10 +5,9 @@ use crate::cli::input::{InputReply, Wanted};
 use crate::cli::secret_question::SecretQuestion;
 use bai_client::Rest;
 use bai_protocol::execute::END_OF_INPUT;
+use bytes::Bytes;
 use std::io::IsTerminal;
-use std::sync::Arc;
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 /// Waits for an answer that is being read.
 pub(super) async fn answered(answer: &mut Option<oneshot::Receiver<InputReply>>) -> InputReply {
@@ -62,7 +61,7 @@ impl ScriptRun<'_> {
             }
             InputReply::Interrupted => self.interrupt()?,
             InputReply::End if self.asks_piece => {
-                self.send_piece(Arc::default(), Rest::None);
+                self.send_piece(Bytes::new(), Rest::None);
             }
             InputReply::End if self.takes_end => {
                 self.run.send_input(END_OF_INPUT.to_owned());
@@ -80,7 +79,7 @@ impl ScriptRun<'_> {
     }
 
     /// Sends a piece of the input, or keeps it for the next question.
-    fn send_piece(&mut self, bytes: Arc<Zeroizing<Vec<u8>>>, rest: Rest) {
+    fn send_piece(&mut self, bytes: Bytes, rest: Rest) {
         if !self.run.send_piece(bytes.clone(), rest) {
             self.unsent = Some((bytes, rest));
         }

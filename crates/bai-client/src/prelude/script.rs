@@ -6,8 +6,8 @@ use bai_protocol::byte_text;
 use bai_protocol::execute::{RunId, Script, Window};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde_json::json;
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const PROGRAM: &str = include_str!("script.py");
@@ -68,13 +68,13 @@ impl KernelScript {
 /// A part of the input on its way to a script, which asks for it in answers of limited size.
 #[derive(Debug)]
 pub(crate) struct PieceForKernel {
-    bytes: Arc<Zeroizing<Vec<u8>>>,
+    bytes: Bytes,
     sent: usize,
     rest: Rest,
 }
 
 impl PieceForKernel {
-    pub(crate) fn new(bytes: Arc<Zeroizing<Vec<u8>>>, rest: Rest) -> Self {
+    pub(crate) fn new(bytes: Bytes, rest: Rest) -> Self {
         PieceForKernel { bytes, sent: 0, rest }
     }
 
@@ -100,7 +100,7 @@ mod tests {
     fn a_piece_is_sent_in_parts_and_the_last_one_says_that_the_input_ends() {
         let bytes: Vec<u8> = (0..=255).cycle().take(2 * LARGEST_PIECE + 1).collect();
         for (rest, sign) in [(Rest::None, '.'), (Rest::AtHand, '+')] {
-            let mut piece = PieceForKernel::new(Arc::new(bytes.clone().into()), rest);
+            let mut piece = PieceForKernel::new(bytes.clone().into(), rest);
             let (mut came, mut signs) = (Vec::new(), String::new());
             loop {
                 let (line, has_more) = piece.next();
@@ -113,7 +113,7 @@ mod tests {
             }
             assert_eq!((came, signs), (bytes.clone(), format!("++{sign}")));
         }
-        let mut end = PieceForKernel::new(Arc::default(), Rest::None);
+        let mut end = PieceForKernel::new(Bytes::new(), Rest::None);
         assert_eq!(end.next(), (".".to_owned().into(), false));
     }
 }

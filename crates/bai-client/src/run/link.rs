@@ -22,6 +22,8 @@ pub(super) struct Extras {
     pub(super) bytes: bool,
     /// It sends the records for a client that watches.
     pub(super) live: bool,
+    /// It sends text in binary frames over a WebSocket, and takes input in them.
+    pub(super) binary: bool,
     /// It runs scripts as programs.
     pub(super) scripts: bool,
     /// It tells the program about this window.
@@ -34,6 +36,8 @@ impl Extras {
             numbers: capabilities.has(Capability::NumberedFrames),
             bytes: options.bytes && capabilities.has(Capability::ByteOutput),
             live: options.live && capabilities.has(Capability::LiveOutput),
+            binary: capabilities.has(Capability::NumberedFrames)
+                && capabilities.has(Capability::BinaryFrames),
             scripts: capabilities.has(Capability::Scripts),
             window: options.window.filter(|_| capabilities.has(Capability::Windows)),
         }
@@ -67,16 +71,17 @@ pub(super) async fn connect(
     if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
         return Ok(polling());
     }
-    let first = SocketLink::first_frame(cell, run_id, Extras::of(capabilities, options))?;
+    let extras = Extras::of(capabilities, options);
+    let first = SocketLink::first_frame(cell, run_id, extras)?;
     if let Some(socket) = turn.socket() {
-        let mut socket = socket.begin(options.silence_limit);
+        let mut socket = socket.begin(options, extras);
         match socket.send(first.clone()).await {
             Ok(()) => return Ok((Link::Socket(Box::new(socket)), None)),
             Err(end) => tracing::debug!(error = %end.error, "the socket that was opened ahead is of no use"),
         }
     }
     match SocketLink::open(session).await {
-        Ok(socket) => Ok((Link::Socket(Box::new(socket.begin(options.silence_limit))), Some(first))),
+        Ok(socket) => Ok((Link::Socket(Box::new(socket.begin(options, extras))), Some(first))),
         Err(NoSocket::Blocked(error)) if auto => {
             tracing::info!(%error, "no WebSocket; polling instead");
             Ok(polling())
@@ -94,7 +99,7 @@ pub(super) async fn connect_listener(
 ) -> Result<(Link, Option<Utf8Bytes>), ClientError> {
     let first = SocketLink::listening(run_id, extras)?;
     match SocketLink::open(session).await {
-        Ok(socket) => Ok((Link::Socket(Box::new(socket.begin(options.silence_limit))), Some(first))),
+        Ok(socket) => Ok((Link::Socket(Box::new(socket.begin(options, extras))), Some(first))),
         Err(NoSocket::Blocked(error) | NoSocket::Refused(error)) => Err(error),
     }
 }

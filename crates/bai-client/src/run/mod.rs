@@ -28,6 +28,7 @@ use bai_protocol::byte_text;
 use bai_protocol::execute::{BatchOptions, InputPiece, RunId, Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -238,8 +239,8 @@ pub struct Run {
 enum Answer {
     /// A line, without its newline.
     Line(Zeroizing<String>),
-    /// A piece of the input. It can be large, so that it is never copied.
-    Piece(Arc<Zeroizing<Vec<u8>>>, Rest),
+    /// A piece of the input. It can be large.
+    Piece(Bytes, Rest),
 }
 
 impl Answer {
@@ -383,7 +384,7 @@ impl Run {
     /// Answers the [`RunEvent::WaitingInput`] that was read last with a piece of the input, byte for byte. The program
     /// asks again as `rest` says. Only for servers with
     /// [`bai_protocol::capability::Capability::Scripts`], and as the answer to [`RunEvent::WaitingPiece`]. Returns whether the answer was accepted, as [`Run::send_input`] does.
-    pub fn send_piece(&self, bytes: impl Into<Arc<Zeroizing<Vec<u8>>>>, rest: Rest) -> bool {
+    pub fn send_piece(&self, bytes: impl Into<Bytes>, rest: Rest) -> bool {
         self.answer(Answer::Piece(bytes.into(), rest))
     }
 

@@ -2,11 +2,14 @@
 
 use super::link::Extras;
 use super::link_event::LinkEnd;
-use super::{Answer, Cell};
+use super::{Answer, Cell, Rest, RunOptions};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use crate::upgrade;
-use bai_protocol::execute::{ExecuteResult, RunId, Script, StreamRequest, Window, WindowChange};
+use bai_protocol::binary_frame::{InputBytes, Output, Stream};
+use bai_protocol::byte_text;
+use bai_protocol::execute::{ExecuteResult, RunId, RunStatus, Script, StreamRequest, Window, WindowChange};
+use bai_protocol::record::ConsoleRecord;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::Upgraded;
 use serde::Serialize;
@@ -36,11 +39,38 @@ const WHAT: &str = "follow the run";
 pub(super) struct SocketLink {
     socket: WebSocketStream<Upgraded>,
     silence_limit: Duration,
+    /// How text of binary frames is read; `None` if such a frame is JSON too.
+    binary: Option<PrintedText>,
     last_heard: Instant,
     pinged: bool,
     started: bool,
     /// The received bytes and frames that are not acknowledged yet.
     unacknowledged: (usize, usize),
+}
+
+/// How bytes of a program become text.
+#[derive(Debug, Clone, Copy)]
+struct PrintedText {
+    /// Whether bytes that are not UTF-8 are kept.
+    keeps_bytes: bool,
+}
+
+impl PrintedText {
+    fn read(self, frame: &[u8]) -> Option<ExecuteResult> {
+        let text = |bytes: &[u8]| match self.keeps_bytes {
+            true => byte_text::text(bytes),
+            false => String::from_utf8_lossy(bytes).into_owned(),
+        };
+        let Output { number, pieces } = Output::from_frame(frame)?;
+        let record = |(stream, bytes)| match stream {
+            Stream::Stdout => ConsoleRecord::Stdout(text(bytes)),
+            Stream::Stderr => ConsoleRecord::Stderr(text(bytes)),
+        };
+        let mut result = ExecuteResult::new(RunStatus::Continued);
+        result.console = pieces.into_iter().map(record).collect();
+        result.seq = Some(number);
+        Some(result)
+    }
 }
 
 /// Why there is no WebSocket.
@@ -53,7 +83,8 @@ pub(super) enum NoSocket {
 
 /// The first frame. Servers with the capability `run-ids` take the run id from it; others ignore the key. Servers with
 /// `numbered-frames` number their frames after `received: 0`. Those with `byte-output` know `bytes`, those with
-/// `live-output` know `live`, those with `scripts` know `script`, and those with `windows` know `window`.
+/// `live-output` know `live`, those with `binary-frames` know `binary`, those with `scripts` know `script`, and those with `windows` know
+/// `window`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -66,6 +97,8 @@ struct FirstFrame<'a> {
     bytes: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     live: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    binary: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     script: Option<&'a Script>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +119,7 @@ impl SocketLink {
         Ok(SocketLink {
             socket,
             silence_limit: Duration::MAX,
+            binary: None,
             last_heard: Instant::now(),
             pinged: false,
             started: false,
@@ -93,9 +127,14 @@ impl SocketLink {
         })
     }
 
-    /// The socket of a run that begins now, whose server may be silent for so long.
-    pub(super) fn begin(self, silence_limit: Duration) -> SocketLink {
-        SocketLink { silence_limit, last_heard: Instant::now(), ..self }
+    /// The socket of a run that begins now.
+    pub(super) fn begin(self, options: &RunOptions, extras: Extras) -> SocketLink {
+        SocketLink {
+            silence_limit: options.silence_limit,
+            binary: extras.binary.then_some(PrintedText { keeps_bytes: options.bytes }),
+            last_heard: Instant::now(),
+            ..self
+        }
     }
 
     /// Reads a socket that no run has. Ready when it is of no use any more: the server has closed it, or says something unasked.
@@ -136,8 +175,9 @@ impl SocketLink {
         script: Option<&Script>,
     ) -> Result<Utf8Bytes, ClientError> {
         let received = extras.numbers.then_some(0);
-        let Extras { bytes, live, window, .. } = extras;
-        let frame = FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, script, window };
+        let Extras { bytes, live, binary, window, .. } = extras;
+        let frame =
+            FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, binary, script, window };
         let frame = serde_json::to_string(&frame);
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;
@@ -157,6 +197,11 @@ impl SocketLink {
         self.write(match answer {
             Answer::Line(text) => Message::text(text.to_string()),
             // The server would read text as a line.
+            Answer::Piece(bytes, rest) if self.binary.is_some() => {
+                let (end, ahead) = (rest == Rest::None, rest == Rest::AtHand);
+                let bytes = bytes.as_ref().into();
+                Message::binary(InputBytes { bytes, end, ahead }.to_frame())
+            }
             Answer::Piece(bytes, rest) => {
                 let piece = Answer::piece(&bytes, rest);
                 Message::binary(serde_json::to_vec(&piece).unwrap_or_default())
@@ -216,7 +261,14 @@ impl SocketLink {
             self.pinged = false;
             match message {
                 Some(Ok(Message::Text(text))) => return self.parse(text.as_bytes()),
-                Some(Ok(Message::Binary(bytes))) => return self.parse(&bytes),
+                Some(Ok(Message::Binary(bytes))) => {
+                    let Some(text) = self.binary else { return self.parse(&bytes) };
+                    self.note_frame(bytes.len());
+                    return text.read(&bytes).ok_or_else(|| {
+                        let why = "the server sent a binary frame that is not what was agreed";
+                        LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why))
+                    });
+                }
                 Some(Ok(Message::Close(frame))) => {
                     let why = match frame {
                         Some(frame) if u16::from(frame.code) == 1000 => {
@@ -245,10 +297,14 @@ impl SocketLink {
         self.write(Message::Ping(Default::default())).await
     }
 
-    fn parse(&mut self, frame: &[u8]) -> Result<ExecuteResult, LinkEnd> {
+    fn note_frame(&mut self, bytes: usize) {
         self.started = true;
-        self.unacknowledged.0 += frame.len();
+        self.unacknowledged.0 += bytes;
         self.unacknowledged.1 += 1;
+    }
+
+    fn parse(&mut self, frame: &[u8]) -> Result<ExecuteResult, LinkEnd> {
+        self.note_frame(frame.len());
         bai_protocol::json::from_slice(frame).map_err(|error| {
             let why = format!("the server sent a frame that is not what was agreed: {error}");
             LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why).with_source(error))

@@ -3,6 +3,7 @@
 
 mod ages;
 mod ahead;
+mod binary;
 mod changes;
 mod cuts;
 mod engine;

@@ -1,7 +1,6 @@
 //! What a client sends to a program that waits for input.
 
-use bai_protocol::byte_text;
-use bai_protocol::execute::InputPiece;
+use bai_protocol::binary_frame::InputBytes;
 use bai_runner::Op;
 
 /// Input for a program that waits for it.
@@ -10,15 +9,15 @@ pub(crate) enum RunInput {
     /// A line, without its newline.
     Line(String),
     /// A piece of a stream of bytes.
-    Piece(InputPiece),
+    Piece(InputBytes<'static>),
 }
 
 impl RunInput {
     pub(crate) fn into_op(self) -> Op {
         match self {
             RunInput::Line(text) => Op::Input(text),
-            RunInput::Piece(InputPiece { input, end, ahead }) => {
-                Op::InputPiece { bytes: byte_text::bytes(&input).into_owned(), end, ahead }
+            RunInput::Piece(InputBytes { bytes, end, ahead }) => {
+                Op::InputPiece { bytes: bytes.into_owned(), end, ahead }
             }
         }
     }

@@ -26,7 +26,7 @@ async fn collect(run: &Arc<Run>, options: CollectOptions, seen: u64) -> Delivery
 
 async fn frame_of(run: &Arc<Run>, options: CollectOptions) -> Value {
     let delivery = collect(run, options, 0).await;
-    let value = serde_json::from_str(&frame::frame(&delivery, Wanted { bytes: false, live: false })).unwrap();
+    let value = serde_json::from_str(&frame::frame(&delivery, Wanted::default())).unwrap();
     delivery.delivered();
     value
 }

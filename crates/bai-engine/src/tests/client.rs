@@ -279,6 +279,16 @@ impl Ws {
         self.0.send(message).await.unwrap();
     }
 
+    /// The next message that is no ping or pong.
+    pub(super) async fn next_message(&mut self) -> Message {
+        loop {
+            match soon("a message", self.0.next()).await {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                message => return message.unwrap().unwrap(),
+            }
+        }
+    }
+
     /// The next frame; `None` once the socket is closed.
     pub(super) async fn next(&mut self) -> Option<Value> {
         loop {

@@ -1,6 +1,7 @@
 //! Clients that acknowledge: their frames have numbers, and no output is lost with a connection.
 
 use super::client::{Lab, Ws, slug, soon, text_of};
+use bai_protocol::binary_frame::{InputBytes, Output, Stream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -161,4 +162,83 @@ async fn a_close_handshake_confirms_every_frame() {
     let (_, reply) = polled(&lab, "goodbye", "b", 0).await;
     assert_eq!((&reply["result"]["status"], &reply["result"]["console"]), (&json!("finished"), &json!([])));
     assert_eq!(slug(&polled(&lab, "goodbye", "none", 0).await.1), "object-not-found");
+}
+
+/// Reads to the end of the run: the text, and the kinds of the frames that had some.
+async fn binary_rest(ws: &mut Ws) -> (String, Vec<&'static str>) {
+    let (mut printed, mut kinds) = (String::new(), Vec::new());
+    loop {
+        match ws.next_message().await {
+            Message::Binary(bytes) => {
+                kinds.push("binary");
+                let output = Output::from_frame(&bytes).expect("a frame of output");
+                output.pieces.iter().for_each(|(_, bytes)| printed += std::str::from_utf8(bytes).unwrap());
+            }
+            Message::Text(text) => {
+                let frame: Value = serde_json::from_str(&text).unwrap();
+                printed += &text_of(&frame);
+                if !frame["console"].as_array().is_none_or(Vec::is_empty) {
+                    kinds.push("json");
+                }
+                if frame["status"] == "finished" {
+                    return (printed, kinds);
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn text_comes_as_it_is_at_a_client_that_asks() {
+    let lab = Lab::new().await;
+    lab.session("binary").await;
+    let code = "import sys, os\nos.write(1, b'a\\xff\\n')\ninput()\nos.write(2, 'é\\n'.encode())\ninput()\nprint('end')";
+    let first = json!({"mode": "query", "code": code, "runId": "b", "received": 0, "binary": true});
+    let mut ws = open_with(&lab, "binary", first).await;
+    let mut got = Vec::new();
+    for (number, stream, bytes) in
+        [(1, Stream::Stdout, &b"a\xff\n"[..]), (2, Stream::Stderr, "é\n".as_bytes())]
+    {
+        // The question may come with the text, as JSON, or after it.
+        loop {
+            match ws.next_message().await {
+                Message::Binary(frame) => {
+                    let expected = Output { number, pieces: vec![(stream, bytes)] };
+                    assert_eq!(Output::from_frame(&frame), Some(expected));
+                    got.push(number);
+                }
+                Message::Text(text) if text.contains("waiting-input") => break,
+                Message::Text(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        let line = InputBytes { bytes: b"\n"[..].into(), end: false, ahead: false };
+        ws.send_message(Message::binary(line.to_frame())).await;
+    }
+    assert_eq!(binary_rest(&mut ws).await.0, "end\n");
+    drop(ws);
+    // After a break, everything comes again in the form that is asked for then.
+    let again = |binary: bool| json!({"mode": "continue", "runId": "b", "received": 1, "binary": binary});
+    let (printed, _) = binary_rest(&mut open_with(&lab, "binary", again(true)).await).await;
+    assert!(printed.ends_with("end\n"), "{printed}");
+    let (printed, kinds) = binary_rest(&mut open_with(&lab, "binary", again(false)).await).await;
+    assert!(printed.ends_with("end\n") && !kinds.contains(&"binary"), "{printed} {kinds:?}");
+}
+
+#[tokio::test]
+async fn only_a_client_that_counts_gets_binary_frames() {
+    let lab = Lab::new().await;
+    lab.session("older").await;
+    let code = "import time\nprint('one', flush=True)\ntime.sleep(0.1)\nprint('two')";
+    for (first, has_binary) in [
+        (json!({"mode": "query", "code": code}), false),
+        (json!({"mode": "query", "code": code, "binary": true}), false),
+        (json!({"mode": "query", "code": code, "received": 0}), false),
+        (json!({"mode": "query", "code": code, "received": 0, "binary": true}), true),
+    ] {
+        let mut ws = open_with(&lab, "older", first).await;
+        let (printed, kinds) = binary_rest(&mut ws).await;
+        assert_eq!((printed.as_str(), kinds.contains(&"binary")), ("one\ntwo\n", has_binary), "{kinds:?}");
+    }
 }
