@@ -40,6 +40,7 @@ mod run;
 mod screens;
 mod script;
 mod script_files;
+mod script_frames;
 mod script_input;
 mod script_kinds;
 mod script_secrets;

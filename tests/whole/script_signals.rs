@@ -21,7 +21,7 @@ pub fn pythons() -> Vec<Python> {
     let names: Vec<String> = installed.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let of = |version: &str| {
         let name = names.iter().find(|name| name.starts_with(&format!("{version}.")))?;
-        let program = root.join("versions").join(name).join("bin/python3");
+        let program = root.join("versions").join(name).join("bin/python");
         Some(Python { image: format!("python:{version}"), program })
     };
     ["3.6", "3.11", "3.13"].into_iter().filter_map(of).collect()

@@ -2,7 +2,7 @@
 //! worker talks to both in the driver's messages.
 
 use super::error::StartError;
-use super::interpreter::{Event, Interpreter};
+use super::interpreter::{Event, Interpreter, OwnScript};
 use super::jupyter::JupyterKernel;
 use super::kernel_spec::KernelSpec;
 use super::language::Resolved;
@@ -20,15 +20,16 @@ pub(super) enum Backend {
 }
 
 impl Backend {
-    /// Starts the process and waits until it takes cells. Also returns its output until then.
+    /// Starts the process and waits until it takes cells, or this script alone. Also returns its output until then.
     pub(super) async fn start(
         resolved: &Resolved,
         spec: &KernelSpec,
+        script: Option<&OwnScript>,
     ) -> Result<(Self, Vec<ConsoleRecord>), StartError> {
         if resolved.language.is_jupyter() {
             return Ok((Backend::Jupyter(JupyterKernel::start(resolved, spec).await?), Vec::new()));
         }
-        let (interpreter, early) = Interpreter::start(resolved, spec).await?;
+        let (interpreter, early) = Interpreter::start(resolved, spec, script).await?;
         Ok((Backend::Driven(interpreter), early))
     }
 
@@ -99,6 +100,18 @@ impl Backend {
     pub(super) fn set_busy(&mut self, busy: bool) {
         if let Backend::Driven(interpreter) = self {
             interpreter.set_busy(busy);
+        }
+    }
+
+    /// Whether it runs one script by itself.
+    pub(super) fn is_program(&self) -> bool {
+        matches!(self, Backend::Driven(interpreter) if interpreter.is_program())
+    }
+
+    /// The script begins: gives it the input that is not the user's.
+    pub(super) fn begin_script(&mut self) {
+        if let Backend::Driven(interpreter) = self {
+            interpreter.begin_script();
         }
     }
 

@@ -13,8 +13,10 @@ use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
+use bai_protocol::execute::Script;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,6 +60,16 @@ pub(super) struct Interpreter {
     resume_at: Instant,
     /// The last output was on standard output.
     was_out: bool,
+    /// It runs one script by itself; what that reads first, if this is not the user's input.
+    script_input: Option<Option<Vec<u8>>>,
+}
+
+/// A script that the language's own program runs, with the driver as its guest.
+pub(super) struct OwnScript {
+    pub(super) code: String,
+    pub(super) script: Script,
+    /// A folder of the kernel's own.
+    pub(super) scratch: PathBuf,
 }
 
 /// What follows when a pipe of the driver is closed: usually the process ends. If user code has closed the pipe, the process
@@ -84,12 +96,13 @@ pub(super) enum Event {
 }
 
 impl Interpreter {
-    /// Starts the interpreter and waits until it takes cells. Also returns its output until then.
+    /// Starts the interpreter and waits until it takes cells, or this script alone. Also returns its output until then.
     pub(super) async fn start(
         resolved: &Resolved,
         spec: &KernelSpec,
+        script: Option<&OwnScript>,
     ) -> Result<(Box<Self>, Vec<ConsoleRecord>), StartError> {
-        let mut interpreter = Box::new(Self::spawn(resolved, spec)?);
+        let mut interpreter = Box::new(Self::spawn(resolved, spec, script)?);
         let mut early = Vec::new();
         let ready = tokio::time::timeout(READY_WITHIN, interpreter.until_ready(resolved, &mut early)).await;
         ready.map_err(|_| StartError::Timeout {
@@ -99,7 +112,7 @@ impl Interpreter {
         Ok((interpreter, early))
     }
 
-    fn spawn(resolved: &Resolved, spec: &KernelSpec) -> Result<Self, StartError> {
+    fn spawn(resolved: &Resolved, spec: &KernelSpec, script: Option<&OwnScript>) -> Result<Self, StartError> {
         let executable = &resolved.info.executable;
         let workdir = &spec.workdir;
         std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
@@ -112,10 +125,28 @@ impl Interpreter {
             let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
             #[cfg(test)]
             DRIVER_PIPES.lock().unwrap().insert(workdir.clone(), numbers);
-            let launch = resolved.language.init(executable, numbers).ok_or_else(unsuitable)?;
-            let Launch { args, default_env, remove_env, source, dialect, stdin, wake } = launch;
+            let mut script_input = None;
+            let launch = match script {
+                None => resolved.language.init(executable, numbers),
+                Some(OwnScript { code, script, scratch }) => {
+                    let (language, scratch) = (resolved.language, scratch.as_path());
+                    let start = language.init_script(executable, numbers, (code, script), workdir, scratch);
+                    start
+                        .map(|(launch, plan)| {
+                            script_input = Some(plan.input);
+                            plan.files
+                                .iter()
+                                .try_for_each(|(path, text)| std::fs::write(path, text))
+                                .map(|()| launch)
+                        })
+                        .transpose()?
+                }
+            };
+            let launch = launch.ok_or_else(unsuitable)?;
+            let Launch { args, default_env, first_in, remove_env, source, dialect, stdin, wake } = launch;
             let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
-            let env = process::environment(&spec.env, default_env, remove_env);
+            let mut env = process::environment(&spec.env, default_env, remove_env);
+            process::put_first(&mut env, first_in);
             let program =
                 Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: child_stdin };
             let (process, out, err) = Process::spawn(program)?;
@@ -135,6 +166,7 @@ impl Interpreter {
                 busy: false,
                 resume_at: Instant::now(),
                 was_out: true,
+                script_input,
             })
         };
         start().map_err(|source| StartError::Spawn { executable: executable.clone(), source })
@@ -314,6 +346,18 @@ impl Interpreter {
             Some(stdin) if busy => stdin.renew(),
             Some(stdin) => stdin.cell_is_over(self.process.leader()),
             None => {}
+        }
+    }
+
+    /// Whether it runs one script by itself.
+    pub(super) fn is_program(&self) -> bool {
+        self.script_input.is_some()
+    }
+
+    /// The script begins: gives it the input that is not the user's.
+    pub(super) fn begin_script(&mut self) {
+        if let Some(input) = self.script_input.as_mut().and_then(Option::take) {
+            self.type_bytes(&input, true, false);
         }
     }
 

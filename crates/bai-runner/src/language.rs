@@ -16,6 +16,7 @@ use super::image::ImageName;
 use super::own_program::OwnProgram;
 use super::search_paths::SearchPaths;
 use super::wire::Dialect;
+use bai_protocol::execute::Script;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,20 @@ pub(super) trait Language: Sync {
     /// How a persistent interpreter under our driver is started. The driver's pipes are given in the order
     /// control in, control out, aside out. `None` when each cell is a program of its own.
     fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
+
+    /// How the language's own program runs the last script of a session, with the driver as its guest. The pipes are as for
+    /// [`Language::init`]; the scratch folder is the kernel's own. The caller writes the files of the plan, and gives its input. `None`
+    /// if the driver itself runs scripts, or has no part in them.
+    fn init_script(
+        &self,
+        _executable: &Path,
+        _pipes: [i32; 3],
+        _script: (&str, &Script),
+        _workdir: &Path,
+        _scratch: &Path,
+    ) -> Option<(Launch, Plan)> {
+        None
+    }
 
     /// How the language's own program runs a script. `None` if only an interpreter under our driver can, or if each cell is a
     /// program of its own anyway.
@@ -188,6 +203,8 @@ pub(super) struct Launch {
     pub(super) args: Vec<OsString>,
     /// Variables that are set unless the user has set them.
     pub(super) default_env: &'static [(&'static str, &'static str)],
+    /// Texts that go before what a variable has; a colon separates them.
+    pub(super) first_in: Vec<(&'static str, OsString)>,
     /// Variables that must not reach the interpreter.
     pub(super) remove_env: &'static [&'static str],
     /// The driver's source, which the loader reads from the control pipe first.

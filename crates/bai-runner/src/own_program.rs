@@ -64,7 +64,9 @@ impl OwnProgram {
             Form::Code => words.extend(self.code),
             Form::Input => {
                 plan.input = Some(bytes.into_owned());
-                words.extend(self.input);
+                if !script.name.is_empty() {
+                    words.extend(self.input);
+                }
             }
             Form::File => {
                 words.extend(self.file);
@@ -118,14 +120,13 @@ enum Form {
 fn here(path: &str, name: &str, bytes: &[u8], workdir: &Path) -> Option<PathBuf> {
     let [path, name] =
         [path, name].map(|text| PathBuf::from(OsString::from_vec(byte_text::bytes(text).into_owned())));
-    if path.is_dir() {
-        return Some(path);
-    }
-    let content = std::fs::read(&path).ok()?;
-    // The mark at the beginning is no part of the code.
-    let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
-    if content != bytes {
-        return None;
+    if !path.is_dir() {
+        let content = std::fs::read(&path).ok()?;
+        // The mark at the beginning is no part of the code.
+        let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
+        if content != bytes {
+            return None;
+        }
     }
     let leads_to_it = workdir.join(&name).canonicalize().ok()? == path.canonicalize().ok()?;
     let is_option = name.as_os_str().as_bytes().starts_with(b"-");

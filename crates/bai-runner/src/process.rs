@@ -239,6 +239,20 @@ pub(super) fn is_whole_environment(variable: &(String, String)) -> bool {
     *variable == without_our_environment()
 }
 
+/// Puts texts before what these variables have; a colon separates them.
+pub(super) fn put_first(env: &mut Vec<(OsString, OsString)>, texts: Vec<(&'static str, OsString)>) {
+    for (name, mut text) in texts {
+        if let Some(at) = env.iter().position(|(known, _)| known == name) {
+            let (_, rest) = env.swap_remove(at);
+            if !rest.is_empty() {
+                text.push(":");
+                text.push(rest);
+            }
+        }
+        env.push((name.into(), text));
+    }
+}
+
 /// Our environment without secrets, with the session's own variables on top, and with a language's defaults for
 /// variables that are not set.
 pub(super) fn environment(

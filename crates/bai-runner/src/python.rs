@@ -5,16 +5,21 @@ use super::batch;
 use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
-use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
+use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Plan, Resolved};
+use super::own_program::OwnProgram;
 use super::python_search::{Candidate, Search, Version};
 use super::search_paths::{SearchPaths, is_executable};
 use super::wire::Dialect;
+use bai_protocol::execute::Script;
 use bai_protocol::language as table;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// CPython 3.6 and later.
 pub(super) struct Python;
+
+/// How Python takes a script.
+const PROGRAM: OwnProgram = OwnProgram { code: &["-c", "{code}"], input: &["-"], ..OwnProgram::DEFAULT };
 
 /// Makes an environment for what the steps of a session install.
 const PROJECT_ENVIRONMENT: &str = include_str!("project_environment.py");
@@ -73,12 +78,35 @@ impl Language for Python {
             // With a safe path, Python 3.13 does not look in the folder for what it needs itself for `-c`. The driver
             // removes the variable, and gives the user's code its folder back.
             default_env: &[("MPLBACKEND", "agg"), ("PYTHONSAFEPATH", "bai-repl")],
+            first_in: Vec::new(),
             remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
             source: drivers::python(),
             dialect: Dialect::Json,
             stdin: true,
             wake: None,
         })
+    }
+
+    fn init_script(
+        &self,
+        executable: &Path,
+        pipes: [i32; 3],
+        script: (&str, &Script),
+        workdir: &Path,
+        scratch: &Path,
+    ) -> Option<(Launch, Plan)> {
+        let mut plan = PROGRAM.plan(executable, script, workdir, scratch);
+        let args = plan.commands.pop()?.args;
+        // Python imports it from there before it runs the script. The guest removes the variables.
+        plan.files.push((scratch.join("sitecustomize.py"), drivers::PYTHON_GUEST.into()));
+        let numbers = pipes.map(|number| number.to_string()).join(",");
+        let launch = Launch {
+            args,
+            default_env: &[("MPLBACKEND", "agg"), ("PYTHONUNBUFFERED", "bai-repl")],
+            first_in: vec![("PYTHONPATH", scratch.into()), ("BAI_REPL_GUEST", numbers.into())],
+            ..self.init(executable, pipes)?
+        };
+        Some((launch, plan))
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {

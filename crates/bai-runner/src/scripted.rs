@@ -291,6 +291,7 @@ impl Language for Scripted {
         Some(Launch {
             args: self.args.iter().flat_map(fill).collect(),
             default_env: self.default_env,
+            first_in: Vec::new(),
             remove_env: self.remove_env,
             source: self.driver.to_owned(),
             dialect: self.dialect,

@@ -64,6 +64,7 @@ impl Language for Sqlite {
         Some(Launch {
             args,
             default_env: &[],
+            first_in: Vec::new(),
             remove_env: &[],
             source: drivers::SQLITE.to_owned(),
             dialect: Dialect::Json,

@@ -9,7 +9,7 @@ use self::exits::INTERRUPTED;
 use super::backend::Backend;
 use super::crash_loop::CrashLoop;
 use super::error::StartError;
-use super::interpreter::Event;
+use super::interpreter::{Event, OwnScript};
 use super::kernel_spec::KernelSpec;
 use super::language::{NOT_RUN, Resolved, StepKind};
 use super::op::Op;
@@ -154,10 +154,11 @@ impl Worker {
         spec.env.push(mark.variable());
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
-        let slot = if spec.is_for_script && resolved.language.own_program().is_some() {
+        let language = resolved.language;
+        let slot = if spec.is_for_script && (language.own_program().is_some() || language.runs_scripts()) {
             InterpreterSlot::Empty
         } else if keeps_interpreter(&resolved) {
-            let (interpreter, early) = Backend::start(&resolved, &spec).await?;
+            let (interpreter, early) = Backend::start(&resolved, &spec, None).await?;
             early.into_iter().for_each(|record| outbox.push(record));
             InterpreterSlot::Running(interpreter)
         } else {
@@ -442,7 +443,18 @@ impl Worker {
             if let Some(old) = old {
                 old.shutdown().await;
             }
-            Backend::start(&resolved, &spec).await
+            Backend::start(&resolved, &spec, None).await
+        }));
+    }
+
+    /// Starts the language's own program for the last script of the session.
+    fn start_own_script(&mut self, code: String, script: Script) {
+        self.scratch = None;
+        let Ok(folder) = TemporaryFolder::new() else { return self.start_interpreter(None) };
+        let scratch = self.scratch.insert(folder).path().to_owned();
+        let (resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
+        self.slot = InterpreterSlot::Starting(Box::pin(async move {
+            Backend::start(&resolved, &spec, Some(&OwnScript { code, script, scratch })).await
         }));
     }
 
@@ -475,13 +487,27 @@ impl Worker {
     /// Starts the next task, if it can be started now.
     fn dispatch(&mut self) {
         while self.current.is_none() {
-            if let Some(Task::Code(_, script)) = self.queue.peek()
+            if let Some(Task::Code(code, script)) = self.queue.peek()
                 && !(script.is_some() && self.spec.is_for_script && self.has_own_program())
             {
                 match self.slot {
                     InterpreterSlot::Running(_) if self.is_ending => return,
+                    // Its script was withdrawn.
+                    InterpreterSlot::Running(ref interpreter)
+                        if interpreter.is_program()
+                            && !script.as_ref().is_some_and(|script| self.runs_by_itself(code, script)) =>
+                    {
+                        self.slot = InterpreterSlot::Empty;
+                        continue;
+                    }
                     InterpreterSlot::Running(_) | InterpreterSlot::Unused => {}
-                    InterpreterSlot::Empty => return self.start_interpreter(None),
+                    InterpreterSlot::Empty => match script {
+                        Some(script) if self.runs_by_itself(code, script) => {
+                            let (code, script) = (code.clone(), script.clone());
+                            return self.start_own_script(code, script);
+                        }
+                        _ => return self.start_interpreter(None),
+                    },
                     InterpreterSlot::Starting(_) => return,
                 }
             }
@@ -510,8 +536,10 @@ impl Worker {
                 match in_interpreter(&self.resolved, &self.spec, code, script.as_ref()) {
                     Ok(code) => {
                         interpreter.set_busy(true);
-                        let run = ToDriver::Run { id: current.id, code: &code, script: script.as_ref() };
+                        let code = if interpreter.is_program() { "" } else { &*code };
+                        let run = ToDriver::Run { id: current.id, code, script: script.as_ref() };
                         interpreter.send(&run);
+                        interpreter.begin_script();
                         self.current = Some(current);
                         return;
                     }
@@ -532,6 +560,16 @@ impl Worker {
                 self.end_current(exit_code);
             }
         }
+    }
+
+    /// Whether the language's own program runs this script, with the driver as its guest.
+    fn runs_by_itself(&self, code: &str, script: &Script) -> bool {
+        // Python reads another encoding than UTF-8 from a file only, and not from a pipe.
+        let is_piped = script.path.is_none() && script.name != "-c";
+        let may_be_piped =
+            byte_text::is_utf8(code) && !code.lines().take(2).any(|line| line.contains("coding"));
+        let runs = self.spec.is_for_script && script.last && self.resolved.language.runs_scripts();
+        runs && (may_be_piped || !is_piped)
     }
 
     /// Whether scripts can run as the language's own program runs them.

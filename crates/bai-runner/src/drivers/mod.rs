@@ -52,6 +52,9 @@ pub(super) const SQLITE: &str = include_str!("sqlite/driver.py");
 #[cfg(test)]
 pub(super) const SKELETON: &str = include_str!("skeleton/driver.py");
 
+/// What Python imports before a script that it runs by itself, with the driver as its guest.
+pub(super) const PYTHON_GUEST: &str = include_str!("python/guest.py");
+
 /// The files of the Python driver; each is a module of its own. `boot.py` begins, and `driver` loads the others.
 const PYTHON: &[(&str, &str)] = &[
     ("driver", include_str!("python/driver.py")),

@@ -142,7 +142,7 @@ impl Worker {
             self.outbox.say(&format!(
                 "The {language} process {how}. A new one has been started; its variables are gone."
             ));
-        } else if status.code().is_none() && signalled != Some(exit_code) {
+        } else if status.code().is_none() && exit_code != INTERRUPTED && signalled != Some(exit_code) {
             self.outbox.say(&format!("The program {how}."));
         }
         self.slot = InterpreterSlot::Empty;

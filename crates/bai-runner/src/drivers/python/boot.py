@@ -1,5 +1,5 @@
 # Begins the driver. The names MODULES (the text of a list of [name, source]), CACHE (a file's path without its end, or '') and
-# sys.argv[1:4] (the numbers of the pipes: control in, control out, aside out) come from the runner. Python compiles this part at
+# sys.argv[1:4] (the numbers of the pipes: control in, control out, aside out; for a guest PIPES) come from the runner. Python compiles this part at
 # every start, so it is short; it goes on in the module `driver`, which works in this namespace.
 
 import marshal

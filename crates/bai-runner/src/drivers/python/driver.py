@@ -46,7 +46,9 @@ def load(name):
 
 
 package.__path__ = []
-package.PIPES = [int(number) for number in sys.argv[1:4]]
+# Python itself runs a script, and the driver is its guest.
+IS_GUEST = 'PIPES' in globals()
+package.PIPES = [int(number) for number in (PIPES if IS_GUEST else sys.argv[1:4])]
 package.load = load
 sys.modules['_bai_repl'] = package
 for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'leaving',
@@ -56,4 +58,4 @@ if CACHE and not CODES:
     keep()
 if CURRENT_FOLDER:
     sys.path.insert(0, '')
-package.main.serve()
+(package.main.attend if IS_GUEST else package.main.serve)()

@@ -88,6 +88,32 @@ def _wants_terminal(kind, value):
     return kind.__name__ == 'error' and kind.__module__ in ('termios', '_curses', 'curses')
 
 
+def name_terminal(kind, value):
+    """Says where there is a terminal, after an exception that says that there is none."""
+    # Only where a person looks is there one to miss.
+    if window.is_seen(2) and _wants_terminal(kind, value):
+        scripts = _bai_repl.__dict__.get('scripts')
+        streams.complain(_IN_SCRIPT if scripts is not None and scripts.is_running else _IN_CELL)
+
+
+def hide_ours():
+    """Our frames, which write for a program, are not in the report of its error."""
+    if sys.excepthook is _default_hook:
+        sys.excepthook = _report_without_ours
+
+
+def _report_without_ours(kind, value, trace):
+    sys.excepthook = _default_hook
+    if sys.version_info < (3, 7):
+        streams.complain(describe(kind, value, trace))
+        return
+    last = trace
+    while last.tb_next is not None and not last.tb_next.tb_frame.f_code.co_filename.startswith(_OURS):
+        last = last.tb_next
+    last.tb_next = None
+    _default_hook(kind, value.with_traceback(trace), trace)
+
+
 def report(kind, value, trace):
     """Writes an uncaught exception to standard error, through the user's sys.excepthook if there is one."""
     limit = sys.getrecursionlimit()
@@ -106,10 +132,7 @@ def report(kind, value, trace):
         except Exception as error:
             text = '%s (and it could not be described: %s)\n' % (kind.__name__, type(error).__name__)
         streams.complain(text)
-        # Only where a person looks is there one to miss.
-        if window.is_seen(2) and _wants_terminal(kind, value):
-            scripts = _bai_repl.__dict__.get('scripts')
-            streams.complain(_IN_SCRIPT if scripts is not None and scripts.is_running else _IN_CELL)
+        name_terminal(kind, value)
     finally:
         if limit < 1000:
             sys.setrecursionlimit(limit)

@@ -37,6 +37,13 @@ def arm():
     _signal(_SIGINT, _users_handler)
 
 
+def hand_over():
+    """From here on SIGINT is the program's, as Python itself sets it up."""
+    global _armed
+    _armed = True
+    _signal(_SIGINT, _users_handler)
+
+
 def disarm():
     """From here on SIGINT is ignored. A KeyboardInterrupt that comes in between is swallowed."""
     global _armed, _users_handler

@@ -59,19 +59,8 @@ def serve():
     work = _Work()
     sys.argv = ['']
     sys.modules['__main__'] = cells.main
-    streams.install()
-    display.install()
-    patches.install()
-    wire.listen({
-        'run': work.put,
-        'input': streams.questions.answer,
-        'secret': streams.answer_secret,
-        'complete': completion.request,
-        'window': window.change,
-        'wake': interrupts.wake,
-        'environment': work.environment,
-        'bye': work.end,
-    })
+    patches.install_for_sessions()
+    _begin(work)
     wire.say_last({'say': 'ready', 'shell': shell.name})
     while True:
         try:
@@ -87,6 +76,36 @@ def serve():
         if script is not None and script['last']:
             # The session ends with it. What Python does at its end takes a while, so it does not wait until it is asked to end.
             return
+
+
+def attend():
+    """Prepares this Python for the script that it runs next, by itself."""
+    work = _Work()
+    cells.main = sys.modules['__main__']
+    _begin(work)
+    wire.say_last({'say': 'ready'})
+    id, _, script = work.take(lambda: None)
+    if id is None:
+        _exit(0)
+    load('scripts').begin_program(script)
+    interrupts.hand_over()
+    wire.say_aside({'say': 'started', 'id': id})
+
+
+def _begin(work):
+    streams.install()
+    display.install()
+    patches.install()
+    wire.listen({
+        'run': work.put,
+        'input': streams.questions.answer,
+        'secret': streams.answer_secret,
+        'complete': completion.request,
+        'window': window.change,
+        'wake': interrupts.wake,
+        'environment': work.environment,
+        'bye': work.end,
+    })
 
 
 def _run(id, code, script, environment):

@@ -172,6 +172,11 @@ def _pdb(module):
     load('debugging').change_pdb(module)
 
 
+def install_for_sessions():
+    """What only cells need. A program has Python's own."""
+    hooks.when_imported('threading', _threading)
+
+
 def install():
     hooks.install()
     window.install()
@@ -186,7 +191,6 @@ def install():
     hooks.when_imported('getpass', _getpass)
     hooks.when_imported('inspect', _inspect)
     hooks.when_imported('multiprocessing.context', _multiprocessing)
-    hooks.when_imported('threading', _threading)
     hooks.when_imported('asyncio', _asyncio)
     hooks.when_imported('bdb', _bdb)
     hooks.when_imported('pdb', _pdb)

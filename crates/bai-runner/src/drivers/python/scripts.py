@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from _bai_repl import cells, sources, streams
+from _bai_repl import cells, errors, sources, streams
 
 # The names of the files that Python's own tracebacks have.
 _FILES = {'-c': '<string>', '-': '<stdin>', '': '<stdin>'}
@@ -27,6 +27,39 @@ def _of_its_encoding(source):
 
 # Whether a script runs, which is a program and no part of a session.
 is_running = False
+
+
+def begin_program(script):
+    """Python itself is about to run this script."""
+    global is_running
+    is_running = True
+    streams.on_error = errors.hide_ours
+    streams.begin_script(script['terminal'], script.get('tty', False))
+    import atexit
+    atexit.register(_end_program)
+
+
+def _forget_names():
+    """Files that the script has not closed are written now, as when the interpreter ends: private names go first."""
+    names = cells.main.__dict__
+    for is_due in (lambda name: name[:1] == '_' and name[:2] != '__', lambda name: name != '__builtins__'):
+        for name in [name for name in names if is_due(name)]:
+            names[name] = None
+    import gc
+    gc.collect()
+
+
+def _end_program():
+    for action in cells.at_end:
+        try:
+            action()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+    value = getattr(sys, 'last_value', None)
+    if value is not None:
+        errors.name_terminal(type(value), value)
+    # While our streams are whole.
+    _forget_names()
 
 
 class Script:
@@ -98,10 +131,4 @@ class Script:
             threading._shutdown = lambda: None
         import atexit
         atexit._run_exitfuncs()
-        # Files that the script has not closed are written now, as when the interpreter ends: private names go first.
-        names = cells.main.__dict__
-        for is_due in (lambda name: name[:1] == '_' and name[:2] != '__', lambda name: name != '__builtins__'):
-            for name in [name for name in names if is_due(name)]:
-                names[name] = None
-        import gc
-        gc.collect()
+        _forget_names()

@@ -36,6 +36,10 @@ _ENCODINGS = {number: {'encoding': stream.encoding, 'errors': stream.errors}
               for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)) if stream is not None}
 _OF_CELLS = {'encoding': 'utf-8', 'errors': 'backslashreplace'}
 
+def on_error():
+    """Called when a stream cannot be written."""
+
+
 # The number of checks whether the runner has read a stream, before the runner is asked.
 _LOOKS = 200
 
@@ -44,8 +48,12 @@ class _Standard(io.FileIO):
     def _write_rest(self, data, written):
         # A signal handler of the user can cut a write short.
         view = memoryview(data).cast('B')
-        while written < len(view):
-            written += _file_write(self, view[written:]) or 0
+        try:
+            while written < len(view):
+                written += _file_write(self, view[written:]) or 0
+        except OSError:
+            on_error()
+            raise
         return written
 
     def isatty(self):
@@ -54,7 +62,11 @@ class _Standard(io.FileIO):
 
 class StandardOutput(_Standard):
     def write(self, data, write=_file_write, len=len):
-        written = write(self, data)
+        try:
+            written = write(self, data)
+        except OSError:
+            on_error()
+            raise
         if written == len(data):
             return written
         return self._write_rest(data, written or 0)
