@@ -2,7 +2,7 @@
 //! completion and does not transmit HTML, Markdown and LaTeX (`docs/wire` §3.8, §5.1).
 //!
 //! [`Prelude`] installs it and sends it questions. The Python code is `prelude.py`, which documents its changes. `script` runs
-//! scripts in such a kernel. `bundle` unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
+//! scripts in such a kernel, or as processes beside it. `bundle` unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
 
 mod bundle;
 mod script;

@@ -4,7 +4,7 @@
 # - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged, and so are the ids
 #   and sizes of displays, their updates, the clearing of output, and requests to the prompt (%load, %edit);
 # - a cell that is one comment with the mark below is a question of the client: it is answered here and never becomes
-#   a cell, so In, Out, _, the execution count and the history do not contain it; a script is such a question (script.py);
+#   a cell, so In, Out, _, the execution count and the history do not contain it; a script is such a question (process.py, script.py);
 # - text that IPython would put into a pager is printed;
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;

@@ -1,12 +1,10 @@
-# Runs a script as Python itself does, in the namespace of an IPython kernel. The prelude loads it for each script, with the
-# client's question:
+# Runs a script as Python itself does, but in the namespace of an IPython kernel: in a session that does not end with it, and where it
+# needs IPython. The others are processes of their own (process.py), whose questions for input these are too:
 #
 # - arguments, sys.path[0], __file__ and tracebacks are the script's, and the value of the last line is not shown;
 # - the exit code is Python's, also that of os._exit(), which the kernel survives;
 # - the window is that in which its output is shown;
-# - the standard streams are files as Python has them. What is read from standard input comes from the client in pieces: a
-#   question of the kernel whose prompt is the client's mark asks for the next one. The client does not show that prompt. Its
-#   answer is '+', or '.' if the input ends there, and the bytes in Base64.
+# - the standard streams are files as Python has them. What is read from standard input comes from the client in pieces.
 
 import asyncio
 import atexit
@@ -94,7 +92,10 @@ class Output(io.RawIOBase):
         return self.stream.isatty()
 
     def fileno(self):
-        return self.stream.fileno()
+        if getattr(self.stream, 'watch_fd_thread', None) is None:
+            raise io.UnsupportedOperation('fileno')
+        # The kernel reads what comes there.
+        return 1 if self.name == '<stdout>' else 2
 
     def write(self, data):
         data = bytes(data)
@@ -197,11 +198,14 @@ class Script:
         changes.set(builtins, 'input', ask)
         changes.set(getpass, 'getpass', self.ask_password if self.question['terminal'] else ask_password)
         raw = Input(self.kernel, self.question['mark'], self.question['terminal'])
-        changes.set(sys, 'stdin', io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), encoding='utf-8'))
+        files = {'stdin': io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), encoding='utf-8', errors=errors('stdin'))}
         for name in ('stdout', 'stderr'):
             raw = Output(getattr(sys, name), '<%s>' % name)
-            options = dict(encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
-            changes.set(sys, name, io.TextIOWrapper(raw, **options))
+            options = dict(encoding='utf-8', errors=errors(name), newline='\n', write_through=True)
+            files[name] = io.TextIOWrapper(raw, **options)
+        for name, file in files.items():
+            file.mode = 'r' if name == 'stdin' else 'w'
+            changes.set(sys, name, file)
 
     def forget_modules(self):
         """The next script imports its own modules anew: their files may be other ones then."""
@@ -220,7 +224,9 @@ class Script:
             code = self.guarded(self.main)
             # Pictures of matplotlib are shown there.
             self.shell.events.trigger('post_execute')
-            return self.guarded(self.finish, code) if self.question['last'] else code
+            code = self.guarded(self.finish, code) if self.question['last'] else code
+            flush_files()
+            return code
         except Exit as exit:
             return exit.args[0]
 
@@ -299,9 +305,6 @@ class Script:
         while self.at_exit:
             action, args, options = self.at_exit.pop()
             self.guarded(lambda: action(*args, **options))
-        for file in gc.get_objects():
-            if type(file) in FILES:
-                flush_file(file)
 
     def waited_for(self):
         """The threads of the script, as long as there are some."""
@@ -356,6 +359,18 @@ def flush_file(file):
         pass
 
 
+def flush_files():
+    """Writes what open files still keep, as Python does at its end."""
+    for file in gc.get_objects():
+        if type(file) in FILES:
+            flush_file(file)
+
+
+def errors(name):
+    """What Python itself does in this environment with what it cannot decode or encode."""
+    return getattr(getattr(sys, '__%s__' % name), 'errors', None) or 'strict'
+
+
 def without_loop(action):
     """Runs it as if the event loop of the kernel did not run in this thread: scripts run loops of their own."""
     loop = asyncio._get_running_loop()
@@ -375,7 +390,3 @@ def without_loop(action):
 def decoded(text):
     """A text of the client, in which a byte that is not UTF-8 is a character of its own, as Python writes it."""
     return ''.join(chr(ord(c) - 0x10ff00 + 0xdc00) if ord(c) >= 0x10ff80 else c for c in text)
-
-
-def run(prelude, question, allow_stdin):
-    return Script(prelude, question, allow_stdin).run()

@@ -1,4 +1,4 @@
-//! Scripts in an IPython kernel: the cell that runs one (`script.py`), and the pieces of its standard input.
+//! Scripts in an IPython kernel: the cell that runs one (`process.py`, `script.py`), and the pieces of its standard input.
 
 use super::{MARK, Prelude, PreludeState, sides};
 use crate::run::{Cell, Rest};
@@ -10,7 +10,13 @@ use bytes::Bytes;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-const PROGRAM: &str = include_str!("script.py");
+const PROGRAM: &str = concat!(
+    include_str!("reading.py"),
+    "\n\n",
+    include_str!("process.py"),
+    "\n\n",
+    include_str!("script.py")
+);
 /// The beginning of a question that is a script.
 const SCRIPT: &str = "script ";
 /// What a kernel without the prelude runs after the comment that the question is for it.
@@ -59,6 +65,7 @@ impl KernelScript {
             "terminal": script.terminal,
             "last": script.last,
             "window": {"COLUMNS": columns, "LINES": lines},
+            "colors": window.is_some_and(|window| window.colors),
             "mark": mark,
         });
         KernelScript { code: format!("{MARK}{SCRIPT}{question}\n{REFUSAL}"), mark, last: script.last }

@@ -4,6 +4,7 @@ use super::{carried, for_old_and_new_ipython, outputs, outputs_with_answers, pat
 use crate::prelude::{END, KernelScript};
 use bai_protocol::execute::{Script, Window};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// What a script prints to standard output and to standard error, and its exit code.
 fn printed(outputs: &[Value]) -> (String, String, String) {
@@ -36,6 +37,8 @@ fn without_marks(text: &str) -> String {
     let is_mark = |line: &&str| line.contains('~') || line.trim_matches([' ', '^']).is_empty();
     let lines = text.lines().filter(|line| !is_mark(line)).map(|line| format!("{line}\n"));
     let text: String = lines.collect();
+    // Old versions of Python show the name as it was given.
+    let text = text.replace("\"dir/s.py", "\"DIR/dir/s.py");
     let folder = text.split_once("File \"").and_then(|(_, rest)| rest.split_once("/dir/s.py"));
     folder.map_or(text.clone(), |(folder, _)| text.replace(folder, "DIR"))
 }
@@ -87,8 +90,20 @@ fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
             "",
             "0",
         ),
-        ("open('own.py', 'w').write('n = 1')\nimport own\nprint(own.n)", "1\n", "", "0"),
-        ("open('own.py', 'w').write('n = 20')\nimport own\nprint(own.n)", "20\n", "", "0"),
+        (
+            "import os\nos.makedirs('dir', exist_ok=True)\nopen('dir/own.py', 'w').write('n = 1')\nimport own\nprint(own.n)",
+            "1\n",
+            "",
+            "0",
+        ),
+        ("open('dir/own.py', 'w').write('n = 20')\nimport own\nprint(own.n)", "20\n", "", "0"),
+        (
+            "import sys\nprint(sys.stdin.mode, sys.stdout.mode, sys.stderr.errors)",
+            "r w backslashreplace\n",
+            "",
+            "0",
+        ),
+        ("print(get_ipython() is not None)", "True\n", "", "0"),
         ("import sys\nsys.stdout.buffer.write('ä'.encode())\nsys.stdout.close()", "ä", "", "0"),
         ("# coding: latin-1\nprint('\u{10ffe4}')", "ä\n", "", "0"),
     ];
@@ -100,7 +115,11 @@ fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
             let mut came = outputs(python, &cells);
             assert_eq!(text(&came.pop().unwrap()), "('alive', None)");
             for ((source, stdout, stderr, code), came) in scripts.iter().zip(&came[1..]) {
-                let (out, err, exit) = printed(came);
+                let (out, err, mut exit) = printed(came);
+                if last && *code == "130" && exit == "1" {
+                    // Old versions of Python end so after an interrupt.
+                    exit = "130".into();
+                }
                 assert_eq!((&*out, &*exit), (*stdout, *code), "{source}: {came:?}");
                 let err = without_marks(&err);
                 assert!(
@@ -154,26 +173,97 @@ fn the_input_of_a_script_is_a_stream_of_bytes_with_an_end() {
         ("import sys\nprint(repr(sys.stdin.read()), repr(sys.stdin.read()))", vec![""], "'' ''\n"),
     ];
     for_old_and_new_ipython(|python| {
-        let scripts: Vec<_> = read.iter().map(|(source, ..)| script(source, false)).collect();
-        let mut cells = vec![json!(patient_prelude())];
-        cells.extend(
-            scripts
-                .iter()
-                .zip(&read)
-                .map(|(script, (_, answers, _))| json!([&[&*script.code], &answers[..]].concat())),
-        );
-        cells.push(json!(["print(input('name? '))", "Ann"]));
-        let came = outputs_with_answers(python, &cells);
-        for (((source, answers, stdout), came), script) in read.iter().zip(&came[1..]).zip(&scripts) {
-            assert_eq!(
-                printed(came),
-                ((*stdout).to_owned(), String::new(), "0".into()),
-                "{source}: {came:?}"
-            );
-            let asked: Vec<_> = came.iter().filter(|part| part[0] == "asked").collect();
-            assert_eq!(asked, vec![&json!(["asked", script.mark]); answers.len()], "{source}");
+        for last in [false, true] {
+            check_input(python, &read, last);
         }
-        assert_eq!(came[came.len() - 1], [json!(["asked", "name? "]), json!(["stdout", "Ann\n"])]);
+    });
+}
+
+fn check_input(python: &Path, read: &[(&str, Vec<&str>, &str)], last: bool) {
+    let scripts: Vec<_> = read.iter().map(|(source, ..)| script(source, last)).collect();
+    let mut cells = vec![json!(patient_prelude())];
+    cells.extend(
+        scripts
+            .iter()
+            .zip(read)
+            .map(|(script, (_, answers, _))| json!([&[&*script.code], &answers[..]].concat())),
+    );
+    cells.push(json!(["print(input('name? '))", "Ann"]));
+    let came = outputs_with_answers(python, &cells);
+    for (((source, answers, stdout), came), script) in read.iter().zip(&came[1..]).zip(&scripts) {
+        assert_eq!(printed(came), ((*stdout).to_owned(), String::new(), "0".into()), "{source}: {came:?}");
+        let asked: Vec<_> = came.iter().filter(|part| part[0] == "asked").collect();
+        assert_eq!(asked, vec![&json!(["asked", script.mark]); answers.len()], "{source}");
+    }
+    assert_eq!(came[came.len() - 1], [json!(["asked", "name? "]), json!(["stdout", "Ann\n"])]);
+}
+
+#[test]
+fn a_script_that_is_the_last_one_is_a_process_of_its_own() {
+    let as_child = "import subprocess, sys\n\
+                    if len(sys.argv) == 3: print(subprocess.check_output([sys.executable, __file__], universal_newlines=True).strip())\n\
+                    else: print('child')";
+    let spawned = "import multiprocessing, inspect, sys\ndef f(n): return n + 1\n\
+                   if __name__ == '__main__':\n    with multiprocessing.get_context('spawn').Pool(1) as pool:\n        \
+                   print(pool.map(f, [1]), inspect.getsource(f))";
+    let scripts = [
+        ("import os\nprint('on')\nos.kill(os.getpid(), 9)", "on\n", "137"),
+        ("import os\nprint('on')\nos.abort()", "on\n", "134"),
+        ("import os\nos.execvp('echo', ['echo', 'other'])", "other\n", "0"),
+        ("class A:\n    def __del__(self): print('del')\na = A()", "del\n", "0"),
+        (
+            "import os\nprint(os.fork() == os.wait()[0]) if 0 else print(os.system('echo system'))",
+            "system\n0\n",
+            "0",
+        ),
+        ("import sys\nprint([f.fileno() for f in (sys.stdin, sys.stdout, sys.stderr)])", "[0, 1, 2]\n", "0"),
+        ("import sys\nprint('IPython' in sys.modules, len(sys._current_frames()))", "False 1\n", "0"),
+        (
+            "import subprocess\nsubprocess.Popen('sleep 100; echo late', shell=True)\nprint('end')",
+            "end\n",
+            "0",
+        ),
+        (as_child, "child\n", "0"),
+        (spawned, "[2] def f(n): return n + 1\n\n", "0"),
+    ];
+    for_old_and_new_ipython(|python| {
+        let mut cells = vec![patient_prelude()];
+        cells.extend(scripts.iter().map(|(source, ..)| script(source, true).code));
+        cells.push("import os\nos.path.exists('dir')".into());
+        let came = outputs(python, &cells);
+        for ((source, stdout, code), came) in scripts.iter().zip(&came[1..]) {
+            let (out, err, exit) = printed(came);
+            assert_eq!((&*out, &*err, &*exit), (*stdout, "", *code), "{source}");
+        }
+        assert_eq!(text(&came[came.len() - 1]), "False", "the file of the script is gone");
+    });
+}
+
+#[test]
+fn a_file_of_the_session_stays_and_code_without_a_file_has_its_name() {
+    let of = |name: &str, source: &str, file: Option<&str>| {
+        let script = Script { name: name.into(), args: vec!["a".into()], last: true, ..Default::default() };
+        KernelScript::new(source, &script, file, None).code
+    };
+    let argv = "import sys\nprint(sys.argv, sys.stdin.read())\n1/0";
+    for_old_and_new_ipython(|python| {
+        let came = outputs(
+            python,
+            &[
+                patient_prelude(),
+                "open('s.py', 'w').write('theirs');".into(),
+                of("s.py", "print('ours')", Some("s.py")),
+                "print(open('s.py').read(), *__import__('glob').glob('.*s.py'))".into(),
+                of("-c", argv, None),
+                of("-", argv, None),
+            ],
+        );
+        assert_eq!((printed(&came[2]).0, printed(&came[3]).0), ("ours\n".into(), "theirs\n".into()));
+        for (came, name, shown) in [(&came[4], "-c", "<string>"), (&came[5], "-", "<stdin>")] {
+            let (out, err, code) = printed(came);
+            assert_eq!((out, code), (format!("['{name}', 'a'] \n"), "1".into()));
+            assert!(err.contains(&format!("File \"{shown}\", line 3, in <module>")), "{err}");
+        }
     });
 }
 
