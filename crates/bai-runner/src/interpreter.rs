@@ -394,7 +394,7 @@ impl Interpreter {
         self.process.interrupt();
         self.wakeups.start();
         if let Some(stdin) = &mut self.stdin {
-            stdin.look_again();
+            stdin.was_interrupted(self.process.leader());
         }
         self.send(&ToDriver::Wake);
     }

@@ -26,6 +26,10 @@ mod waiting {
         false
     }
 
+    pub(super) fn waits_unreachable(_leader: nix::unistd::Pid, _inode: u64) -> bool {
+        false
+    }
+
     pub(super) fn descendants(_leader: nix::unistd::Pid) -> Vec<String> {
         Vec::new()
     }
@@ -141,6 +145,14 @@ impl StandardInput {
         self.question = Question::None;
         self.interval = SOON;
         self.next_look = Instant::now() + SOON;
+    }
+
+    /// SIGINT was sent. For a reader that has blocked it, as `more` does, the input ends.
+    pub(super) fn was_interrupted(&mut self, leader: Pid) {
+        self.look_again();
+        if waiting::waits_unreachable(leader, self.inode) {
+            self.send(&[], true, false);
+        }
     }
 
     /// A new cell begins: drops unread input of the last one, and reopens an ended input.

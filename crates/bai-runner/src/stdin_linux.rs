@@ -20,6 +20,20 @@ pub(super) fn waits(leader: Pid, inode: u64, others: &[String]) -> bool {
     walk(leader, |process, thread| !others.iter().any(|other| other == process) && reads_it(process, thread))
 }
 
+/// Whether one that waits in such a read has blocked SIGINT.
+pub(super) fn waits_unreachable(leader: Pid, inode: u64) -> bool {
+    let pipe = format!("pipe:[{inode}]");
+    walk(leader, |process, thread| {
+        let read = |name: &str| fs::read_to_string(thread.join(name)).unwrap_or_default();
+        let blocked = read("status").lines().find_map(|line| {
+            let set = line.strip_prefix("SigBlk:")?.trim();
+            u64::from_str_radix(set, 16).ok()
+        });
+        blocked.is_some_and(|set| set & (1 << (libc::SIGINT - 1)) != 0)
+            && reads(process, &read("syscall")).iter().any(|fd| is_pipe(process, *fd, &pipe))
+    })
+}
+
 /// All processes that `leader` and its descendants have started.
 pub(super) fn descendants(leader: Pid) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();

@@ -207,9 +207,9 @@ impl RunningStep {
     }
 
     pub(super) fn interrupt(&mut self) {
-        self.stdin.look_again();
         self.interrupted = Some(Interrupted::of(self.process.leader()));
         self.process.interrupt();
+        self.stdin.was_interrupted(self.process.leader());
         self.looks.start();
     }
 

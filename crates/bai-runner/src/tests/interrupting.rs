@@ -1,6 +1,6 @@
 //! Interrupts: they stop only the running code.
 
-use super::super::Op;
+use super::super::{Op, Reply};
 use super::harness::{Session, at_least, pythons};
 
 async fn interrupted(session: &mut Session, code: &str) -> String {
@@ -113,5 +113,24 @@ async fn an_interrupt_in_a_destructor_ends_the_cell_too() {
             (0, 1),
             "{python}: {outcome:?}"
         );
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_interrupt_ends_the_input_of_a_program_that_has_blocked_it() {
+    // `more` does so, and gets the signal from a descriptor that it does not look at.
+    let program = "import signal, sys\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nsys.stdin.read()\nprint('over')";
+    for image in ["python", "bash"] {
+        let mut session = Session::start(image).await;
+        std::fs::write(session.folder.path().join("deaf.py"), program).unwrap();
+        let line = if image == "bash" { "python3 deaf.py" } else { "!python3 deaf.py" };
+        session.send(Op::Code(line.into())).await;
+        session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
+        session.send(Op::Interrupt).await;
+        assert!(session.finish().await.stdout().contains("over\n"), "{image}");
+        // The next cell has an input.
+        let code = if image == "bash" { "read x; echo got $x" } else { "!read x; echo got $x" };
+        assert_eq!(session.run_with(code, &["this"]).await.stdout(), "got this\n", "{image}");
     }
 }
