@@ -83,6 +83,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("ipython_history", include_str!("python/ipython_history.py")),
     ("ipython_magics", include_str!("python/ipython_magics.py")),
     ("ipython_output", include_str!("python/ipython_output.py")),
+    ("ipython_store", include_str!("python/ipython_store.py")),
     ("debugging", include_str!("python/debugging.py")),
     ("programs", include_str!("python/programs.py")),
     ("pretty", include_str!("python/pretty.py")),

@@ -81,7 +81,10 @@ async fn the_magics_of_ipythons_terminal_work_or_say_what_to_do() {
             ("%store kept", "Stored 'kept' (list)\n"),
             ("kept = None\n%store -r kept\nkept", "[7]\n"),
             ("%bookmark here", ""),
-            ("import os; os.listdir(os.environ['IPYTHONDIR'] + '/profile_default/db')", "['autorestore']\n"),
+            (
+                "import os; sorted(os.listdir(os.environ['IPYTHONDIR'] + '/profile_default/db'))",
+                "['autorestore', 'bookmarks']\n",
+            ),
             ("more shown.txt", "in the file\n\n"),
             ("!more shown.txt", "in the file\n"),
         ] {

@@ -25,7 +25,7 @@ finally:
     # jedi, which it imports, raises the limit; that is for the user to decide.
     sys.setrecursionlimit(_limit)
 
-history, magics, output = load('ipython_history'), load('ipython_magics'), load('ipython_output')
+history, magics, output, store = [load('ipython_' + name) for name in ('history', 'magics', 'output', 'store')]
 
 _MAGIC = re.compile(r'\s*(?:[\w.,\s]+=\s*)?[%!]')
 _ATTRIBUTE = re.compile(r'[\w)\]]\.\w*$')
@@ -56,18 +56,6 @@ class _NoProfile(ProfileDir):
 
     def check_dirs(self, change=None):
         pass
-
-
-class _Database(dict):
-    """What bookmarks and aliases keep, for this session."""
-
-    def __delitem__(self, key):
-        # %rehashx forgets what may never have been kept.
-        self.pop(key, None)
-
-    def keys(self, pattern=None):
-        import fnmatch
-        return list(self) if pattern is None else fnmatch.filter(self, pattern)
 
 
 # Releases before 3.11 have no groups of exceptions.
@@ -106,7 +94,6 @@ class Shell(InteractiveShell):
         self._has_colors = True
         super().__init__(**options)
         self.compile = _Compiler()
-        self.db = _Database()
         self.loop_runner = self._run_loop
 
     @observe('ipython_dir')
@@ -256,7 +243,7 @@ def start():
     warn = interactiveshell.warn
     interactiveshell.warn = lambda text, *args, **options: None if text.startswith('To exit:') else warn(text, *args, **options)
     # Older releases make its folder at once.
-    interactiveshell.PickleShareDB = lambda folder: _Database()
+    interactiveshell.PickleShareDB = lambda folder: store.Database()
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ':memory:'
@@ -264,7 +251,7 @@ def start():
     folder = os.environ.get('IPYTHONDIR') or os.path.expanduser('~/.ipython')
     shell = Shell.instance(config=config, ipython_dir=folder, profile_dir=_NoProfile(), user_module=cells.main,
                            user_ns=cells.main.__dict__)
-    shell.db = _Database()
+    shell.db = store.Database(folder)
     shell.set_hook('show_in_pager', page.as_hook(page.display_page), 90)
     magics.install(shell)
     output.change_tracebacks(shell.InteractiveTB)

@@ -45,19 +45,7 @@ def _text(path):
 
 def _store(shell, line):
     """%store NAME…: keeps variables for later sessions, in the place where IPython keeps them; %store -r brings them back."""
-    try:
-        from pickleshare import PickleShareDB
-    except ImportError:
-        try:
-            from IPython.external.pickleshare import PickleShareDB
-        except ImportError:
-            raise UsageError('%store needs the package pickleshare: %pip install pickleshare')
-    # Nothing else of the session goes there.
-    own, shell.db = shell.db, PickleShareDB(os.path.join(shell.ipython_dir, 'profile_default', 'db'))
-    try:
-        StoreMagics(shell).store(line)
-    finally:
-        shell.db = own
+    StoreMagics(shell).store(line)
 
 
 def _paste(shell, line):
