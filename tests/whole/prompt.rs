@@ -233,6 +233,25 @@ fn a_crash_is_reported_and_a_new_kernel_is_ready() {
 }
 
 #[test]
+fn up_finds_the_last_cell_that_begins_with_what_is_typed() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.run(PROMPT, "value = 6 * 7");
+    terminal.run(PROMPT, "other = 1");
+    terminal.send("val\x1b[A");
+    terminal.wait_until("the cell", |screen| screen.last_line() == "python ❯ value = 6 * 7");
+    terminal.send("\x1b[B");
+    terminal.wait_until("what was typed", |screen| screen.last_line().starts_with("python ❯ val"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x1b[A");
+    terminal.wait_until("the last cell", |screen| screen.last_line() == "python ❯ other = 1");
+    terminal.send("\x1b[A\r");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
+}
+
+#[test]
 fn history_is_kept_for_the_next_time() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);

@@ -33,6 +33,7 @@ const MACHINE_INTERVAL: Duration = Duration::from_millis(3);
 const PASTE_PAUSE: Duration = Duration::from_millis(300);
 
 pub(super) const BACKSPACE: KeyEvent = KeyEvent(KeyCode::Backspace, Modifiers::NONE);
+const UP: KeyEvent = KeyEvent(KeyCode::Up, Modifiers::NONE);
 const ENTER: KeyEvent = KeyEvent(KeyCode::Enter, Modifiers::NONE);
 
 /// The handler of all keys.
@@ -112,6 +113,7 @@ impl KeyHandler {
             _ if commanding => None,
             KeyEvent(KeyCode::Char(c), Modifiers::NONE) if c != ':' => self.typed(c, context),
             key if is_tab(key) => Some(self.tab(context)),
+            key if key == UP || key == KeyEvent::ctrl('P') => self.up(context),
             KeyEvent(KeyCode::BackTab, _) => Some(Cmd::Dedent(Movement::WholeLine)),
             BACKSPACE => self.backspace(context),
             KeyEvent(KeyCode::Char(':'), Modifiers::NONE) => self.colon(context),
@@ -142,14 +144,6 @@ impl KeyHandler {
         }
         drop(state);
         self.insert(text, context)
-    }
-
-    /// A character, which may make the cell taller than the window.
-    fn typed(&self, c: char, context: &EventContext<'_>) -> Option<Cmd> {
-        match self.insert(c.to_string(), context) {
-            Cmd::Insert(..) => None,
-            command => Some(command),
-        }
     }
 
     fn enter(&self, context: &EventContext<'_>) -> Cmd {

@@ -25,7 +25,7 @@ use super::completion::Completer;
 use super::folded_text::FoldedTexts;
 use super::highlight::Highlight;
 use super::history::{Histories, HistoryKind};
-use super::language::{Completeness, Language};
+use super::language::Language;
 use super::paint::Paint;
 use super::terminal_pane::VisitPane;
 use crate::render::PartialLine;
@@ -33,7 +33,7 @@ use crate::terminal::Screen;
 use crate::theme::Role;
 use helper::EditorHelper;
 use keys::{ExternalEditorKey, KeyHandler};
-use plain::{PlainReader, ReadStop};
+use plain::{PlainReader, ReadStop, plain_cell};
 use state::{EditorEnd, Mode, SharedEditorState};
 
 pub(super) use external::edit as edit_outside;
@@ -303,6 +303,7 @@ impl Editor {
     }
 
     fn begin(&mut self, mode: Mode, completes: bool) {
+        self.histories_mut().recalled().forget();
         let mut state = self.shared.lock();
         let (late, last_key) = (std::mem::take(&mut state.late), state.last_key);
         let above = std::mem::take(&mut state.above);
@@ -370,33 +371,6 @@ fn unless_gone(error: ReadlineError) -> Option<io::Error> {
 fn split_paste(typed: &str, pasted: &str) -> AnswerRead {
     let (first, rest) = pasted.split_once('\n').unwrap_or((pasted, ""));
     AnswerRead::Line { text: format!("{typed}{first}"), rest: (!rest.is_empty()).then(|| rest.to_owned()) }
-}
-
-/// Reads lines until the cell is complete.
-fn plain_cell(
-    reader: &mut PlainReader,
-    language: &dyn Language,
-    paint: &Paint,
-    prompt: &str,
-    interrupted: &dyn Fn() -> bool,
-) -> CellRead {
-    let sign = paint.signs().continuation;
-    let further = format!("{}{sign} ", " ".repeat(prompt.width().saturating_sub(sign.width() + 1)));
-    let mut cell = String::new();
-    loop {
-        let shown = if cell.is_empty() { prompt } else { &further };
-        match reader.line(shown, interrupted) {
-            Ok(line) => cell.push_str(&line),
-            Err(ReadStop::Interrupted) => return CellRead::Cancelled,
-            Err(ReadStop::End) if cell.trim().is_empty() => return CellRead::End,
-            Err(ReadStop::End) => return CellRead::Cell(cell),
-            Err(ReadStop::Failed(error)) => return CellRead::Failed(error),
-        }
-        match language.completeness(super::commands::code_in(&cell, language)) {
-            Completeness::Incomplete { .. } => cell.push('\n'),
-            Completeness::Complete | Completeness::Invalid => return CellRead::Cell(cell),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! Lines from a dumb terminal (`TERM=dumb`), or from standard input that is not a terminal. The system echoes and edits them.
 
+use super::CellRead;
+use crate::repl::commands;
+use crate::repl::language::{Completeness, Language};
+use crate::repl::paint::Paint;
 use crate::repl::printable::{named, printable};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -7,6 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use unicode_width::UnicodeWidthStr;
 
 /// How often Ctrl-C is checked. It arrives as a signal on any thread, which does not end a read on this one.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -79,6 +84,33 @@ impl PlainReader {
             Err(error) => return Err(ReadStop::Failed(error.into())),
         }
         Ok(())
+    }
+}
+
+/// Reads lines until the cell is complete.
+pub(super) fn plain_cell(
+    reader: &mut PlainReader,
+    language: &dyn Language,
+    paint: &Paint,
+    prompt: &str,
+    interrupted: &dyn Fn() -> bool,
+) -> CellRead {
+    let sign = paint.signs().continuation;
+    let further = format!("{}{sign} ", " ".repeat(prompt.width().saturating_sub(sign.width() + 1)));
+    let mut cell = String::new();
+    loop {
+        let shown = if cell.is_empty() { prompt } else { &further };
+        match reader.line(shown, interrupted) {
+            Ok(line) => cell.push_str(&line),
+            Err(ReadStop::Interrupted) => return CellRead::Cancelled,
+            Err(ReadStop::End) if cell.trim().is_empty() => return CellRead::End,
+            Err(ReadStop::End) => return CellRead::Cell(cell),
+            Err(ReadStop::Failed(error)) => return CellRead::Failed(error),
+        }
+        match language.completeness(commands::code_in(&cell, language)) {
+            Completeness::Incomplete { .. } => cell.push('\n'),
+            Completeness::Complete | Completeness::Invalid => return CellRead::Cell(cell),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The keys in a cell that is taller than the window. The editor holds the rows around the cursor; a key that leads out of them
-//! gives it others. Everywhere else the keys are rustyline's.
+//! gives it others, or to another cell of the history. Everywhere else the keys are rustyline's.
 
 use std::ops::Range;
 
@@ -66,6 +66,23 @@ impl KeyHandler {
         let before = self.folds.unfold(before) + &text;
         let whole = format!("{before}{}", self.folds.unfold(after));
         self.show(line, &whole, before.len())
+    }
+
+    /// A character, which may make the cell taller than the window.
+    pub(super) fn typed(&self, c: char, context: &EventContext<'_>) -> Option<Cmd> {
+        match self.insert(c.to_string(), context) {
+            Cmd::Insert(..) => None,
+            command => Some(command),
+        }
+    }
+
+    /// The last cell that begins with the typed text.
+    pub(super) fn up(&self, context: &EventContext<'_>) -> Option<Cmd> {
+        let line = context.line();
+        if !line.contains('\n') && !self.recalled.is(line) {
+            self.recalled.look_for(line);
+        }
+        None
     }
 
     /// Gives the editor the view of `whole` with this cursor, in the place of `line`.

@@ -6,7 +6,7 @@ mod file;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustyline::history::{History, SearchDirection, SearchResult};
 
@@ -27,18 +27,38 @@ pub(super) enum HistoryKind {
     Answers,
 }
 
-/// The history entry that the editor showed last. If the user submits it unchanged, it is complete.
+/// The history entry that the editor showed last, and what the entries that are looked for begin with.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Recalled(Arc<Mutex<String>>);
+pub(super) struct Recalled(Arc<Mutex<RecalledState>>);
+
+#[derive(Debug, Default)]
+struct RecalledState {
+    entry: String,
+    beginning: String,
+}
 
 impl Recalled {
-    fn set(&self, entry: &str) {
-        entry.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn state(&self) -> MutexGuard<'_, RecalledState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether `line` is that entry.
+    fn set(&self, entry: &str) {
+        entry.clone_into(&mut self.state().entry);
+    }
+
+    /// Whether `line` is that entry. If the user submits it unchanged, it is complete.
     pub(super) fn is(&self, line: &str) -> bool {
-        !line.is_empty() && *self.0.lock().unwrap_or_else(PoisonError::into_inner) == line
+        !line.is_empty() && self.state().entry == line
+    }
+
+    /// From now on the arrow keys look for entries that begin with `line`, which the user has typed.
+    pub(super) fn look_for(&self, line: &str) {
+        line.clone_into(&mut self.state().beginning);
+    }
+
+    /// A new line begins.
+    pub(super) fn forget(&self) {
+        *self.state() = RecalledState::default();
     }
 }
 
@@ -178,8 +198,14 @@ fn contains(entry: &str, term: &str) -> bool {
 }
 
 impl History for Histories {
-    fn get(&self, index: usize, _: SearchDirection) -> rustyline::Result<Option<SearchResult<'_>>> {
-        let found = self.entries().get(index).map(|entry| self.shown(index, entry));
+    fn get(&self, index: usize, direction: SearchDirection) -> rustyline::Result<Option<SearchResult<'_>>> {
+        let beginning = self.recalled.state().beginning.clone();
+        let found = self.find(index, direction, |entry| entry.starts_with(&beginning));
+        let found = found.or_else(|| {
+            // After the newest of them comes the typed text. The editor itself has it after the last entry.
+            let last = self.len().checked_sub(1).filter(|_| direction == SearchDirection::Forward)?;
+            Some(SearchResult { pos: beginning.len(), entry: Cow::Owned(beginning), idx: last })
+        });
         Ok(found.inspect(|found| self.recalled.set(&found.entry)))
     }
 
@@ -290,6 +316,29 @@ mod tests {
         assert_eq!(index(histories.search("i", 0, SearchDirection::Forward)), Some(0));
         assert_eq!(index(histories.starts_with("import", 2, SearchDirection::Reverse)), Some(0));
         assert_eq!(index(histories.search("x", 9, SearchDirection::Reverse)), None);
+    }
+
+    #[test]
+    fn the_arrows_find_what_begins_with_the_typed_text() {
+        let (mut histories, _) = Histories::open(None, "python", Arc::new(FoldedTexts::default()));
+        remember(&mut histories, &["import os", "x = 1", "import sys", "y = 2"]);
+        let recalled = histories.recalled();
+        let get = |at, direction| {
+            let found = histories.get(at, direction).unwrap();
+            found.map(|found| (found.entry.into_owned(), found.idx))
+        };
+        let (back, on) = (SearchDirection::Reverse, SearchDirection::Forward);
+        assert_eq!(get(3, back), Some(("y = 2".into(), 3)));
+        recalled.look_for("import");
+        assert_eq!(get(3, back), Some(("import sys".into(), 2)));
+        assert!(recalled.is("import sys"));
+        assert_eq!(get(1, back), Some(("import os".into(), 0)));
+        assert_eq!(get(1, on), Some(("import sys".into(), 2)));
+        assert_eq!(get(3, on), Some(("import".into(), 3)));
+        recalled.look_for("import z");
+        assert_eq!(get(3, back), None);
+        recalled.forget();
+        assert_eq!(get(3, back), Some(("y = 2".into(), 3)));
     }
 
     #[test]
