@@ -58,8 +58,11 @@ impl Arguments {
     pub(super) fn read<S: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = S>,
     ) -> clap::error::Result<Self> {
-        let mut table = Self::command();
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        if let Some(arguments) = Self::read_without_commands(&words) {
+            return Ok(arguments);
+        }
+        let mut table = Self::command();
         let matches =
             table.try_get_matches_from_mut(&words).map_err(|error| mistyped(&words).unwrap_or(error))?;
         let is_given = |argument: &&clap::Arg| {
@@ -86,6 +89,22 @@ impl Arguments {
                 Err(table.error(ErrorKind::ArgumentConflict, message))
             }
         }
+    }
+
+    /// Parses a command line in which no word is a subcommand. To make the table of all of them would take as long as all else
+    /// before a script starts. `None` for the others, and for what is wrong: help and errors name the subcommands.
+    fn read_without_commands(words: &[OsString]) -> Option<Self> {
+        let is_command = |word: &OsString| {
+            word.to_str().is_some_and(|word| word == "help" || CliCommand::has_subcommand(word))
+        };
+        if words.iter().skip(1).any(is_command) {
+            return None;
+        }
+        let table = GlobalFlags::augment_args(OpenFlags::augment_args(clap::Command::new("bai-repl")));
+        let matches = table.try_get_matches_from(words).ok()?;
+        let (open, global) =
+            (OpenFlags::from_arg_matches(&matches).ok()?, GlobalFlags::from_arg_matches(&matches).ok()?);
+        Some(Arguments { command: None, open, global })
     }
 }
 

@@ -15,6 +15,34 @@ fn every_subcommand_is_known_to_the_rule_for_mistyped_ones() {
 }
 
 #[test]
+fn a_command_line_without_subcommands_needs_no_table_of_them() {
+    let short = |words: &[&str]| {
+        let words: Vec<_> =
+            std::iter::once("bai-repl").chain(words.iter().copied()).map(Into::into).collect();
+        Arguments::read_without_commands(&words)
+    };
+    let whole = |words: &[&str]| {
+        let words = std::iter::once("bai-repl").chain(words.iter().copied());
+        Arguments::from_arg_matches(&Arguments::command().try_get_matches_from(words).unwrap()).unwrap()
+    };
+    let same: &[&[&str]] = &[
+        &[],
+        &["-c", "print(1)", "python", "y", "-x"],
+        &["--json", "-q", "python:3.6", "a.py", "--rm"],
+        &["--volume", "data", "--endpoint", "local", "--keep"],
+    ];
+    for words in same {
+        assert_eq!(format!("{:?}", short(words).unwrap()), format!("{:?}", whole(words)), "{words:?}");
+    }
+    // Here the table decides, or names the subcommands.
+    let others: &[&[&str]] =
+        &[&["ls"], &["help"], &["--help"], &["--version"], &["-q", "rm", "x"], &["python", "ls"], &["--jsn"]];
+    for words in others {
+        assert!(short(words).is_none(), "{words:?}");
+    }
+}
+
+#[test]
 fn a_flag_in_the_wrong_place_is_told_the_right_one() {
     let refused = |words: &str| {
         Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap_err().to_string()
