@@ -6,32 +6,40 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The longest time between two looks. The change of a folder further above is not reported, nor one by another machine.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// A watch begins after this time. To end one takes the system ten milliseconds or more, even at the end of a process, for which the
+/// user of a short script would wait.
+const BEGIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A watch over one folder, which need not exist all the time.
 #[derive(Debug)]
 pub(super) struct FolderWatch {
     folder: PathBuf,
-    reports: reports::Reports,
+    begin: Instant,
+    /// `None` until the watch begins.
+    reports: Option<reports::Reports>,
 }
 
 impl FolderWatch {
-    /// Must be called on a tokio runtime.
     pub(super) fn of(folder: &Path) -> Self {
-        let mut reports = reports::Reports::default();
-        reports.aim(folder);
-        FolderWatch { folder: folder.to_owned(), reports }
+        FolderWatch { folder: folder.to_owned(), begin: Instant::now() + BEGIN_AFTER, reports: None }
     }
 
-    /// Waits until it is time to look at the folder.
+    /// Waits until it is time to look at the folder. Must be called on a tokio runtime. Cancel-safe.
     pub(super) async fn changed(&mut self) {
-        // A folder that was made anew may have changed before it was watched.
-        if self.reports.aim(&self.folder) {
+        if self.reports.is_none() {
+            tokio::time::sleep_until(self.begin).await;
+        }
+        let reports = self.reports.get_or_insert_default();
+        // A folder that was made anew, and one that is watched from now on, may have changed before.
+        if reports.aim(&self.folder) {
             return;
         }
-        let _ = tokio::time::timeout(LOOK_AGAIN, self.reports.next()).await;
+        let _ = tokio::time::timeout(LOOK_AGAIN, reports.next()).await;
     }
 }
 
