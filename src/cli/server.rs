@@ -36,11 +36,30 @@ impl Server {
         Self::open_reporting(context, outlive, &print_wait).await
     }
 
-    /// The same; `report` tells the user about a long wait.
+    /// The same for a client that sends this request next. An engine in this process begins its session before it
+    /// listens.
+    pub(super) async fn open_expecting(
+        context: &CommandContext,
+        outlive: bool,
+        request: &CreateRequest,
+    ) -> Result<Self, CliError> {
+        Self::open_for(context, outlive, &print_wait, Some(request)).await
+    }
+
+    /// As [`Server::open`]; `report` tells the user about a long wait.
     pub(super) async fn open_reporting(
         context: &CommandContext,
         outlive: bool,
         report: Report<'_>,
+    ) -> Result<Self, CliError> {
+        Self::open_for(context, outlive, report, None).await
+    }
+
+    async fn open_for(
+        context: &CommandContext,
+        outlive: bool,
+        report: Report<'_>,
+        request: Option<&CreateRequest>,
     ) -> Result<Self, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => Self::cluster(cluster, context.global.insecure, &context.config),
@@ -48,7 +67,7 @@ impl Server {
                 let daemon = daemon::find_or_start(&user_paths()?, report).await?;
                 Self::engine_at(&daemon.socket, &daemon.endpoint, &daemon.keypair)
             }
-            Target::Embedded => Self::embedded().await,
+            Target::Embedded => Self::embedded(request).await,
         }
     }
 
@@ -61,7 +80,7 @@ impl Server {
                     CliError::new(ExitStatus::Failed, format!("cannot create a folder for files: {error}"))
                 };
                 let folder = TemporaryFolder::new().map_err(failed)?;
-                let mut server = Self::engine_in(Workdirs::Claimed(folder.path().to_owned())).await?;
+                let mut server = Self::engine_in(Workdirs::Claimed(folder.path().to_owned()), None).await?;
                 server.folder = Some(folder);
                 Ok(server)
             }
@@ -105,12 +124,6 @@ impl Server {
                     .transpose()
             }
         }
-    }
-
-    /// Begins the session of a request that is sent next, if the engine is in this process: its interpreter starts while the client
-    /// gets to know the server.
-    pub(super) fn expect(&self, request: &CreateRequest) {
-        self.engine.iter().for_each(|engine| engine.expect(request));
     }
 
     /// Whether its sessions end when it is closed.
@@ -161,20 +174,20 @@ impl Server {
         Ok(Server { api: Api::new(options)?, engine: None, folder: None })
     }
 
-    async fn embedded() -> Result<Self, CliError> {
+    async fn embedded(request: Option<&CreateRequest>) -> Result<Self, CliError> {
         let folder = std::env::current_dir().map_err(|error| {
             CliError::new(ExitStatus::Failed, format!("cannot use the current folder: {error}"))
         })?;
-        Self::engine_in(Workdirs::Shared(folder)).await
+        Self::engine_in(Workdirs::Shared(folder), request).await
     }
 
-    async fn engine_in(workdirs: Workdirs) -> Result<Self, CliError> {
+    async fn engine_in(workdirs: Workdirs, request: Option<&CreateRequest>) -> Result<Self, CliError> {
         let failed = |error: &dyn std::fmt::Display| CliError::new(ExitStatus::Failed, error);
         // A folder in which sockets of programs that were killed are found again.
         let folder = Paths::of_user().map(|paths| paths.engine_dir().join("prompts"));
         let folder = folder.map_or(SocketFolder::Temporary, SocketFolder::Shared);
         let options = EngineOptions::private(folder, workdirs);
-        let engine = Engine::start(options).await.map_err(|error| failed(&error))?;
+        let engine = Engine::start_expecting(options, request).await.map_err(|error| failed(&error))?;
         let socket = engine.socket().ok_or_else(|| failed(&"the engine has no socket"))?;
         let mut server = Self::engine_at(socket, &engine.endpoint(), engine.keypair())?;
         server.engine = Some(engine);

@@ -30,16 +30,23 @@ const WITHDRAWN_EXIT_CODE: i32 = 130;
 /// How many interrupts are kept for runs that have not come yet.
 const EARLY_INTERRUPTS: usize = 16;
 
-/// Starts the kernel of a session, serves the session until it ends, and cleans up.
+/// A kernel that was started, or the reason why not.
+type StartedKernel = Result<(Kernel, mpsc::Receiver<Reply>), StartError>;
+
+/// Starts the kernel of a session if it is not started yet, serves the session until it ends, and cleans up.
 pub(super) async fn run_session(
     server: Arc<ServerState>,
     session: Arc<Session>,
     commands: mpsc::Receiver<SessionCommand>,
+    started: Option<StartedKernel>,
 ) {
-    let started = tokio::select! {
-        biased;
-        () = session.stop.cancelled() => None,
-        started = start(&server, &session) => Some(started),
+    let started = match started {
+        Some(started) => Some(started),
+        None => tokio::select! {
+            biased;
+            () = session.stop.cancelled() => None,
+            started = start(&server, &session) => Some(started),
+        },
     };
     let mut reason = "user-requested";
     match started {
@@ -73,8 +80,7 @@ pub(super) async fn run_session(
     for run in session.runs() {
         run.finish(End::Destroyed(format!("the session {} has ended", session.name())));
     }
-    let leaving = session.clone();
-    let left = tokio::task::spawn_blocking(move || leaving.leave_folder()).await.unwrap_or(Ok(true));
+    let left = leave_folder(&session).await;
     // A session that an error or a cancellation has ended can only become lost.
     match left {
         Ok(true) => server.sessions.move_to(&session, SessionStatus::Lost, &session.kept_files()),
@@ -85,6 +91,15 @@ pub(super) async fn run_session(
         }
     }
     server.sessions.gone(&session);
+}
+
+/// Keeps or removes the folder of a session that is over. Returns whether files are kept.
+async fn leave_folder(session: &Arc<Session>) -> std::io::Result<bool> {
+    if !session.spec.owns_workdir {
+        return Ok(false);
+    }
+    let leaving = session.clone();
+    tokio::task::spawn_blocking(move || leaving.leave_folder()).await.unwrap_or(Ok(true))
 }
 
 fn start_message(kernel: &Kernel) -> String {
@@ -99,10 +114,19 @@ fn start_message(kernel: &Kernel) -> String {
     )
 }
 
-async fn start(
-    server: &ServerState,
-    session: &Arc<Session>,
-) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
+/// The kernel of a session.
+pub(super) fn kernel_spec(session: &Session) -> KernelSpec {
+    let spec = &session.spec;
+    KernelSpec {
+        workdir: spec.workdir.clone(),
+        env: session.environment(),
+        image: ImageName::parse(&spec.image),
+        is_for_script: spec.is_for_script,
+        executable: None,
+    }
+}
+
+async fn start(server: &ServerState, session: &Arc<Session>) -> StartedKernel {
     // Many starts at the same time would only delay each other.
     let _turn = server.starts.acquire().await;
     server.sessions.move_to(session, SessionStatus::Preparing, "");
@@ -117,14 +141,7 @@ async fn start(
             .unwrap_or_else(|error| Err(error.into()))
             .map_err(|source| StartError::Workdir { path: spec.workdir.clone(), source })?;
     }
-    Kernel::start(KernelSpec {
-        workdir: spec.workdir.clone(),
-        env: session.environment(),
-        image: ImageName::parse(&spec.image),
-        is_for_script: spec.is_for_script,
-        executable: None,
-    })
-    .await
+    Kernel::start(kernel_spec(session)).await
 }
 
 /// Why a session is no longer served.

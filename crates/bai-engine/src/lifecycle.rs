@@ -8,7 +8,7 @@ use super::requirements;
 use super::services;
 use super::session::{Session, SessionSpec};
 use super::sessions::{Begun, Placed};
-use super::state::ServerState;
+use super::state::{Expected, ServerState};
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
@@ -17,6 +17,7 @@ use bai_protocol::create::{IncomingCreate, PYTHON_SHELL, check_name};
 use bai_protocol::info::Matches;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::status::SessionStatus;
+use bai_runner::{Kernel, StartError};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
         request.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
     check_name(&name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     let begun = match server.take_expected(&name) {
-        Some(begun) => begun.await.map_err(|_| ApiError::internal("the start was cut off"))?,
+        Some(expected) => expected.begun().await,
         None => begin(server, &request, name).await,
     };
     let Begun { session, created, note } = begun?;
@@ -56,20 +57,47 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     Ok(json_reply(StatusCode::CREATED, &reply))
 }
 
-/// Begins the session of a request that a client is about to send.
-pub(super) fn expect(server: &Arc<ServerState>, request: IncomingCreate) {
-    if let Some(name) = request.name.clone() {
-        let (state, begun) = (server.clone(), name.clone());
-        server.expect(name, tokio::spawn(async move { begin(state, &request, begun).await }));
-    }
+/// Begins the session of a request that a client is about to send. That of a script begins at once, in this task: nothing else
+/// waits for it yet, and to hand the work from thread to thread takes longer than the work.
+pub(super) async fn expect(server: &Arc<ServerState>, request: IncomingCreate) {
+    let Some(name) = request.name.clone() else { return };
+    let (state, begun) = (server.clone(), name.clone());
+    let expected = if request.is_for_script && server.workdirs.are_shared() {
+        Expected::Begun(begin_here(state, &request, begun).await)
+    } else {
+        Expected::Begins(tokio::spawn(async move { begin(state, &request, begun).await }))
+    };
+    server.expect(name, expected);
 }
 
-/// Finds the session of this name, or begins it.
-async fn begin(server: Arc<ServerState>, request: &IncomingCreate, name: String) -> ApiResult<Begun> {
+/// The image of a request that this engine can obey.
+fn checked_image(request: &IncomingCreate) -> ApiResult<String> {
     let image =
         request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
     requirements::check(request)?;
     services::check_preopen(&request.preopen_ports)?;
+    Ok(image)
+}
+
+/// Begins the session of a script, which has no folder of its own.
+async fn begin_here(server: Arc<ServerState>, request: &IncomingCreate, name: String) -> ApiResult<Begun> {
+    let image = checked_image(request)?;
+    let stop = server.stop.child_token();
+    let (session, commands) = Session::new(plan(&server, image, request), name, stop);
+    let spec = actor::kernel_spec(&session);
+    let found = spec.find().map_err(|error| not_runnable(&error))?;
+    if let Placed::Taken(other) | Placed::Same(other) = server.sessions.place(&session, false) {
+        return Err(ApiError::exists(other.id()));
+    }
+    let kernel = Kernel::start_resolved(found, spec).await;
+    let new = session.clone();
+    tokio::spawn(actor::run_session(server, new, commands, Some(kernel)));
+    Ok(Begun { session, created: true, note: None })
+}
+
+/// Finds the session of this name, or begins it.
+async fn begin(server: Arc<ServerState>, request: &IncomingCreate, name: String) -> ApiResult<Begun> {
+    let image = checked_image(request)?;
     resolve(&server, &image).await?;
     let stop = server.stop.child_token();
     let (session, commands) = Session::new(plan(&server, image, request), name, stop);
@@ -81,7 +109,7 @@ async fn begin(server: Arc<ServerState>, request: &IncomingCreate, name: String)
             tokio::spawn(async move {
                 // The handler may have ended.
                 let _ = told.send(take_lost_files(&server, &new).await);
-                actor::run_session(server, new, commands).await;
+                actor::run_session(server, new, commands, None).await;
             });
             Ok(Begun { session, created: true, note: note.await.ok().flatten() })
         }
@@ -137,15 +165,17 @@ async fn resolve(server: &ServerState, image: &str) -> ApiResult<()> {
     let found = tokio::task::spawn_blocking(move || bai_runner::resolve(&name)).await;
     let found =
         found.map_err(|error| ApiError::internal(format!("the search for interpreters failed: {error}")))?;
-    found.map(|_| server.learn_image(image)).map_err(|error| {
-        if error.limit().is_some() {
-            let (title, code) = (format!("{error}."), "backendai_generic_internal-error");
-            let told = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-server-error", title, code);
-            return told.because(format!("{}.", error.hint()));
-        }
-        ApiError::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
-            .because(format!("{}.", error.hint()))
-    })
+    found.map(|_| server.learn_image(image)).map_err(|error| not_runnable(&error))
+}
+
+fn not_runnable(error: &StartError) -> ApiError {
+    if error.limit().is_some() {
+        let (title, code) = (format!("{error}."), "backendai_generic_internal-error");
+        let told = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-server-error", title, code);
+        return told.because(format!("{}.", error.hint()));
+    }
+    ApiError::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
+        .because(format!("{}.", error.hint()))
 }
 
 fn plan(server: &ServerState, image: String, request: &IncomingCreate) -> SessionSpec {

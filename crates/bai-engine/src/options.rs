@@ -21,6 +21,13 @@ pub enum Workdirs {
     Claimed(PathBuf),
 }
 
+impl Workdirs {
+    /// Whether sessions have no folders of their own.
+    pub(super) fn are_shared(&self) -> bool {
+        matches!(self, Workdirs::Shared(_))
+    }
+}
+
 /// The folder of an engine's Unix socket. Only its owner can enter it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

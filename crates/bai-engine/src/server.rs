@@ -90,12 +90,27 @@ impl Engine {
     /// When the address is not a loopback address, the socket's folder belongs to another user, or the system refuses to
     /// listen there.
     pub async fn start(options: EngineOptions) -> Result<Engine, EngineError> {
-        bai_private::remove_abandoned();
+        Self::start_expecting(options, None).await
+    }
+
+    /// The same for an engine whose first client is in this process and is about to send this request. Its session begins before the
+    /// engine listens. The first request for a session of this name gets it.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_expecting(
+        options: EngineOptions,
+        request: Option<&CreateRequest>,
+    ) -> Result<Engine, EngineError> {
         let (tcp, address) = options.listen.map(listen_tcp).transpose()?.unzip();
-        let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let (lock, lost, without_files) = take_over(&options.workdirs).await;
         let state = Arc::new(ServerState::new(options.keypair, address, options.workdirs, at_once));
+        if let Some(request) = request {
+            lifecycle::expect(&state, IncomingCreate::from_wire(&request.to_wire(version::NEWEST))).await;
+        }
+        bai_private::remove_abandoned();
+        let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         state.sessions.add_lost(lost, without_files);
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(state.clone(), idle));
@@ -138,12 +153,6 @@ impl Engine {
     /// A random text that only this engine has in its hello. It identifies this engine.
     pub fn instance(&self) -> &str {
         &self.state.instance
-    }
-
-    /// Begins the session of a request that a client of this process is about to send, so that its interpreter starts meanwhile.
-    /// The first request for a session of this name gets it.
-    pub fn expect(&self, request: &CreateRequest) {
-        lifecycle::expect(&self.state, IncomingCreate::from_wire(&request.to_wire(version::NEWEST)));
     }
 
     /// The handlers' state, for tests.

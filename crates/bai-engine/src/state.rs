@@ -1,6 +1,6 @@
 //! The state that all handlers share. It must not know any handler.
 
-use super::error::ApiResult;
+use super::error::{ApiError, ApiResult};
 use super::keypair::Keypair;
 use super::options::Workdirs;
 use super::sessions::{Begun, Sessions};
@@ -12,6 +12,22 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// A session that has been begun, or begins, before its client asks for it.
+#[derive(Debug)]
+pub(super) enum Expected {
+    Begun(ApiResult<Begun>),
+    Begins(JoinHandle<ApiResult<Begun>>),
+}
+
+impl Expected {
+    pub(super) async fn begun(self) -> ApiResult<Begun> {
+        match self {
+            Expected::Begun(begun) => begun,
+            Expected::Begins(task) => task.await.map_err(|_| ApiError::internal("the start was cut off"))?,
+        }
+    }
+}
 
 /// The state of one engine.
 #[derive(Debug)]
@@ -31,8 +47,8 @@ pub(super) struct ServerState {
     pub(super) used_signatures: UsedSignatures,
     /// Images that can be started here, remembered because the search takes tens of milliseconds.
     known_images: Mutex<HashSet<String>>,
-    /// The session that was begun before its client asks for it, and its name.
-    expected: Mutex<Option<(String, JoinHandle<ApiResult<Begun>>)>>,
+    /// The session that its client is about to ask for, and its name.
+    expected: Mutex<Option<(String, Expected)>>,
 }
 
 impl ServerState {
@@ -68,12 +84,12 @@ impl ServerState {
     }
 
     /// Keeps a session that has been begun for the client that will ask for this name.
-    pub(super) fn expect(&self, name: String, begun: JoinHandle<ApiResult<Begun>>) {
+    pub(super) fn expect(&self, name: String, begun: Expected) {
         *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = Some((name, begun));
     }
 
     /// The session of this name that has been begun, for the first client that asks for it.
-    pub(super) fn take_expected(&self, name: &str) -> Option<JoinHandle<ApiResult<Begun>>> {
+    pub(super) fn take_expected(&self, name: &str) -> Option<Expected> {
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
         expected.take_if(|(known, _)| known == name).map(|(_, begun)| begun)
     }

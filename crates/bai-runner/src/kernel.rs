@@ -6,7 +6,6 @@ use super::language::{KernelInfo, Resolved};
 use super::op::Op;
 use super::registry;
 use super::reply::Reply;
-use super::search_paths::SearchPaths;
 use super::worker::{KernelCommand, Worker};
 use bai_protocol::complete::{Completion, CompletionRequest};
 use std::sync::Arc;
@@ -37,17 +36,19 @@ impl Kernel {
         let what = match &spec.executable {
             Some(executable) => registry::given(&spec.image, executable)?,
             None => {
-                let (image, env) = (spec.image.clone(), spec.env.clone());
-                let find =
-                    move || registry::resolve_image(&image, &SearchPaths::of_this_process().with(&env));
-                tokio::task::spawn_blocking(find).await.map_err(|_| StartError::Stopped)??
+                let spec = spec.clone();
+                let found = tokio::task::spawn_blocking(move || spec.find()).await;
+                found.map_err(|_| StartError::Stopped)??
             }
         };
         Self::start_resolved(what, spec).await
     }
 
-    /// Starts a kernel with an interpreter that is already found.
-    pub(super) async fn start_resolved(
+    /// Starts a kernel with an interpreter that is already found: see [`KernelSpec::find`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_resolved(
         what: Resolved,
         spec: KernelSpec,
     ) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {

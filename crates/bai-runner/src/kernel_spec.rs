@@ -1,6 +1,10 @@
 //! The specification of a kernel.
 
+use super::error::StartError;
 use super::image::ImageName;
+use super::language::Resolved;
+use super::registry;
+use super::search_paths::SearchPaths;
 use std::path::PathBuf;
 
 /// The specification of a kernel.
@@ -30,5 +34,14 @@ impl KernelSpec {
             is_for_script: false,
             executable: None,
         }
+    }
+
+    /// Finds the interpreter for the image. Reads files and may run interpreters to ask for their version, so call it where blocking
+    /// for some milliseconds is allowed.
+    ///
+    /// # Errors
+    /// When no language accepts the image, or its interpreter is missing.
+    pub fn find(&self) -> Result<Resolved, StartError> {
+        registry::resolve_image(&self.image, &SearchPaths::of_this_process().with(&self.env))
     }
 }

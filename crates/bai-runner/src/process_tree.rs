@@ -11,6 +11,8 @@ use std::io::Read;
 const MARK: &str = "BACKENDAI_PROCESS_TREE";
 /// More bytes than the line of `/proc/…/stat` has. To read it in one step counts: there may be thousands.
 const STAT_LINE: usize = 2048;
+/// More bytes than most environments have, for the same reason.
+const ENVIRONMENT: usize = 16 << 10;
 /// A process that forks during the search is found in the next round.
 const ROUNDS: usize = 4;
 
@@ -143,7 +145,9 @@ impl ProcessTree {
         if start.is_some_and(|start| 0 < start && start < self.mark.since) {
             return false;
         }
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        self.mark.is_in(&environment)
+        let mut environment = Vec::with_capacity(ENVIRONMENT);
+        let read = std::fs::File::open(format!("/proc/{pid}/environ"))
+            .and_then(|file| file.take(u64::MAX).read_to_end(&mut environment));
+        read.is_ok() && self.mark.is_in(&environment)
     }
 }

@@ -3,6 +3,7 @@
 use crate::run::Run;
 use crate::session::Session;
 use crate::{Engine, EngineOptions, Keypair, Workdirs};
+use bai_protocol::create::CreateRequest;
 use bai_protocol::create::PYTHON_SHELL;
 use bai_protocol::execute::RunId;
 use bai_protocol::sign::{self, Signed};
@@ -60,10 +61,18 @@ impl Lab {
     }
 
     pub(super) async fn with(folder: TempDir, options: EngineOptions) -> Lab {
+        Lab::expecting(folder, options, None).await
+    }
+
+    pub(super) async fn expecting(
+        folder: TempDir,
+        options: EngineOptions,
+        request: Option<&CreateRequest>,
+    ) -> Lab {
         // Another test may have been faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let keypair = options.keypair.clone();
-        let engine = Engine::start(options).await.unwrap();
+        let engine = Engine::start_expecting(options, request).await.unwrap();
         let http = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
         Lab { engine, folder, keypair, http }
     }

@@ -34,18 +34,31 @@ async fn a_session_is_created_once_and_reused() {
 
 #[tokio::test]
 async fn the_session_that_is_expected_starts_before_its_client_asks() {
-    let lab = Lab::new().await;
-    lab.engine.expect(&CreateRequest::new("work", IMAGE));
-    let mut alive = lab.engine.state().sessions.alive();
-    soon("the start", alive.wait_for(|count| *count == 1)).await.unwrap();
-    let body = json!({"name": "work", "image": IMAGE});
-    let (status, first) = lab.post("/session", body.clone()).await;
-    assert_eq!((status, &first["created"]), (StatusCode::CREATED, &json!(true)));
-    let (_, again) = lab.post("/session", body).await;
-    assert_eq!((&again["created"], &again["sessionId"]), (&json!(false), &first["sessionId"]));
-    lab.engine.expect(&CreateRequest::new("none", "no-such-image:1.0"));
-    let (status, problem) = lab.post("/session", json!({"name": "none", "image": "no-such-image:1.0"})).await;
-    assert_eq!((status, slug(&problem)), (StatusCode::NOT_FOUND, "object-not-found"));
+    for is_for_script in [false, true] {
+        let expecting = |name: &'static str, image: &'static str| async move {
+            let folder = tempfile::tempdir().unwrap();
+            let options = EngineOptions::on_loopback(Workdirs::Shared(folder.path().to_owned()));
+            let request = CreateRequest { is_for_script, ..CreateRequest::new(name, image) };
+            Lab::expecting(folder, options, Some(&request)).await
+        };
+        let lab = expecting("work", IMAGE).await;
+        if !is_for_script {
+            let mut alive = lab.engine.state().sessions.alive();
+            soon("the start", alive.wait_for(|count| *count == 1)).await.unwrap();
+        }
+        assert_eq!(lab.engine.session_count(), 1);
+        let body = json!({"name": "work", "image": IMAGE});
+        let (status, first) = lab.post("/session", body.clone()).await;
+        assert_eq!((status, &first["created"]), (StatusCode::CREATED, &json!(true)));
+        let (_, again) = lab.post("/session", body).await;
+        assert_eq!((&again["created"], &again["sessionId"]), (&json!(false), &first["sessionId"]));
+        assert_eq!(lab.run("work", "print(6 * 7)").await.0, "42\n");
+        let lab = expecting("none", "no-such-image:1.0").await;
+        let body = json!({"name": "none", "image": "no-such-image:1.0"});
+        let (status, problem) = lab.post("/session", body).await;
+        assert_eq!((status, slug(&problem)), (StatusCode::NOT_FOUND, "object-not-found"));
+        assert_eq!(lab.engine.session_count(), 0);
+    }
 }
 
 #[tokio::test]
