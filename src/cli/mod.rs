@@ -121,20 +121,18 @@ fn harmless(tip: clap::builder::StyledStr) -> clap::builder::StyledStr {
     if shown == plain { tip } else { shown.into() }
 }
 
-/// Whether it runs a program without a prompt. A prompt stays for hours, and its memory counts more.
-fn runs_to_its_end(arguments: &Arguments) -> bool {
+/// Whether it runs code without a prompt.
+fn runs_code(arguments: &Arguments) -> bool {
     let open = &arguments.open;
-    match &arguments.command {
-        None | Some(CliCommand::Attach(_)) => {
-            let has_code = open.code.is_some() || open.print.is_some() || !open.script.is_empty();
-            has_code || !std::io::stdin().is_terminal()
-        }
-        Some(command) => matches!(command, CliCommand::Run(_)),
-    }
+    let has_code = open.code.is_some() || open.print.is_some() || !open.script.is_empty();
+    matches!(arguments.command, None | Some(CliCommand::Attach(_)))
+        && (has_code || !std::io::stdin().is_terminal())
 }
 
 fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
-    if runs_to_its_end(&arguments) {
+    let runs_code = runs_code(&arguments);
+    // A prompt stays for hours, and its memory counts more.
+    if runs_code || matches!(arguments.command, Some(CliCommand::Run(_))) {
         allocator::keep_pieces();
     }
     let failed = |error: std::io::Error| CliError::new(ExitStatus::Failed, format!("cannot start: {error}"));
@@ -154,7 +152,12 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
     let exit = dispatch(&runtime, arguments, config);
-    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    if runs_code {
+        // It has ended, and nothing works in the background for it. To wait for the threads of the runtime takes a moment.
+        runtime.shutdown_background();
+    } else {
+        runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    }
     exit
 }
 

@@ -174,6 +174,8 @@ impl Engine {
     /// Ends all sessions, waits until their processes are gone, and closes all connections.
     pub async fn shutdown(mut self) {
         self.state.stop.cancel();
+        // Its file is removed while the sessions end.
+        self.socket = None;
         let mut alive = self.state.sessions.alive();
         // An actor that hangs must not block the shutdown. Its kernel dies with its handle.
         let _ = tokio::time::timeout(CLOSE_LIMIT, alive.wait_for(|count| *count == 0)).await;
