@@ -1,10 +1,7 @@
 # Compiling and running cells in the user's __main__.
 
-import _ast
 import builtins
-import io
 import sys
-import types
 
 from _bai_repl import display, errors, imports, interrupts, load, sources, streams
 
@@ -15,7 +12,7 @@ _ONLY_AST = 0x400
 _TOP_LEVEL_AWAIT = 0x2000 if sys.version_info >= (3, 8) else 0
 _COROUTINE = 0x80
 
-main = types.ModuleType('__main__')
+main = type(sys)('__main__')
 main.__dict__['__builtins__'] = builtins
 
 
@@ -41,6 +38,7 @@ class _Cells:
 
     def compile(self, source):
         """The code objects of a cell: its statements, and separately its last expression, whose value is shown."""
+        import _ast
         self.count += 1
         display.results.cell = self.count
         filename = '<cell %d>' % self.count
@@ -63,7 +61,7 @@ class _Cells:
     def note_classes(self, body, filename, prefix=''):
         """Remembers the cell of each class in it."""
         for node in body:
-            if isinstance(node, _ast.ClassDef):
+            if type(node).__name__ == 'ClassDef':
                 self.classes[prefix + node.name] = filename
                 self.note_classes(node.body, filename, prefix + node.name + '.')
 
@@ -72,6 +70,7 @@ def _is_silenced(source):
     """Whether the cell ends in a semicolon."""
     if ';' not in source.rstrip().rpartition('\n')[2]:
         return False
+    import io
     import tokenize
     last = None
     try:

@@ -1,6 +1,5 @@
 # The display of a value: the text of the interactive interpreter, or the richest representation that the value offers.
 
-import binascii
 import builtins
 import os
 import sys
@@ -72,6 +71,7 @@ def _sendable(kind, data):
     """A representation as text, or None if it cannot be one."""
     if isinstance(data, (bytes, bytearray, memoryview)):
         if kind in _PICTURES:
+            import binascii
             return wire.Plain(binascii.b2a_base64(bytes(data), newline=False))
         return bytes(data).decode('utf-8', 'replace')
     if isinstance(data, str):

@@ -10,13 +10,14 @@ if CURRENT_FOLDER:
     del sys.path[0]
 
 import builtins
-import types
+
+_Module = type(sys)
 
 if os.environ.get('PYTHONSAFEPATH') == 'bai-repl':
     del os.environ['PYTHONSAFEPATH']
     CURRENT_FOLDER = True
 
-package = types.ModuleType('_bai_repl')
+package = _Module('_bai_repl')
 
 
 def keep():
@@ -38,7 +39,7 @@ def load(name):
     """A module of the driver, loaded at its first use."""
     module = package.__dict__.get(name)
     if module is None:
-        module = types.ModuleType('_bai_repl.' + name)
+        module = _Module('_bai_repl.' + name)
         module.__dict__['__builtins__'] = dict(builtins.__dict__)
         exec(compiled(name), module.__dict__)
         sys.modules[module.__name__] = package.__dict__[name] = module
@@ -51,8 +52,9 @@ IS_GUEST = 'PIPES' in globals()
 package.PIPES = [int(number) for number in (PIPES if IS_GUEST else sys.argv[1:4])]
 package.load = load
 sys.modules['_bai_repl'] = package
+# The others are loaded when they are needed: most sessions run one script.
 for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'errors', 'display', 'sources', 'cells', 'leaving',
-             'patches', 'completion', 'shell', 'main'):
+             'patches', 'shell', 'main'):
     load(name)
 if CACHE and not CODES:
     keep()

@@ -4,7 +4,7 @@ import os
 import sys
 
 import _bai_repl
-from _bai_repl import cells, completion, display, interrupts, load, patches, shell, streams, window, wire
+from _bai_repl import cells, display, interrupts, load, patches, shell, streams, window, wire
 
 _exit = os._exit
 # Seconds. What runs a program, and not a session, sends it sooner.
@@ -100,7 +100,7 @@ def _begin(work):
         'run': work.put,
         'input': streams.questions.answer,
         'secret': streams.answer_secret,
-        'complete': completion.request,
+        'complete': lambda **question: load('completion').request(**question),
         'window': window.change,
         'wake': interrupts.wake,
         'environment': work.environment,

@@ -3,7 +3,6 @@
 
 import os
 import sys
-import types
 
 import _bai_repl
 from _bai_repl import cells, display, errors, hooks, interrupts, leaving, load, sources, streams, window
@@ -156,7 +155,7 @@ def replace_display():
 
 def _replace_display(module):
     for name in ('display', 'update_display', 'clear_output', 'publish_display_data'):
-        if isinstance(module.__dict__.get(name), types.FunctionType):
+        if isinstance(module.__dict__.get(name), type(_replace_display)):
             setattr(module, name, getattr(display, name))
 
 

@@ -3,17 +3,14 @@
 # has read the first. Input is requested from the runner.
 
 import _thread
-import fcntl
 import io
 import os
 import sys
-import termios
 
 from _bai_repl import window, wire
 
 _file_write = io.FileIO.write
-_ioctl = fcntl.ioctl
-_FIONREAD = termios.FIONREAD
+_fstat = os.fstat
 _NOTHING = b'\0\0\0\0'
 _yield = os.sched_yield
 
@@ -21,10 +18,16 @@ _yield = os.sched_yield
 def _spare(number):
     """A copy with a high number; fewer files may be open than usual."""
     for first in (200, 50, 10):
-        try:
-            return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, first)
-        except OSError:
-            pass
+        for copy in range(first, first + 20):
+            try:
+                _fstat(copy)
+            except OSError:
+                # It is free.
+                try:
+                    os.dup2(number, copy, False)
+                    return copy
+                except OSError:
+                    break
     return number
 
 
@@ -88,7 +91,19 @@ class StandardError(_Standard):
         return self._write_rest(data, 0)
 
 
+_ioctl = _FIONREAD = None
+
+
 def _unread(number):
+    """Whether the runner has not read a stream. None if that cannot be told."""
+    global _ioctl, _FIONREAD
+    if _ioctl is None:
+        try:
+            from termios import FIONREAD as _FIONREAD
+            _ioctl = window.real_ioctl()
+        except ImportError:
+            # No more files can be opened.
+            return None
     try:
         return _ioctl(_SPARE[number], _FIONREAD, _NOTHING) != _NOTHING
     except OSError:
@@ -98,7 +113,10 @@ def _unread(number):
 def _settle(number):
     """Returns when the runner has read all of a stream. Usually that happens at once, and asking takes longer."""
     for _ in range(_LOOKS):
-        if not _unread(number):
+        unread = _unread(number)
+        if unread is None:
+            break
+        if not unread:
             return
         _yield()
     wire.sync()

@@ -6,7 +6,6 @@ import _signal as signal
 import os
 import stat
 import sys
-from termios import TIOCGWINSZ as _TIOCGWINSZ
 
 from _bai_repl import hooks
 
@@ -99,13 +98,27 @@ def _isatty(fd):
     return _real_isatty(fd) or isinstance(fd, int) and 0 <= fd <= 2 and is_seen(fd)
 
 
+_real_ioctl = None
+
+
+def real_ioctl():
+    """The function of fcntl. Its module is loaded when somebody needs it."""
+    if _real_ioctl is None:
+        import fcntl
+        return _real_ioctl or fcntl.ioctl
+    return _real_ioctl
+
+
 def _fcntl(module):
-    real = module.ioctl
+    global _real_ioctl
+    real = _real_ioctl = module.ioctl
+
+    from termios import TIOCGWINSZ
 
     def ioctl(fd, request, arg=0, mutate_flag=True):
         # TIOCGWINSZ, whose answer has two bytes for each of rows, columns and their pixels.
         number = fd if isinstance(fd, int) else fd.fileno()
-        if request != _TIOCGWINSZ or _size is None or isinstance(arg, int) or not (0 <= number <= 2 and is_seen(number)):
+        if request != TIOCGWINSZ or _size is None or isinstance(arg, int) or not (0 <= number <= 2 and is_seen(number)):
             return real(fd, request, arg, mutate_flag)
         answer = b''.join(side.to_bytes(2, sys.byteorder) for side in (_size.lines, _size.columns, 0, 0))
         if isinstance(arg, (bytes, str)):
