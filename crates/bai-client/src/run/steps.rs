@@ -15,6 +15,10 @@ use tokio::sync::{mpsc, watch};
 const QUEUE: usize = 16;
 /// How long a command waits, so that the server listens again after the steps that are skipped before it, in seconds.
 const PAUSE: &str = "0.5";
+/// Runs a command in a process group of its own.
+const GROUP: &str = include_str!("step.py");
+/// The Python of the runner in containers of genuine clusters.
+const RUNNER_PYTHON: &str = "/opt/backend.ai/bin/python";
 /// Exit code of a run whose build failed (`docs/wire` §3.4).
 const NOT_RUN: i32 = 127;
 
@@ -77,14 +81,22 @@ async fn begin(
     part: &BatchStep,
     options: &RunOptions,
 ) -> Result<Run, ClientError> {
-    // The pause is before the command and not around it: the shell becomes its last program, which is then the one
-    // that an interrupt reaches.
     let exec = match part.command.as_str() {
         "" => format!("sleep {PAUSE}"),
-        command => format!("sleep {PAUSE}\n{command}"),
+        command => format!("sleep {PAUSE}\n{}", interruptible(command, RUNNER_PYTHON)),
     };
     let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
     start_in_turn(session.clone(), turns, Start::Cell(cell), options.clone()).await
+}
+
+/// The command as all of it gets an interrupt, where the Python is that the runner of genuine clusters brings along: that runner
+/// signals one process only. The command reads no input, as nobody could give it any.
+fn interruptible(command: &str, python: &str) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let (program, command) = (quoted(GROUP), quoted(command));
+    format!(
+        "set -- {command}\n[ ! -x {python} ] || exec {python} -I -S -c {program} \"$1\"\nexec sh -c \"$1\" </dev/null"
+    )
 }
 
 /// The end of one step.
@@ -208,6 +220,59 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    /// A shell that runs a step, where this Python is that of the runner.
+    fn step(command: &str, python: &str) -> Command {
+        let mut shell = Command::new("sh");
+        // As a terminal to which nobody types.
+        shell.arg("-c").arg(interruptible(command, python)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        shell
+    }
+
+    fn python() -> String {
+        let found = Command::new("sh").args(["-c", "command -v python3"]).output().unwrap().stdout;
+        String::from_utf8(found).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn a_step_ends_as_its_command_ends_and_finds_no_input() {
+        for python in [python(), "/nowhere/python".to_owned()] {
+            for (command, code, signal, printed) in [
+                ("echo \"it's $0 $#\"; exit 4", Some(4), None, "it's sh 0\n"),
+                ("kill -TERM $$", None, Some(15), ""),
+                ("kill -KILL $$", None, Some(9), ""),
+                ("cat; echo end", Some(0), None, "end\n"),
+                ("no-such-command 2>/dev/null", Some(127), None, ""),
+                ("yes | head -n 1", Some(0), None, "y\n"),
+            ] {
+                let mut child = step(command, &python).spawn().unwrap();
+                let input = child.stdin.take();
+                let ended = child.wait_with_output().unwrap();
+                drop(input);
+                assert_eq!((ended.status.code(), ended.status.signal()), (code, signal), "{command}");
+                assert_eq!(String::from_utf8(ended.stdout).unwrap(), printed, "{command}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupt_reaches_the_children_of_a_shell() {
+        let command = "sh -c 'trap \"echo caught; exit 5\" INT; echo ready; sleep 1000'; exit $?";
+        let mut child = step(command, &python()).spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let mut ready = [0; 6];
+        output.read_exact(&mut ready).unwrap();
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "caught\n");
+        let status = child.wait().unwrap();
+        assert!(status.signal() == Some(2) || status.code() == Some(5), "{status}");
+    }
 
     #[test]
     fn agents_that_lose_output_are_known_by_the_manager_version() {
