@@ -59,8 +59,11 @@ pub(super) async fn start(
         return Err(CliError::new(ExitStatus::Usage, "this server runs no folder as a script")
             .hint("name the file in it that begins, and upload the others with --with"));
     }
-    if let Some(cell) = prelude.and_then(|prelude| code.in_kernel(&prelude, options.window)) {
-        return Ok(Start::Ready(cell));
+    if let Some(prelude) = prelude {
+        match code.in_kernel(&prelude, options.window) {
+            Some(cell) => return Ok(Start::Ready(cell)),
+            None => prelude.tell_window_once(options.window).await,
+        }
     }
     code.check_utf8()?;
     let language = likely_of_image(image);

@@ -68,8 +68,8 @@ pub struct Prelude {
     latest: AtomicU64,
     /// Whether the server has no completion, but the kernel has.
     server_is_mute: AtomicBool,
-    /// The window that the kernel knows.
-    window: Mutex<Option<Window>>,
+    /// The window that the kernel knows, if any.
+    window: Mutex<Option<Option<Window>>>,
 }
 
 impl Prelude {
@@ -163,14 +163,17 @@ impl Prelude {
     /// Tells the kernel the window in which the output of the next cell is shown, if it knows another one. Where a server tells its
     /// kernels ([`bai_protocol::capability::Capability::Windows`]), this is needless.
     pub async fn tell_window(&self, window: Option<Window>) {
-        if *self.window.lock().await == window {
+        if *self.window.lock().await == Some(window) {
             return;
         }
-        let [columns, lines] = sides(window);
-        let question = json!({"ask": "window", "COLUMNS": columns, "LINES": lines});
-        if self.ask(&question, || true).await.is_some() {
-            *self.window.lock().await = window;
+        if self.ask(&window_question(window, false), || true).await.is_some() {
+            *self.window.lock().await = Some(window);
         }
+    }
+
+    /// Tells the kernel the window of the next cell alone. Other clients of the session have windows of their own.
+    pub async fn tell_window_once(&self, window: Option<Window>) {
+        self.ask(&window_question(window, true), || true).await;
     }
 
     /// Waits until no question is in progress, so that a cell can run, for a few seconds at most.
@@ -283,6 +286,13 @@ fn bring(source: &str) -> String {
 /// Width and height of a window, as the variables that tell them.
 fn sides(window: Option<Window>) -> [Option<String>; 2] {
     [window.map(|window| window.columns.to_string()), window.map(|window| window.rows.to_string())]
+}
+
+/// Output without a window has no colours.
+fn window_question(window: Option<Window>, once: bool) -> Value {
+    let [columns, lines] = sides(window);
+    let colors = window.is_some_and(|window| window.colors);
+    json!({"ask": "window", "COLUMNS": columns, "LINES": lines, "colors": colors, "once": once})
 }
 
 fn completion(answer: &Value) -> Option<Completion> {

@@ -9,6 +9,7 @@
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;
 # - a link shows whether the kernel's process lives, which the server does not say;
+# - text that is shown and tracebacks end their line, and breakpoint() stops in pdb;
 # - text with half a character, which would block the kernel's output for ever, is sent with a question mark there;
 # - output arrives whole: a message is never larger than what the cluster takes, and the kernel waits for a slow reader.
 #
@@ -106,6 +107,14 @@ def needs_carrying(bundle, metadata=None, transient=None, update=False):
         return False
     named = (transient or {}).get('display_id') is not None
     return named or update or bool(sizes(metadata)) or any(kind not in PASSED_ON for kind in bundle)
+
+
+def as_line(bundle):
+    """A bundle that is only text ends its line. The runner adds no newline."""
+    text = bundle.get('text/plain') if isinstance(bundle, dict) and len(bundle) == 1 else None
+    if isinstance(text, str) and not text.endswith('\n'):
+        return {'text/plain': text + '\n'}
+    return bundle
 
 
 def work_of_children():
@@ -223,6 +232,10 @@ class Prelude:
         self.publisher = shell.display_pub
         # The variables of the window that we have set.
         self.window = {}
+        # The colours of the shell while its output has none.
+        self.hidden_colors = None
+        # A question about the window to answer when the cell ends.
+        self.window_after = None
         self.output = Output()
 
     def install(self):
@@ -232,6 +245,8 @@ class Prelude:
         self.shell.set_hook('show_in_pager', self.page, 0)
         self.mend_text(self.kernel.session)
         self.wait_for_reader()
+        self.end_tracebacks()
+        self.stop_at_breakpoints()
         self.take_questions()
         self.keep_output()
 
@@ -247,7 +262,7 @@ class Prelude:
         @functools.wraps(publish)
         def carrying(data, metadata=None, source=None, transient=None, update=False, **options):
             if not needs_carrying(data, metadata, transient, update):
-                return publish(data, metadata, transient=transient, **options)
+                return publish(as_line(data), metadata, transient=transient, **options)
             return publish(carried(data, metadata, transient, update), {}, **options)
 
         def clear_output(wait=False):
@@ -262,8 +277,8 @@ class Prelude:
         @functools.wraps(write)
         def carrying(data, metadata=None):
             if needs_carrying(data, metadata):
-                data, metadata = carried(data, metadata), {}
-            return write(data, metadata)
+                return write(carried(data, metadata), {})
+            return write(as_line(data), metadata)
 
         hook.write_format_data = carrying
 
@@ -300,6 +315,21 @@ class Prelude:
                 return pack(sendable(value))
 
         session.pack = packing
+
+    def end_tracebacks(self):
+        show = self.shell._showtraceback
+
+        def showing(kind, value, lines):
+            # The runner joins the lines.
+            return show(kind, value, list(lines) + [''])
+
+        self.shell._showtraceback = showing
+
+    def stop_at_breakpoints(self):
+        # The hook of debugpy waits for nobody: no debugger of that kind reaches this kernel.
+        hook = getattr(sys, 'breakpointhook', None)
+        if 'debugpy' in getattr(hook, '__name__', ''):
+            sys.breakpointhook = sys.__breakpointhook__
 
     def page(self, shell, data, start=0, screen_lines=0, pager_cmd=None):
         text = data.get('text/plain', '') if isinstance(data, dict) else data
@@ -339,16 +369,16 @@ class Prelude:
             if inspect.iscoroutine(result):
                 return to_end(result)
             if hasattr(result, 'add_done_callback'):
-                result.add_done_callback(lambda result: self.output.end())
+                result.add_done_callback(lambda result: self.end_cell())
             else:
-                self.output.end()
+                self.end_cell()
             return result
 
         async def to_end(result):
             try:
                 return await result
             finally:
-                self.output.end()
+                self.end_cell()
 
         @functools.wraps(request)
         def _input_request(*args, **kwargs):
@@ -356,6 +386,12 @@ class Prelude:
             return request(*args, **kwargs)
 
         self.kernel.do_execute, self.kernel._input_request = do_execute, _input_request
+
+    def end_cell(self):
+        self.output.end()
+        question, self.window_after = self.window_after, None
+        if question is not None:
+            self.ask_window(question)
 
     def run_script(self, question, allow_stdin):
         try:
@@ -423,6 +459,10 @@ class Prelude:
         return {'suggestions': found['matches'][:SUGGESTIONS], 'start': found['cursor_start']}
 
     def ask_window(self, question):
+        if question.get('once'):
+            after = {name: self.window.get(name) for name in ('COLUMNS', 'LINES')}
+            self.window_after = dict(after, colors=self.hidden_colors is None)
+        self.show_colors(question.get('colors'))
         # rich asks for the second form in kernels. A value of the user stays.
         columns, lines = question['COLUMNS'], question['LINES']
         values = {'COLUMNS': columns, 'LINES': lines, 'JUPYTER_COLUMNS': columns, 'JUPYTER_LINES': lines}
@@ -438,6 +478,12 @@ class Prelude:
             # It keeps the width of its beginning.
             console.width = int(columns)
         return {}
+
+    def show_colors(self, wanted):
+        if wanted is False and self.hidden_colors is None:
+            self.hidden_colors, self.shell.colors = self.shell.colors, 'NoColor'
+        elif wanted and self.hidden_colors is not None:
+            self.shell.colors, self.hidden_colors = self.hidden_colors, None
 
     def ask_describe(self, question):
         name = question['name']

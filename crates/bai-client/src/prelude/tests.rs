@@ -70,7 +70,8 @@ fn message(output: &Value) -> Option<Value> {
 }
 
 fn text(output: &[Value]) -> String {
-    output.iter().map(|part| part[1]["text/plain"].as_str().unwrap_or_default()).collect()
+    let text: String = output.iter().map(|part| part[1]["text/plain"].as_str().unwrap_or_default()).collect();
+    text.strip_suffix('\n').map_or(text.clone(), str::to_owned)
 }
 
 fn for_old_and_new_ipython(check: impl Fn(&Path)) {
@@ -295,5 +296,68 @@ fn a_link_in_the_home_folder_leads_to_the_process() {
     for_old_and_new_ipython(|python| {
         let came = outputs(python, &[patient_prelude(), link.into(), patient_prelude(), link.into()]);
         assert_eq!([text(&came[1]), text(&came[3])], ["(True, True)", "(True, True)"]);
+    });
+}
+
+#[test]
+fn text_that_is_shown_ends_its_line() {
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            "display('a')\ndisplay({'text/plain': 'b\\n'}, raw=True)\n'c'".into(),
+            "Out, _".into(),
+            "shell = get_ipython()\nshell._showtraceback(ValueError, 1, ['line'])\nshell._last_traceback"
+                .into(),
+        ];
+        let came = outputs(python, &cells);
+        let texts: Vec<_> = came[1].iter().map(|part| part[1]["text/plain"].as_str().unwrap()).collect();
+        assert_eq!(texts, ["'a'\n", "b\n", "'c'\n"]);
+        assert_eq!([text(&came[2]), text(&came[3])], ["({1: 'c'}, 'c')", "['line', '']"]);
+    });
+}
+
+#[test]
+fn output_without_a_window_has_no_colours_in_its_cell_alone() {
+    let once = ask(json!({"ask": "window", "COLUMNS": null, "LINES": null, "colors": false, "once": true}));
+    let window =
+        |colors: bool| ask(json!({"ask": "window", "COLUMNS": "80", "LINES": "24", "colors": colors}));
+    let colors = "print(get_ipython().colors.lower())";
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            once.clone(),
+            colors.into(),
+            colors.into(),
+            window(false),
+            colors.into(),
+            once.clone(),
+            colors.into(),
+            colors.into(),
+            window(true),
+            colors.into(),
+        ];
+        let came = outputs(python, &cells);
+        let printed: Vec<_> = came
+            .iter()
+            .flatten()
+            .filter(|part| part[0] == "stdout")
+            .map(|part| part[1].as_str().unwrap())
+            .collect();
+        assert_eq!(printed, ["nocolor\n", "neutral\n", "nocolor\n", "nocolor\n", "nocolor\n", "neutral\n"]);
+    });
+}
+
+#[test]
+fn a_breakpoint_stops_and_asks() {
+    for_old_and_new_ipython(|python| {
+        let stop = "import builtins, sys\nx = 3\ngetattr(builtins, 'breakpoint', __import__('pdb').set_trace)()\nx = 4";
+        let cells = [json!(patient_prelude()), json!([stop, "print(x)", "c"]), json!("x")];
+        let came = outputs_with_answers(python, &cells);
+        let asked = came[1].iter().filter(|part| **part == json!(["asked", "ipdb> "])).count();
+        assert_eq!((asked, text(&came[2]).as_str()), (2, "4"), "{came:?}");
+        assert!(
+            came[1].iter().any(|part| part[0] == "stdout" && part[1].as_str().unwrap().contains("3\n")),
+            "{came:?}"
+        );
     });
 }
