@@ -41,6 +41,7 @@ mod paths;
 mod progress;
 mod prompt;
 mod pty;
+mod queue_note;
 mod readiness;
 mod replacement_note;
 mod runner;

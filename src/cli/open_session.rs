@@ -172,7 +172,7 @@ async fn open_in_place(
     context: &CommandContext,
     signals: &mut StopSignals,
 ) -> Result<Opened, CliError> {
-    let opening = OpeningProgress::start(context, &request.name);
+    let opening = OpeningProgress::start(context, &server.api, &request.name);
     let image = request.image.clone();
     let mounts = !request.mounts.is_empty();
     let create = ComputeSession::create(&server.api, request, |status| opening.report(status));

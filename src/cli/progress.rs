@@ -2,9 +2,11 @@
 //! `--quiet` or `--json`.
 
 use super::context::CommandContext;
+use super::queue_note::QueueNote;
 use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
+use bai_client::Api;
 use bai_protocol::status::SessionStatus;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
@@ -95,12 +97,14 @@ impl Drop for TransferProgress {
 pub(super) struct OpeningProgress {
     bar: ProgressBar,
     passed: Mutex<Vec<String>>,
+    /// The lines in place of the progress.
+    note: Mutex<Option<QueueNote>>,
     _show: Option<AbortOnDropHandle<()>>,
 }
 
 impl OpeningProgress {
     /// Starts the progress of the session with this name.
-    pub(super) fn start(context: &CommandContext, name: &str) -> Self {
+    pub(super) fn start(context: &CommandContext, api: &Api, name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         style(&bar, "{spinner} {prefix}: {msg} {elapsed}");
         bar.set_prefix(sanitize::name(name, NAME_WIDTH));
@@ -112,11 +116,15 @@ impl OpeningProgress {
                 later.enable_steady_tick(TICK);
             }))
         });
-        OpeningProgress { bar, passed: Mutex::default(), _show: show }
+        let note = if show.is_some() { None } else { QueueNote::new(context, api, name) };
+        OpeningProgress { bar, passed: Mutex::default(), note: Mutex::new(note), _show: show }
     }
 
     /// Shows the current status.
     pub(super) fn report(&self, status: &SessionStatus) {
+        if let Some(note) = self.note.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            note.report(status);
+        }
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.push(sanitize::line(status.name(), NAME_WIDTH));
         self.bar.set_message(passed.join(" → "));

@@ -367,7 +367,7 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// The reason for the state of a session: the server's word for it, and the messages of its errors.
-fn reason(info: &SessionInfo) -> Option<String> {
+pub(super) fn reason(info: &SessionInfo) -> Option<String> {
     let mut parts: Vec<String> = info.status_info.iter().filter(|text| !text.is_empty()).cloned().collect();
     if let Some(data) = &info.status_data {
         let error = data.get("error").unwrap_or(data);

@@ -38,7 +38,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Restart) -> Re
 
 async fn recreate(context: &CommandContext, session: &ComputeSession) -> Result<ComputeSession, CliError> {
     let request = session.blueprint().await?;
-    let opening = OpeningProgress::start(context, session.name());
+    let opening = OpeningProgress::start(context, session.api(), session.name());
     let (session, _) = session.recreate(request, |status| opening.report(status)).await?;
     Ok(session)
 }

@@ -224,7 +224,7 @@ async fn create(
     request: CreateRequest,
     context: &CommandContext,
 ) -> Result<(ComputeSession, Created), CliError> {
-    let opening = OpeningProgress::start(context, &request.name);
+    let opening = OpeningProgress::start(context, api, &request.name);
     Ok(ComputeSession::create(api, request, |status| opening.report(status)).await?)
 }
 
