@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
-use bai_client::{Cell, Prelude, Script, Window, expand_tilde};
+use bai_client::{Cell, Prelude, Script, Window, expand_tilde, shell_script};
 use bai_protocol::byte_text;
 use bai_protocol::language::{self, Language, likely_of_image};
 use std::ffi::{OsStr, OsString};
@@ -150,6 +150,12 @@ impl Code {
         let below = file.as_deref().and_then(|file| file.strip_prefix(folder).ok());
         let place = below.map(|below| byte_text::text(below.as_os_str().as_bytes()));
         prelude.script(&self.text, self.script.as_ref()?, place.as_deref(), window)
+    }
+
+    /// What runs it in a kernel that is a shell. `None` for a cell, and in other languages.
+    pub(super) fn in_shell(&self, language: Option<&Language>) -> Option<Cell> {
+        let is_shell = language.is_some_and(|language| *language == language::BASH);
+        self.script.as_ref().filter(|_| is_shell).map(|script| shell_script(&self.text, script))
     }
 
     /// What runs in a kernel that knows no scripts. The value of Python's last line is not shown.

@@ -1,5 +1,6 @@
 //! The start of code without a prompt: makes the session ready for it, and finds the cell that runs it there. A server that
-//! runs scripts gets the script. In an IPython kernel of a cluster the prelude runs it as a program. Other kernels get code
+//! runs scripts gets the script. In an IPython kernel of a cluster the prelude runs it as a program, and in
+//! one of Bash a shell. Other kernels get code
 //! that sets the arguments, and then the script as a cell.
 
 use super::code::Code;
@@ -67,6 +68,9 @@ pub(super) async fn start(
     }
     code.check_utf8()?;
     let language = likely_of_image(image);
+    if let Some(cell) = code.in_shell(language) {
+        return Ok(Start::Ready(cell));
+    }
     match language.and_then(|language| code.preparation(language)) {
         Some(preparation) => {
             let mut run = session.execute(Cell::Query(preparation), options.clone()).await?;

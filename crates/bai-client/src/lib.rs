@@ -71,6 +71,7 @@ mod resources;
 mod run;
 mod session;
 mod session_ref;
+mod shell_script;
 mod shortage;
 mod stray;
 mod task;
@@ -135,6 +136,7 @@ pub use secrecy::{ExposeSecret, SecretString};
 #[doc(no_inline)]
 pub use serde_json::Value;
 pub use session::{ComputeSession, DestroyOptions};
+pub use shell_script::shell_script;
 pub use shortage::{Limit, QueueReason, Shortage};
 pub use task::Task;
 pub use tunnel::{Tunnel, TunnelOptions};

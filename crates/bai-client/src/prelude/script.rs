@@ -24,11 +24,12 @@ const REFUSAL: &str = "raise SystemError('the kernel has been restarted; run the
 /// The largest part of the input in one answer, in bytes. In Base64 it is less than what genuine servers accept in one call.
 const LARGEST_PIECE: usize = 512 * 1024;
 
-/// The cell that runs a script in a kernel with the prelude; [`Prelude::script`] makes it.
+/// The cell that runs a script in a kernel; [`Prelude::script`] and [`crate::shell_script`] make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelScript {
     pub(crate) code: String,
-    /// The prompt of the questions for pieces of the input.
+    /// The prompt of the questions for pieces of the input. Followed by `=`, the exit code and a full stop it is the end of the
+    /// output.
     pub(crate) mark: String,
     /// Whether the session ends with it.
     pub(crate) last: bool,

@@ -35,6 +35,8 @@ pub(super) struct Machine {
     live: bool,
     /// The prompt of the questions for a piece of the input, in a kernel with the prelude. It is not output.
     mark: Option<String>,
+    /// The exit code of a script in a kernel that does not tell it otherwise. What comes after it is not the script's.
+    exit_code: Option<i32>,
     /// Whether that prompt has come, but not its question.
     marked: bool,
     /// Whether the last record of the script in the kernel has come.
@@ -152,7 +154,7 @@ impl Machine {
             RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code.map(as_shell)),
             RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code.map(as_shell)),
             RunStatus::Finished => {
-                let mut exit_code = frame.exit_code.map(as_shell);
+                let mut exit_code = self.exit_code.or(frame.exit_code).map(as_shell);
                 if self.is_cut(exit_code) {
                     self.emit(RunEvent::OutputLost(end_is_missing()));
                     exit_code = None;
@@ -189,11 +191,18 @@ impl Machine {
             return None;
         }
         let (ConsoleRecord::Stdout(text), Some(mark)) = (&record, &self.mark) else { return Some(record) };
-        if !text.contains(mark.as_str()) {
-            return Some(record);
+        if self.exit_code.is_some() {
+            return None;
         }
-        self.marked = true;
-        let text = text.replace(mark.as_str(), "");
+        let Some((before, after)) = text.split_once(mark.as_str()) else { return Some(record) };
+        self.exit_code = after.strip_prefix('=').and_then(|code| code.split_once('.')?.0.parse().ok());
+        let text = if self.exit_code.is_some() {
+            self.ended = true;
+            before.to_owned()
+        } else {
+            self.marked = true;
+            text.replace(mark.as_str(), "")
+        };
         (!text.is_empty()).then_some(ConsoleRecord::Stdout(text))
     }
 
@@ -573,6 +582,15 @@ mod tests {
         let (output, asked) = ("Console(Stdout(\"out\"))", "WaitingPiece");
         let last = ["Console(Stdout(\"Password: \"))", "WaitingInput { is_password: false }"];
         assert_eq!(events(&mut machine), [&[output, asked, asked][..], &last].concat());
+    }
+
+    #[test]
+    fn a_mark_with_an_exit_code_ends_the_output_of_a_script() {
+        let mut machine = Machine::new(false, Some("[mark]".into()));
+        machine.frame(printed(RunStatus::Continued, "out[mark]=4.exit"));
+        machine.frame(printed(RunStatus::Finished, "Restarting Bash"));
+        let expected = ["Console(Stdout(\"out\"))", "Finished { exit_code: Some(4) }"];
+        assert_eq!(events(&mut machine), expected);
     }
 
     #[test]
