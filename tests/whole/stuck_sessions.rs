@@ -115,7 +115,10 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
             "404 Not Found",
             json!({"type": "https://api.backend.ai/probs/session-not-found", "title": "No such session."}),
         ),
-        ("GET", _) if path == session => ("200 OK", json!({"status": status, "image": "python:3.13"})),
+        ("GET", _) if path == session => (
+            "200 OK",
+            json!({"status": status, "image": "python:3.13", "statusInfo": state.is_pending.then_some("the reason of the server")}),
+        ),
         ("PATCH", _) => (
             "501 Not Implemented",
             json!({"type": "https://api.backend.ai/probs/not-implemented", "title": "Session restart is no longer supported."}),
@@ -221,9 +224,10 @@ fn a_session_that_never_starts_is_given_up_and_ended_when_it_is_ours() {
         waited.stderr
     );
     assert!(!state.lock().unwrap().ended);
-    let waited = sandbox.run(&["--max-wait", "1", "--rm", "-t", "work", "-c", "1", "python:3.13"]);
+    let waited = sandbox.run(&["--max-wait", "6", "--rm", "-t", "work", "-c", "1", "python:3.13"]);
     waited.expect(TIMED_OUT, "");
-    assert!(waited.stderr.contains("destroyed now"), "{}", waited.stderr);
+    let lines = ["session work waits in the queue (PENDING): the reason of the server", "destroyed now"];
+    assert!(lines.iter().all(|line| waited.stderr.contains(line)), "{}", waited.stderr);
     assert!(state.lock().unwrap().ended);
 }
 
