@@ -48,20 +48,31 @@ CALLS = {
 }.get(os.uname().machine, {})
 
 
+# Whether the system has told it once. It refuses to tell it of a thread that ends.
+told = set()
+
+
 def reads(process, thread, pipe):
-    """Whether this thread waits in a read of the pipe. If the system does not say, it may."""
+    """Whether this thread waits in a read of the pipe. Where the system never tells it, one that sleeps may."""
     try:
         with open('/proc/%s/task/%s/syscall' % (process, thread)) as file:
             words = file.read().split()
+        told.add(True)
         if len(words) < 3:
             return False
         number, one, two = int(words[0]), int(words[1], 16), int(words[2], 16)
         found = CALLS[number](process, one, two) if number in CALLS else []
         return any(os.readlink('/proc/%s/fd/%d' % (process, number)) == pipe for number in found)
     except PermissionError:
-        return True
+        return not told and sleeps(process, thread)
     except (OSError, ValueError, OverflowError, struct.error):
         return False
+
+
+def sleeps(process, thread):
+    with contextlib.suppress(OSError), open('/proc/%s/task/%s/stat' % (process, thread)) as file:
+        return file.read().rpartition(')')[2].split()[0] == 'S'
+    return False
 
 
 def someone_reads(leader, pipe):
