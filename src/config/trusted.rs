@@ -30,7 +30,10 @@ pub(super) struct Found<Content> {
 pub(super) fn read_any(path: &Path) -> io::Result<Option<Found<Vec<u8>>>> {
     let file = match trust::open_regular(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Where a folder of its path is a file, there is none either.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
@@ -124,6 +127,7 @@ mod tests {
         bai_private::replace_file(&path, b"hush").unwrap();
         let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
         assert_eq!(read_secret(&path).unwrap().as_deref(), Some("hush"));
+        assert!(read(&path.join("below")).unwrap().is_none());
         mode(0o640);
         assert_eq!(read(&path).unwrap().unwrap().content, "hush");
         let message = read_secret(&path).unwrap_err().to_string();
