@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::console::{Console, Flow, RenderError, Stream};
 use super::document::{
-    Block, DocumentStyle, PageSize, Table, lay_out, paint, read_html, read_json, read_latex, read_markdown,
+    Block, DocumentStyle, PageSize, Table, is_drawn_by_script, lay_out, paint, read_html, read_json,
+    read_latex, read_markdown,
 };
-use super::media::without_media;
+use super::media::{Medium, without_media};
 use super::sanitize;
 use crate::theme::Signs;
 
@@ -23,7 +24,13 @@ impl<O: Write, E: Write> Console<O, E> {
 
     pub(super) fn html(&mut self, html: &str) -> Result<Flow, RenderError> {
         let (html, media) = without_media(html);
-        let mut flow = self.document(&read_html(&html))?;
+        let blocks = read_html(&html);
+        if is_drawn_by_script(&html, &blocks) {
+            let medium = Medium { mime: "text/html".to_owned(), bytes: html.as_bytes().into() };
+            let saved = self.keep(&medium, None);
+            return self.describe(&medium, ", drawn by a script", saved);
+        }
+        let mut flow = self.document(&blocks)?;
         for medium in &media {
             flow = self.show(medium)?;
         }

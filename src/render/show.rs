@@ -209,7 +209,7 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     /// Saves a medium if the user wants all media saved. Returns the outcome as part of a sentence.
-    fn keep(&self, medium: &Medium, picture: Option<&Picture>) -> Option<String> {
+    pub(super) fn keep(&self, medium: &Medium, picture: Option<&Picture>) -> Option<String> {
         let folder = self.options.media_dir.as_ref()?;
         // Drawings are saved as PNG: other programs cannot read them, and a record is only a part of a drawing.
         let drawn = match picture {
@@ -233,7 +233,7 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     /// Shows one line in place of a medium that cannot be shown.
-    fn describe(
+    pub(super) fn describe(
         &mut self,
         medium: &Medium,
         details: &str,

@@ -374,6 +374,20 @@ fn html_and_text_media_are_read_as_text() {
 }
 
 #[test]
+fn html_that_a_script_draws_is_described() {
+    let mut bench = script();
+    let small = "<div id='plot'></div><script>draw()</script>";
+    let large = format!("<script>{}</script>", "x".repeat(5 << 20));
+    for html in [small, &large, "<p>text</p><script>draw()</script>"] {
+        assert_eq!(bench.console.record(&ConsoleRecord::Html(html.into())).unwrap(), Flow::Open);
+    }
+    assert_eq!(bench.console.end_cell().unwrap(), Flow::Open);
+    let line = |size: &str| format!("[text/html, drawn by a script, {size}; --media-dir DIR saves it]\n");
+    assert_eq!(bench.err.text(), line("44 B") + &line("5.0 MiB"));
+    assert_eq!(bench.out.text(), "text\n");
+}
+
+#[test]
 fn records_of_other_kinds_are_described() {
     let mut bench = script();
     for record in [

@@ -86,6 +86,12 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// Whether HTML, which has become these blocks, has no text of its own: a script draws what a browser shows.
+pub(in crate::render) fn is_drawn_by_script(html: &str, blocks: &[Block]) -> bool {
+    let remarks = usize::from(html.len() > MAX_BYTES);
+    blocks.len() <= remarks && html.contains("<script")
+}
+
 /// Cuts a document to the size limit. Returns a notice if something was cut off.
 fn cut(text: &str, what: &str) -> (String, Option<Block>) {
     let read = head(text, MAX_BYTES);
