@@ -21,6 +21,7 @@ use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, OutputStream, Rest, Run, RunEvent, RunOptions,
     RunSignal, SessionState,
 };
+use bai_protocol::language::{self, likely_of_image};
 use bytes::Bytes;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ struct ScriptRun<'a> {
     interrupted: Option<Instant>,
     /// The signal that ends this program once the remote one has ended, and until when it waits for that.
     ending: Option<(FatalSignal, tokio::time::Instant)>,
-    /// Whether signals and closed pipes reach the program itself. Else they interrupt it.
+    /// Whether signals and closed pipes reach the program itself, if it is a process. Else they interrupt it.
     passes_signals: bool,
     /// Whether the server takes the input as bytes with an end.
     takes_pieces: bool,
@@ -125,6 +126,7 @@ pub(super) async fn run(
     let ended = script.follow().await;
     let was_interrupted = script.interrupted.is_some();
     let ending = script.ending;
+    let passes_signals = script.passes_signals;
     drop(script);
     match ended {
         Ok(_) | Err(EarlyEnd::Output) if let Some((signal, _)) = ending => {
@@ -135,7 +137,7 @@ pub(super) async fn run(
             let flow = output.finish().await?;
             Ok(match exit {
                 // It has seen the closed pipe itself.
-                exit if passes_signals => exit,
+                exit if passes_signals && (!was_interrupted || runs_processes(session).await) => exit,
                 // Many kernels tell an interrupt as any other failure. A program's own code stays.
                 ExitStatus::Remote(1) if was_interrupted => ExitStatus::Remote(130),
                 exit => exit_with_reader(flow, exit),
@@ -155,6 +157,13 @@ pub(super) async fn run(
             outcome.map(|_| ExitStatus::Ok)
         }
     }
+}
+
+/// Whether what runs in this session is a process of its own, and not a part of a kernel that knows no signals.
+async fn runs_processes(session: &ComputeSession) -> bool {
+    let info = session.info().await;
+    let image = info.ok().and_then(|info| info.image().map(str::to_owned)).unwrap_or_default();
+    !image.starts_with("jupyter:") && likely_of_image(&image) != Some(&language::SQLITE)
 }
 
 /// Whether it runs in a process of its own, as far as the session's server has one.
@@ -195,12 +204,12 @@ impl ScriptRun<'_> {
             let event = tokio::select! {
                 biased;
                 signal = self.signals.recv() => {
-                    self.stop(signal)?;
+                    self.stop(signal).await?;
                     continue;
                 }
                 () = self.output.closed() => return Err(EarlyEnd::Output),
                 stream = self.unread.next() => {
-                    self.reader_gone(stream)?;
+                    self.reader_gone(stream).await?;
                     continue;
                 }
                 () = next(&mut self.resizes) => {
@@ -270,7 +279,7 @@ impl ScriptRun<'_> {
         loop {
             tokio::select! {
                 biased;
-                signal = self.signals.recv() => self.stop(signal)?,
+                signal = self.signals.recv() => self.stop(signal).await?,
                 room = self.output.messages().reserve() => {
                     room.map_err(|_| EarlyEnd::Output)?.send(message);
                     return Ok(());
@@ -289,10 +298,10 @@ impl ScriptRun<'_> {
         }
     }
 
-    fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
+    async fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
         match signal {
             StopSignal::Interrupt => self.interrupt(),
-            StopSignal::Fatal(signal) if self.passes_signals => {
+            StopSignal::Fatal(signal) if self.reaches_program().await => {
                 self.signals.go_on();
                 self.run.signal(match signal {
                     FatalSignal::Terminate => RunSignal::Terminate,
@@ -310,10 +319,16 @@ impl ScriptRun<'_> {
         }
     }
 
+    /// Whether a signal reaches the program itself.
+    async fn reaches_program(&mut self) -> bool {
+        self.passes_signals = self.passes_signals && runs_processes(self.session).await;
+        self.passes_signals
+    }
+
     /// Nobody reads a stream of the output any more.
-    fn reader_gone(&mut self, stream: OutputStream) -> Result<(), EarlyEnd> {
+    async fn reader_gone(&mut self, stream: OutputStream) -> Result<(), EarlyEnd> {
         match stream {
-            stream if self.passes_signals => self.run.signal(RunSignal::ReaderGone { stream }),
+            stream if self.reaches_program().await => self.run.signal(RunSignal::ReaderGone { stream }),
             OutputStream::Stdout => return Err(EarlyEnd::Output),
             OutputStream::Stderr => {}
         }

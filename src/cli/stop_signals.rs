@@ -53,8 +53,8 @@ impl StopSignals {
     }
 
     /// The command goes on after SIGTERM or SIGHUP.
-    pub(super) fn go_on(&self) {
-        self.fatal.iter().for_each(FatalSignals::go_on);
+    pub(super) fn go_on(&mut self) {
+        self.fatal.iter_mut().for_each(FatalSignals::go_on);
     }
 
     /// Waits for the next signal. Cancel-safe.

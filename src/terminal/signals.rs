@@ -289,7 +289,8 @@ impl FatalSignals {
     }
 
     /// The program goes on after a signal, and the next one comes to this listener too.
-    pub fn go_on(&self) {
+    pub fn go_on(&mut self) {
+        self.0.last = None;
         RECEIVED.store(0, Ordering::SeqCst);
     }
 }

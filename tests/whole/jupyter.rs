@@ -1,6 +1,8 @@
 //! Jupyter kernels at the prompt and in scripts: ipykernel and bash_kernel, from the environment that `.ci/run` makes.
 
+use super::script_signals::Running;
 use bai_testkit::{FakeTerminal, Sandbox};
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_session_with_the_python_kernel() {
@@ -56,6 +58,19 @@ fn scripts_and_lists_accept_kernels() {
     for words in ["no Jupyter kernel \"no such\"", "bash, python3", "bai-repl images"] {
         assert!(run.stderr.contains(words), "{}", run.stderr);
     }
+}
+
+#[test]
+fn a_script_in_a_kernel_is_interrupted_by_what_ends_a_program() {
+    let Some(sandbox) = Sandbox::with_test_venv() else { return };
+    let start = |code| Running::start(sandbox.command(&["-q", "-c", code, "jupyter:python3"]));
+    assert_eq!(start("while True: print('y')").close(), (Some(0), String::new(), String::new()));
+    let code =
+        "import time\ntry:\n  print('on')\n  time.sleep(60)\nexcept KeyboardInterrupt:\n  print('off')";
+    let ending = start(code).signal(Signal::SIGTERM).end();
+    assert_eq!(ending, (Some(143), "off\n".to_owned(), String::new()));
+    let ending = start("import time; print('on'); time.sleep(60)").signal(Signal::SIGINT).end();
+    assert_eq!(ending.0, Some(130), "{}", ending.2);
 }
 
 #[test]

@@ -28,16 +28,16 @@ pub fn pythons() -> Vec<Python> {
 }
 
 /// A program that runs, and the first line that it has printed.
-struct Running {
+pub struct Running {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
 }
 
 /// How a program ended: its exit code as a shell reports it, the rest of its output, and its standard error.
-type Ending = (Option<i32>, String, String);
+pub type Ending = (Option<i32>, String, String);
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.env("PYTHONUNBUFFERED", "1").spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -51,12 +51,12 @@ impl Running {
         Running { child, out }
     }
 
-    fn signal(self, signal: Signal) -> Self {
+    pub fn signal(self, signal: Signal) -> Self {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
         self
     }
 
-    fn end(mut self) -> Ending {
+    pub fn end(mut self) -> Ending {
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
         let (code, error) = ended(self.child);
@@ -64,7 +64,7 @@ impl Running {
     }
 
     /// Closes the reader of its standard output.
-    fn close(self) -> Ending {
+    pub fn close(self) -> Ending {
         drop(self.out);
         let (code, error) = ended(self.child);
         (code, String::new(), error)
