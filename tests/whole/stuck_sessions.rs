@@ -11,6 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 const TIMED_OUT: i32 = 124;
+const LOST: i32 = 125;
 const ID: [&str; 2] = ["6a6eff4e-365e-4983-9e0f-d8996bc43202", "7b7eff4e-365e-4983-9e0f-d8996bc43203"];
 
 #[derive(Default)]
@@ -257,7 +258,7 @@ fn output_that_the_server_loses_is_reported_by_scripts_and_at_the_prompt() {
     let warning = "a part of the output is lost: could not run the code";
     let flags = ["--no-prelude", "--transport", "poll"];
     let script = sandbox.run(&[&flags[..], &["-t", "work", "-c", "HTML('x')", "python:3.13"]].concat());
-    script.expect(0, "");
+    script.expect(LOST, "");
     assert!(script.stderr.contains(warning), "{}", script.stderr);
     let terminal = FakeTerminal::start(&sandbox, &[&flags[..], &["attach", "work"]].concat());
     terminal.wait_for_prompt("python ❯");

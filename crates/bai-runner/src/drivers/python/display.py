@@ -108,6 +108,7 @@ def publish(data, metadata=None, transient=None, update=False):
     offered = {kind: value for kind, value in offered if value is not None}
     if not offered:
         return False
+    load('streams').flush()
     wire.say({
         'say': 'display',
         'data': offered,
@@ -125,6 +126,7 @@ def publish_display_data(data, metadata=None, source=None, transient=None, **opt
 
 def clear(wait=False):
     """Removes the output of the cell so far; with wait=True when the next output comes."""
+    load('streams').flush()
     wire.say({'say': 'clear', 'wait': bool(wait)})
 
 

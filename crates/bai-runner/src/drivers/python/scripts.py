@@ -60,6 +60,7 @@ def _end_program():
         errors.name_terminal(type(value), value)
     # While our streams are whole.
     _forget_names()
+    streams.flush()
 
 
 class Script:

@@ -86,11 +86,19 @@ class _OutputAfterError(StandardOutput):
 
 class StandardError(_Standard):
     def write(self, data):
+        if _blocks is not None:
+            try:
+                # What was printed before comes before it.
+                _blocks.flush()
+            except Exception:
+                # Standard output says so itself, at its next use.
+                pass
         _settle(1)
         _output.__class__ = _OutputAfterError
         return self._write_rest(data, 0)
 
 
+_is_finalizing = sys.is_finalizing
 _ioctl = _FIONREAD = None
 
 
@@ -119,7 +127,9 @@ def _settle(number):
         if not unread:
             return
         _yield()
-    wire.sync()
+    # When Python ends, the thread that would hear the answer has ended.
+    if not _is_finalizing():
+        wire.sync()
 
 
 def before_child():
@@ -300,13 +310,27 @@ def ask_password(prompt='Password: ', stream=None, **options):
     return answer
 
 
-def _open(kind, number, encoding):
-    global _output
+# Standard output while it is written in blocks.
+_blocks = None
+
+
+def _open(kind, number, encoding, is_buffered=False):
+    global _output, _blocks
     raw = kind(number, 'w', closefd=False)
     if number == 1:
         _output = raw
     raw.name = '<stdout>' if number == 1 else '<stderr>'
-    return io.TextIOWrapper(raw, newline='\n', write_through=True, **encoding)
+    buffer = io.BufferedWriter(raw) if is_buffered else raw
+    stream = io.TextIOWrapper(buffer, newline='\n', write_through=not is_buffered, **encoding)
+    stream.mode = 'w'
+    if number == 1:
+        _blocks = stream if is_buffered else None
+    return stream
+
+
+def _is_buffered():
+    """Whether Python itself would write the output of a script in blocks: nobody watches it, and its user does not want otherwise."""
+    return not window.is_seen(1) and os.environ.get('PYTHONUNBUFFERED', '') in ('', 'bai-repl')
 
 
 class _ScriptInput(io.FileIO):
@@ -335,7 +359,7 @@ def begin_script(terminal, tty):
     raw = io.BufferedReader(_ScriptInput(0, 'r', closefd=False))
     raw.raw.name = '<stdin>'
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, **_encoding(0))
-    _reopen(_encoding(1), _encoding(2))
+    _reopen(_encoding(1), _encoding(2), _is_buffered())
 
 
 def end_script():
@@ -351,10 +375,10 @@ def _encoding(number):
     return dict(own, encoding='utf-8') if own['encoding'] in ('ascii', 'ANSI_X3.4-1968') else own
 
 
-def _reopen(output, error):
+def _reopen(output, error, is_buffered=False):
     """Opens both output streams with these encodings. A stream that the user has put in their place stays."""
     flush()
-    output, error = _open(StandardOutput, 1, output), _open(StandardError, 2, error)
+    output, error = _open(StandardOutput, 1, output, is_buffered), _open(StandardError, 2, error)
     if sys.stdout is sys.__stdout__:
         sys.stdout = output
     if sys.stderr is sys.__stderr__:
