@@ -98,13 +98,13 @@ fn a_script_that_wants_a_terminal_says_where_there_is_one() {
                 "{}: {code}: {shown}",
                 python.image
             );
-            assert!(shown.contains("bai-repl pty SESSION opens one"), "{}: {code}: {shown}", python.image);
+            assert!(shown.contains("the command pty opens one"), "{}: {code}: {shown}", python.image);
             assert_eq!(shown.matches("terminal of its own").count(), 1, "{}: {code}: {shown}", python.image);
         }
         // Elsewhere there is no terminal in Python itself either.
         let run = sandbox.run(&["-q", "python", "s.py"]);
         run.expect_code(1);
-        assert!(!run.stderr.contains("bai-repl pty"), "{code}: {}", run.stderr);
+        assert!(!run.stderr.contains("command pty"), "{code}: {}", run.stderr);
     }
 }
 

@@ -10,7 +10,7 @@ _OURS = '<bai-repl '
 _default_hook = sys.__excepthook__
 _NO_TERMINAL = (errno.ENOTTY, errno.ENXIO)
 _IN_CELL = '[a cell has no terminal of its own; :pty COMMAND runs a program in one]\n'
-_IN_SCRIPT = '[a script has no terminal of its own here; bai-repl pty SESSION opens one, and the script runs there as usual]\n'
+_IN_SCRIPT = '[a script has no terminal of its own here; the command pty opens one in a session, and the script runs there as usual]\n'
 # As it is before the user can change it. The module is loaded at its first use: that takes longer than all of ours together.
 _TracebackException = None
 
