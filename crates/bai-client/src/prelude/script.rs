@@ -24,7 +24,7 @@ const REFUSAL: &str = "raise SystemError('the kernel has been restarted; run the
 /// The largest part of the input in one answer, in bytes. In Base64 it is less than what genuine servers accept in one call.
 const LARGEST_PIECE: usize = 512 * 1024;
 
-/// The cell that runs a script in a kernel; [`Prelude::script`] and [`crate::shell_script`] make it.
+/// The cell that runs a script in a kernel; [`Prelude::script`] and [`crate::shell_script()`] make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelScript {
     pub(crate) code: String,
