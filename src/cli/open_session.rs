@@ -103,9 +103,9 @@ async fn run_code(
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let temporary = creation::is_temporary(&open.creation);
-    let server = Server::open_expecting(context, creation::outlives(&open.creation), &request).await?;
-    // Mistakes in the settings for output are reported before the code is sent.
+    // Mistakes in the settings for output are reported before there is a session.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
+    let server = Server::open_expecting(context, creation::outlives(&open.creation), &request).await?;
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();

@@ -50,15 +50,16 @@ pub(super) async fn start(
             Readiness::Ended(exit) => return Ok(Start::Ended(exit)),
         };
     }
+    // Only a server of this machine finds the folder.
+    if code.is_folder() && (!runs_scripts || session.api().options().socket.is_none()) {
+        return Err(CliError::new(ExitStatus::Usage, "this server runs no folder as a script")
+            .hint("name the file in it that begins, and upload the others with --with"));
+    }
     if runs_scripts {
         if has_terminal() && session.api().has(Capability::Secrets).await {
             code.asks_for_secrets();
         }
         return Ok(Start::Ready(code.into_cell()));
-    }
-    if code.is_folder() {
-        return Err(CliError::new(ExitStatus::Usage, "this server runs no folder as a script")
-            .hint("name the file in it that begins, and upload the others with --with"));
     }
     if let Some(prelude) = prelude {
         match code.in_kernel(&prelude, options.window) {

@@ -406,7 +406,7 @@ fn the_same_mistake_has_the_same_words_in_both_directions() {
         (&["upload", "work", "main.py", "--to", "main.py/deep"], REFUSED, is_file),
         (&["download", "work", "main.py", "--to", "main.py"], REFUSED, is_file),
         (&["download", "work", "main.py", "--to", "main.py/deep"], REFUSED, is_file),
-        (&["python", "sub"], 2, "sub is a folder, not a regular file"),
+        (&["python", "sub"], 2, "this server runs no folder as a script"),
     ] {
         expect_failure(&sandbox.run(words), code, &[sentence]);
     }

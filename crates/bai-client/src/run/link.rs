@@ -36,7 +36,9 @@ impl Extras {
             numbers: capabilities.has(Capability::NumberedFrames),
             bytes: options.bytes && capabilities.has(Capability::ByteOutput),
             live: options.live && capabilities.has(Capability::LiveOutput),
-            binary: capabilities.has(Capability::NumberedFrames)
+            // Their text is bytes.
+            binary: capabilities.has(Capability::ByteOutput)
+                && capabilities.has(Capability::NumberedFrames)
                 && capabilities.has(Capability::BinaryFrames),
             scripts: capabilities.has(Capability::Scripts),
             window: options.window.filter(|_| capabilities.has(Capability::Windows)),
