@@ -284,6 +284,9 @@ impl Driver {
                 self.machine.resumed();
             }
             LinkEvent::Recovery(error, Recovery::Lost(state)) => self.lose(error, state),
+            LinkEvent::Recovery(_, Recovery::ServerEnded(error)) => {
+                self.lose(error.with_what("follow the run"), SessionState::Gone);
+            }
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Recovery {
     Resumable,
     /// The run is lost, and the session is in this state.
     Lost(SessionState),
+    /// The server has ended, as this error says, and the session with it.
+    ServerEnded(ClientError),
 }
 
 /// Asks the server. Where an abandoned run may block its session, a trial run shows whether the session is stuck. The
@@ -33,6 +35,7 @@ pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Recovery {
     let info = loop {
         match session.info().await {
             Ok(info) => break info,
+            Err(error) if error.kind() == ErrorKind::ServerEnded => return Recovery::ServerEnded(error),
             Err(error) if error.says_session_is_gone() => return Recovery::Lost(SessionState::Gone),
             // A server that no longer listens has ended.
             Err(error)
