@@ -133,10 +133,12 @@ fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
 
 #[test]
 fn a_script_that_is_the_last_one_waits_for_its_threads_and_exit_handlers() {
-    let source = "import atexit, threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
-                  pool = ThreadPoolExecutor(1)\npool.submit(print, 'pool')\natexit.register(print, 'handler')\n\
-                  def f():\n    threading.main_thread().join(0.1)\n    print('thread')\nthreading.Thread(target=f).start()\n\
-                  file = open('open.txt', 'w')\nprint('main', file=file)\nprint('main')\nraise SystemExit(3)";
+    // Each line in one piece: print() writes the end of a line by itself, and another thread may come in between.
+    let source = "import atexit, sys, threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n\
+                  say = sys.stdout.write\n\
+                  pool = ThreadPoolExecutor(1)\npool.submit(say, 'pool\\n')\natexit.register(print, 'handler')\n\
+                  def f():\n    threading.main_thread().join(0.1)\n    say('thread\\n')\nthreading.Thread(target=f).start()\n\
+                  file = open('open.txt', 'w')\nprint('main', file=file)\nsay('main\\n')\nraise SystemExit(3)";
     for_old_and_new_ipython(|python| {
         let cells = [patient_prelude(), script(source, true).code, "print(open('open.txt').read())".into()];
         let came = outputs(python, &cells);
