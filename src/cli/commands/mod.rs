@@ -68,6 +68,21 @@ async fn find_to_destroy(
         .hint(format!("{} begins so; give the whole name", found.name())))
 }
 
+/// Does the same with each of these names. All are tried; the first error determines the exit code.
+async fn for_each(
+    names: &[String],
+    work: impl AsyncFn(&str) -> Result<(), CliError>,
+) -> Result<ExitStatus, CliError> {
+    let mut exit = ExitStatus::Ok;
+    for name in names {
+        if let Err(error) = work(name).await {
+            let failure = error.report();
+            exit = if exit == ExitStatus::Ok { failure } else { exit };
+        }
+    }
+    Ok(exit)
+}
+
 /// The length of the first part of a UUID.
 const ID_PART: usize = 8;
 

@@ -1,6 +1,6 @@
 //! `bai-repl rm`: destroys sessions.
 
-use super::{event, find_to_destroy};
+use super::{event, find_to_destroy, for_each};
 use crate::cli::args::Rm;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
@@ -9,17 +9,10 @@ use crate::cli::server::Server;
 use crate::cli::table;
 use bai_client::DestroyOptions;
 
-/// Destroys the sessions. All are tried; the first error determines the exit code.
+/// Destroys the sessions.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rm) -> Result<ExitStatus, CliError> {
     let server = Server::find(context).await?;
-    let mut exit = ExitStatus::Ok;
-    for name in &flags.sessions {
-        if let Err(error) = destroy(&server, name, context, flags).await {
-            let failure = error.report();
-            exit = if exit == ExitStatus::Ok { failure } else { exit };
-        }
-    }
-    Ok(exit)
+    for_each(&flags.sessions, async |name| destroy(&server, name, context, flags).await).await
 }
 
 async fn destroy(server: &Server, name: &str, context: &CommandContext, flags: &Rm) -> Result<(), CliError> {

@@ -1,5 +1,6 @@
 //! Folders are made, renamed, thrown away and copied.
 
+use super::super::for_each;
 use super::{event, find, with_hint};
 use crate::cli::args::{Folders, VFolderCreate};
 use crate::cli::context::CommandContext;
@@ -64,7 +65,7 @@ pub(super) async fn delete(
     server: &Server,
     folders: &Folders,
 ) -> Result<ExitStatus, CliError> {
-    for_each(folders, async |name| {
+    for_each(&folders.vfolders, async |name| {
         let folder = find(server, name).await?;
         if folder.about().is_in_trash() {
             return Err(CliError::new(ExitStatus::Refused, format!("folder {name} is in the trash already"))
@@ -87,7 +88,7 @@ pub(super) async fn restore(
     server: &Server,
     folders: &Folders,
 ) -> Result<ExitStatus, CliError> {
-    for_each(folders, async |name| {
+    for_each(&folders.vfolders, async |name| {
         let folder = server.api.vfolder_in_trash(name).await.map_err(with_hint)?;
         folder.restore().await?;
         table::report(context, &event("restored", &folder), &format!("folder {name} is restored"))
@@ -101,7 +102,7 @@ pub(super) async fn purge(
     server: &Server,
     folders: &Folders,
 ) -> Result<ExitStatus, CliError> {
-    for_each(folders, async |name| {
+    for_each(&folders.vfolders, async |name| {
         let folder = server.api.vfolder_in_trash(name).await.map_err(with_hint)?;
         if !folder.about().is_in_trash() {
             return Err(CliError::new(ExitStatus::Refused, format!("folder {name} is not in the trash"))
@@ -111,21 +112,6 @@ pub(super) async fn purge(
         table::report(context, &event("purged", &folder), &format!("folder {name} is removed for good"))
     })
     .await
-}
-
-/// Does the same with each of the folders. All are tried; the first error determines the exit code.
-async fn for_each(
-    folders: &Folders,
-    work: impl AsyncFn(&str) -> Result<(), CliError>,
-) -> Result<ExitStatus, CliError> {
-    let mut exit = ExitStatus::Ok;
-    for name in &folders.vfolders {
-        if let Err(error) = work(name).await {
-            let failure = error.report();
-            exit = if exit == ExitStatus::Ok { failure } else { exit };
-        }
-    }
-    Ok(exit)
 }
 
 /// Copies a whole folder, and waits until the copy is complete.
