@@ -4,7 +4,7 @@ use super::super::Op;
 use super::harness::{LIMIT, Session, pythons};
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_testkit::test_venv;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 async fn complete(session: &Session, text: &str) -> Completion {
@@ -108,17 +108,20 @@ const UNEVALUATED: &str =
 
 /// Asks until jedi answers: the first question only loads it, and the first one about a module may take longer than an
 /// answer may.
-async fn jedi_answers(session: &mut Session) {
-    session.value(UNEVALUATED).await;
-    for (text, completed) in [("make().col", "make().colour"), ("'a'.upper().swapc", "'a'.upper().swapcase")]
-    {
-        let answered = async {
-            while first(session, text).await != completed {
-                session.value("import time; time.sleep(0.01)").await;
-            }
-        };
-        timeout(LIMIT, answered).await.expect("jedi never answers");
-    }
+async fn jedi_completes(session: &mut Session, (text, completed): (&str, &str)) {
+    let answered = async {
+        while first(session, text).await != completed {
+            session.value("import time; time.sleep(0.01)").await;
+        }
+    };
+    timeout(LIMIT, answered).await.unwrap_or_else(|_| panic!("jedi never completes {text}"));
+}
+
+/// The files of jedi's cache in a folder.
+fn cached(cache: &Path) -> Vec<PathBuf> {
+    let entries =
+        |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries(&cache.join("jedi")).flat_map(|folder| entries(&folder)).collect()
 }
 
 #[tokio::test]
@@ -126,21 +129,70 @@ async fn a_cache_that_a_killed_session_left_half_written_is_made_anew() {
     let Some(venv) = test_venv() else { return };
     let cache = tempfile::tempdir().unwrap();
     let env = [("VIRTUAL_ENV", venv), ("XDG_CACHE_HOME", cache.path().to_str().unwrap())];
-    jedi_answers(&mut Session::start_with("python", &env).await).await;
-    let entries =
-        |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files: Vec<_> = entries(&cache.path().join("jedi")).flat_map(|folder| entries(&folder)).collect();
+    // Each question reads another file of the cache.
+    let (strings, paths) =
+        (("'a'.upper().swapc", "'a'.upper().swapcase"), ("where().absol", "where().absolute"));
+    let code = "def where() -> 'pathlib.Path': raise SystemExit('was called')\nimport pathlib";
+    let mut session = Session::start_with("python", &env).await;
+    session.value(code).await;
+    jedi_completes(&mut session, strings).await;
+    jedi_completes(&mut session, paths).await;
+    let files = cached(cache.path());
     assert!(!files.is_empty());
-    for file in files {
-        std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(1000).unwrap();
+    let mut session = Session::start_with("python", &env).await;
+    session.value(code).await;
+    // It is made anew as often as a session leaves it so.
+    for question in [strings, paths] {
+        for file in &files {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, b"half of a pickle").unwrap();
+        }
+        jedi_completes(&mut session, question).await;
     }
-    jedi_answers(&mut Session::start_with("python", &env).await).await;
+}
+
+/// A jedi that does not answer before its gate is open, and counts the questions that it works at.
+const SLOW_JEDI: &str = "
+import threading
+gate = threading.Event()
+active = most = 0
+class settings:
+    cache_directory = 'jedi-cache'
+class Interpreter:
+    def __init__(self, code, namespaces): pass
+    def complete(self):
+        global active, most
+        active += 1
+        most = max(most, active)
+        gate.wait()
+        active -= 1
+        return [type('Name', (), {'name': 'colour'})]
+";
+
+#[tokio::test]
+async fn a_question_that_takes_jedi_long_is_not_asked_twice_at_once() {
+    for python in pythons().await {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("jedi.py"), SLOW_JEDI).unwrap();
+        let env = [("PYTHONPATH", folder.path().to_str().unwrap())];
+        let mut session = Session::start_with(&python, &env).await;
+        session.value(UNEVALUATED).await;
+        session.value("import jedi, time").await;
+        while session.value("jedi.active").await == "0\n" {
+            assert_eq!(complete(&session, "make().col").await.suggestions, [""; 0], "{python}");
+        }
+        complete(&session, "make().col").await;
+        session.value("jedi.gate.set()").await;
+        jedi_completes(&mut session, ("make().col", "make().colour")).await;
+        assert_eq!(session.value("jedi.most").await, "1\n", "{python}");
+    }
 }
 
 #[tokio::test]
 async fn unevaluated_names_complete_through_jedi() {
     let Some(mut session) = Session::start_in_test_venv().await else { return };
-    jedi_answers(&mut session).await;
+    session.value(UNEVALUATED).await;
+    jedi_completes(&mut session, ("make().col", "make().colour")).await;
     assert_eq!(first(&session, "made.col").await, "made.colour");
     for python in pythons().await {
         let mut session = Session::start(&python).await;

@@ -6,7 +6,11 @@ import sys
 
 _jedi = None
 _loading = False
-_cache_is_trusted = True
+_turn = _thread.allocate_lock()
+# How long a question waits for the one before it, in seconds. It is less than the time that an answer may take.
+_PATIENCE = 1.0
+# How often a question may make the cache anew.
+_HEALINGS = 2
 
 
 def _load():
@@ -32,23 +36,38 @@ def attributes(code, prefix, namespace):
             _loading = True
             _thread.start_new_thread(_load, ())
         return []
-    names = [name for name in _names(code, namespace) if name.startswith(prefix)]
+    # One question at a time: each would only slow down the others, and the first one about a large module makes the next
+    # ones fast. A question that gets no turn has no answer.
+    if not _turn.acquire(timeout=_PATIENCE):
+        return []
+    try:
+        names = [name for name in _names(code, namespace) if name.startswith(prefix)]
+    finally:
+        _turn.release()
     return sorted(names, key=lambda name: name.startswith('_'))
 
 
 def _names(code, namespace):
-    global _cache_is_trusted
-    try:
-        return _ask(code, namespace)
-    except Exception:
-        # A session that was killed while jedi wrote its cache has left half a file there. jedi fails on it in each later
-        # session and never replaces it.
-        if not _cache_is_trusted:
-            raise
-        _cache_is_trusted = False
-        import shutil
-        shutil.rmtree(str(_jedi.settings.cache_directory), ignore_errors=True)
-        return _ask(code, namespace)
+    for _ in range(_HEALINGS):
+        try:
+            return _ask(code, namespace)
+        except Exception as error:
+            # Sessions share jedi's cache, and it is not written at once: another session may be writing to it just now,
+            # or was killed and left half a file there. jedi fails on such a file each time and never replaces it.
+            if not _is_of_the_cache(error):
+                raise
+            import shutil
+            shutil.rmtree(str(_jedi.settings.cache_directory), ignore_errors=True)
+    return _ask(code, namespace)
+
+
+def _is_of_the_cache(error):
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_globals.get('__name__') in ('parso.cache', 'jedi.parser.cache'):
+            return True
+        frame = frame.tb_next
+    return False
 
 
 def _ask(code, namespace):
