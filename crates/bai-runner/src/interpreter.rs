@@ -6,6 +6,7 @@
 use super::error::StartError;
 use super::kernel_spec::KernelSpec;
 use super::language::{Launch, Resolved};
+use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::process::{self, Process, Program};
@@ -50,6 +51,8 @@ pub(super) struct Interpreter {
     /// The standard input of the interpreter and its children.
     stdin: Option<StandardInput>,
     wakeups: Wakeups,
+    /// Of the programs that cells have started.
+    lost_interrupts: LostInterrupts,
     /// What runs the cells, if it is not the language itself.
     shell: Option<String>,
     /// A pipe of the driver is closed.
@@ -161,6 +164,7 @@ impl Interpreter {
                 err: Output::new(err),
                 stdin,
                 wakeups: Wakeups::new(wake),
+                lost_interrupts: LostInterrupts::new(),
                 shell: None,
                 cut_off: None,
                 busy: false,
@@ -218,6 +222,7 @@ impl Interpreter {
             err,
             stdin,
             wakeups,
+            lost_interrupts,
             cut_off,
             busy,
             resume_at,
@@ -266,6 +271,7 @@ impl Interpreter {
                 process.signal_leader(signal);
                 return Event::Progress;
             }
+            () = lost_interrupts.look() => return Event::Progress,
             () = to_driver.flush() => return Event::Progress,
             status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
             () = too_late => {
@@ -342,6 +348,7 @@ impl Interpreter {
     pub(super) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
         self.wakeups.stop();
+        self.lost_interrupts.stop();
         match &mut self.stdin {
             Some(stdin) if busy => stdin.renew(),
             Some(stdin) => stdin.cell_is_over(self.process.leader()),
@@ -391,6 +398,7 @@ impl Interpreter {
     }
 
     pub(super) fn interrupt(&mut self) {
+        self.lost_interrupts.begin_below(self.process.leader());
         self.process.interrupt();
         self.wakeups.start();
         if let Some(stdin) = &mut self.stdin {

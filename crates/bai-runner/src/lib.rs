@@ -36,7 +36,8 @@
 //! | `worker`, `queue`, `outbox`, `crash_loop` | the one task behind the handle, its two ends, and the crash-loop counter |
 //! | `interpreter`, `wire`, `frames` | a persistent interpreter under a driver, the messages between the two, and their frames |
 //! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
-//! | `step`, `lost_interrupt` | batch steps, and their processes that an interrupt has missed |
+//! | `step` | batch steps |
+//! | `lost_interrupt`, `wakeup` | processes and interpreters that an interrupt has missed |
 //! | `process`, `dispositions`, `output`, `utf8` | child processes, their signals, and their output |
 //! | `language` | the interface to a language; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
 //! | `registry` | all languages, and which of them an image means |

@@ -3,6 +3,7 @@
 //! the shell waits for it. Such a process gets SIGINT again. Processes that start after the interrupt are left alone: a
 //! trap may have started them.
 
+use super::wakeup::Wakeups;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getsid};
 use std::fs;
@@ -10,17 +11,51 @@ use std::fs;
 /// The limit of processes that are looked at.
 const MOST: usize = 200;
 
+/// The processes at the time of the last interrupt, and when to look at them again.
+pub(super) struct LostInterrupts {
+    last: Option<Interrupted>,
+    looks: Wakeups,
+}
+
+impl LostInterrupts {
+    pub(super) fn new() -> Self {
+        LostInterrupts { last: None, looks: Wakeups::new(Some(Signal::SIGINT)) }
+    }
+
+    /// Looks at the processes of this session; to be called just before they are interrupted.
+    pub(super) fn begin(&mut self, leader: Pid) {
+        self.last = Some(Interrupted::of(leader));
+        self.looks.start();
+    }
+
+    /// The same for an interpreter, which has a driver that handles interrupts: only for the programs below it.
+    pub(super) fn begin_below(&mut self, leader: Pid) {
+        self.begin(leader);
+        self.last.iter_mut().for_each(|last| last.members.retain(|(pid, _)| *pid != leader));
+    }
+
+    /// What was interrupted is over.
+    pub(super) fn stop(&mut self) {
+        self.looks.stop();
+    }
+
+    /// Waits until it is time to look at them again, and interrupts those that have lost it. Cancel-safe.
+    pub(super) async fn look(&mut self) {
+        self.looks.due().await;
+        self.last.iter().for_each(Interrupted::interrupt_again);
+    }
+}
+
 /// The processes at the time of an interrupt.
-pub(super) struct Interrupted {
+struct Interrupted {
     leader: Pid,
     /// With their command lines.
     members: Vec<(Pid, Vec<u8>)>,
 }
 
 impl Interrupted {
-    /// Looks at the processes of this session; to be called just before they are interrupted. Finds none on systems without
-    /// `/proc`.
-    pub(super) fn of(leader: Pid) -> Self {
+    /// Finds none on systems without `/proc`.
+    fn of(leader: Pid) -> Self {
         let (mut todo, mut members) = (vec![leader], Vec::new());
         while let Some(pid) = todo.pop() {
             members.push((pid, command_line(pid)));
@@ -39,7 +74,7 @@ impl Interrupted {
     }
 
     /// Sends SIGINT to those that have become another program since, and that SIGINT would have ended.
-    pub(super) fn interrupt_again(&self) {
+    fn interrupt_again(&self) {
         for (pid, before) in &self.members {
             let now = command_line(*pid);
             // A process that is ending has no command line.

@@ -3,19 +3,17 @@
 
 use super::kernel_spec::KernelSpec;
 use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
-use super::lost_interrupt::Interrupted;
+use super::lost_interrupt::LostInterrupts;
 use super::op::Step;
 use super::output::Output;
 use super::process::{self, Process, Program};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
-use super::wakeup::Wakeups;
 use super::window;
 use bai_protocol::execute::Window;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
-use nix::sys::signal::Signal;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -33,9 +31,7 @@ pub(super) struct RunningStep {
     out: Output,
     err: Output,
     stdin: StandardInput,
-    /// The processes of the last interrupt, and when to look whether one has lost it.
-    interrupted: Option<Interrupted>,
-    looks: Wakeups,
+    lost_interrupts: LostInterrupts,
     variables: Variables,
     rest: VecDeque<Invocation>,
 }
@@ -124,8 +120,8 @@ impl RunningStep {
         let Some(first) = rest.pop_front() else { return Started::Over(None, 0) };
         match Self::spawn(&first, &variables, spec) {
             Ok((process, out, err, stdin)) => {
-                let (interrupted, looks) = (None, Wakeups::new(Some(Signal::SIGINT)));
-                let step = RunningStep { process, out, err, stdin, interrupted, looks, variables, rest };
+                let lost_interrupts = LostInterrupts::new();
+                let step = RunningStep { process, out, err, stdin, lost_interrupts, variables, rest };
                 Started::Running(Box::new(step))
             }
             Err(error) => Started::Over(Some(cannot_run(&first, &error)), -1),
@@ -159,7 +155,7 @@ impl RunningStep {
         Some(match Self::spawn(&next, &self.variables, spec) {
             Ok((process, out, err, stdin)) => {
                 (self.process, self.out, self.err, self.stdin) = (process, out, err, stdin);
-                self.looks.stop();
+                self.lost_interrupts.stop();
                 Ok(())
             }
             Err(error) => Err(cannot_run(&next, &error)),
@@ -174,10 +170,7 @@ impl RunningStep {
             () = self.out.readable(), if room => true,
             () = self.err.readable(), if room => false,
             event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
-            _ = self.looks.due() => {
-                self.interrupted.iter().for_each(Interrupted::interrupt_again);
-                return StepEvent::Progress;
-            }
+            () = self.lost_interrupts.look() => return StepEvent::Progress,
         };
         let text = if from_out { self.out.read() } else { self.err.read() };
         match text {
@@ -207,10 +200,9 @@ impl RunningStep {
     }
 
     pub(super) fn interrupt(&mut self) {
-        self.interrupted = Some(Interrupted::of(self.process.leader()));
+        self.lost_interrupts.begin(self.process.leader());
         self.process.interrupt();
         self.stdin.was_interrupted(self.process.leader());
-        self.looks.start();
     }
 
     /// Lets a signal from outside reach the process.

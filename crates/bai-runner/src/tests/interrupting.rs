@@ -118,6 +118,27 @@ async fn an_interrupt_in_a_destructor_ends_the_cell_too() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn an_interrupt_ends_a_program_that_was_just_being_started() {
+    // What a shell does that catches SIGINT: an interrupt between its fork and the exec is lost for the program.
+    let shell = "import os, signal, time\n\
+                 signal.signal(signal.SIGINT, lambda *_: os.execlp('sleep', 'sleep', '1000'))\n\
+                 print('on', flush=True)\ntime.sleep(1000)";
+    for (image, code) in [
+        ("python", "!python3 shell.py"),
+        ("python", "import os; os.system('python3 shell.py')"),
+        ("bash", "python3 shell.py"),
+    ] {
+        let mut session = Session::start(image).await;
+        std::fs::write(session.folder.path().join("shell.py"), shell).unwrap();
+        session.send(Op::Code(code.into())).await;
+        session.until_output("on\n").await;
+        session.send(Op::Interrupt).await;
+        session.finish().await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn an_interrupt_ends_the_input_of_a_program_that_has_blocked_it() {
     // `more` does so, and gets the signal from a descriptor that it does not look at.
     let program = "import signal, sys\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nsys.stdin.read()\nprint('over')";
