@@ -200,10 +200,26 @@ async fn an_interrupt_ends_the_cell_whatever_it_does() {
             let text = plain(&outcome.stderr());
             assert_eq!((outcome.stdout().contains("not reached"), outcome.exit_code), (false, 1), "{code}");
             assert!(text.trim_end().ends_with("KeyboardInterrupt:"), "{code}: {text}");
-            assert_eq!(text.matches("KeyboardInterrupt").count(), 2, "{code}: {text}");
+            // Before 3.8, Python says when a destructor has lost it.
+            let said = 2 + text.matches("Exception ignored in: ").count();
+            assert_eq!(text.matches("KeyboardInterrupt").count(), said, "{code}: {text}");
             assert!(!text.contains("bai-repl"), "{code}: {text}");
         }
         assert_eq!(session.value("'after'").await, "'after'\n");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_of_what_ipython_calls_before_a_cell_ends_the_cell() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("import time\ndef wait(*_): print('on'); time.sleep(1000)").await;
+        session.value("get_ipython().events.register('pre_run_cell', wait)").await;
+        session.send(Op::Code("print('not', 'reached')".into())).await;
+        session.until_output("on\n").await;
+        session.send(Op::Interrupt).await;
+        let outcome = session.finish().await;
+        assert_eq!((outcome.stdout().contains("not reached"), outcome.exit_code), (false, 1), "{outcome:?}");
+        assert_eq!(plain(&outcome.stderr()).matches("KeyboardInterrupt").count(), 2, "{outcome:?}");
     }
 }
 

@@ -18,6 +18,8 @@ _NUDGE = getattr(signal, 'SIGRTMIN', signal.SIGURG - 7) + 7
 _main_thread = _thread.get_ident()
 _users_handler = signal.default_int_handler
 _armed = False
+# Another number for each piece of user code.
+_turn = 0
 
 
 def is_main_thread():
@@ -30,7 +32,9 @@ def _ignore(number, frame):
 
 def arm():
     """From here on SIGINT goes to the user's code."""
-    global _armed
+    global _armed, _turn, _is_in_report
+    _is_in_report = False
+    _turn += 1
     # Calls the ignoring handler for pending signals, before the other one replaces it.
     _signal(_SIGINT, _ignore)
     _armed = True
@@ -46,9 +50,10 @@ def hand_over():
 
 def disarm():
     """From here on SIGINT is ignored. A KeyboardInterrupt that comes in between is swallowed."""
-    global _armed, _users_handler
+    global _armed, _turn, _users_handler
     while True:
         try:
+            _turn += 1
             handler = _signal(_SIGINT, _ignore)
             if handler is not _ignore and handler is not None:
                 _users_handler = handler
@@ -58,36 +63,61 @@ def disarm():
             continue
 
 
-def _wake():
-    for pause in (0.002, 0.01, 0.05, 0.2):
+def _wake(turn):
+    pause = 0.002
+    while True:
         _sleep(pause)
-        if not _armed:
+        if _turn != turn:
             return
         _kill_thread(_main_thread, _NUDGE)
+        # So that they do not end before the main thread of a slow machine has come to its call, and soon are few.
+        pause *= 2
 
 
 def wake():
     """SIGINT was sent. When it came in the moment between Python's last look for signals and a system call that
     waits, the call would wait on; so the main thread is woken a few times more, which does nothing else."""
-    _start_thread(_wake, ())
-
-
-def _again():
-    _sleep(0.01)
     if _armed:
+        _start_thread(_wake, (_turn,))
+
+
+def _again(turn):
+    _sleep(0.01)
+    if _turn == turn:
         _kill_thread(_main_thread, _SIGINT)
+        _wake(turn)
+
+
+def _was_discarded():
+    """Python goes on after an exception in a destructor or a callback. An interrupt that came there is sent again."""
+    if not _armed or not is_main_thread():
+        return False
+    _start_thread(_again, (_turn,))
+    return True
 
 
 def _unraisable(args, report=getattr(sys, 'unraisablehook', None)):
-    """Python goes on after an exception in a destructor or a callback. An interrupt that came there is sent again."""
-    if args.exc_type is KeyboardInterrupt and _armed and is_main_thread():
-        _start_thread(_again, ())
-    else:
+    if args.exc_type is not KeyboardInterrupt or not _was_discarded():
         report(args)
 
 
-# Before 3.8 there is no hook.
-if hasattr(sys, 'unraisablehook'):
+# Before 3.8 there is no hook, but Python says to standard error what it discards, in these pieces and others between them.
+_IGNORED, _INTERRUPT = b'Exception ignored in: ', b'KeyboardInterrupt'
+_is_in_report = False
+
+
+def note_report(piece):
+    """A piece of text on standard error, before 3.8."""
+    global _is_in_report
+    if piece == _IGNORED:
+        _is_in_report = True
+    elif _is_in_report and piece == _INTERRUPT:
+        _is_in_report = False
+        _was_discarded()
+
+
+HAS_HOOK = hasattr(sys, 'unraisablehook')
+if HAS_HOOK:
     sys.unraisablehook = _unraisable
 disarm()
 _users_handler = signal.default_int_handler

@@ -16,6 +16,7 @@ try:
     from IPython.core import interactiveshell, page
     from IPython.core.autocall import ExitAutocall
     from IPython.core.compilerop import CachingCompiler
+    from IPython.core.events import EventManager
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.core.profiledir import ProfileDir
     from IPython.utils.text import SList
@@ -79,6 +80,11 @@ def _users_part(trace):
     return trace
 
 
+def _is_of_callback(trace):
+    """Whether a callback of an event has raised this, such as what reloads modules before a cell."""
+    return trace is not None and trace.tb_frame.f_code is EventManager.trigger.__code__
+
+
 class Shell(InteractiveShell):
     """The one shell of the session, which get_ipython() returns."""
 
@@ -89,6 +95,8 @@ class Shell(InteractiveShell):
         # The exit code of the cell, once it is known.
         self.code = None
         self._cancelled = None
+        # An interrupt that has been shown, and is on its way out of the cell.
+        self._callback_interrupt = None
         # The colours for a window that shows none.
         self._other_colors = 'nocolor'
         self._has_colors = True
@@ -165,11 +173,17 @@ class Shell(InteractiveShell):
         trace = sys.last_traceback = errors.without_ours(trace)
         return kind, value, trace
 
+    def has_shown(self, error):
+        """Whether this is an interrupt that has been shown already."""
+        return error is self._callback_interrupt
+
     def showtraceback(self, exc_tuple=None, *args, **options):
         kind, value, trace = exc_tuple or sys.exc_info()
         if kind is None:
             # The last one again.
             super().showtraceback(exc_tuple, *args, **options)
+        elif self.has_shown(value):
+            pass
         elif issubclass(kind, SystemExit):
             self.code = errors.exit_code(value)
             sys.last_type, sys.last_value, sys.last_traceback = kind, value, trace
@@ -188,6 +202,10 @@ class Shell(InteractiveShell):
                 streams.complain(errors.describe(kind, value, _users_part(trace)))
             else:
                 super().showtraceback(exc_tuple, *args, **options)
+            if issubclass(kind, KeyboardInterrupt) and _is_of_callback(trace):
+                # IPython would go on with the cell.
+                self._callback_interrupt = value
+                raise value
 
     def showsyntaxerror(self, *args, **options):
         if sys.exc_info()[0] is not None:
@@ -208,7 +226,7 @@ class Shell(InteractiveShell):
 
     def run_source(self, source):
         """Runs a cell; returns its exit code."""
-        self.code = None
+        self.code = self._callback_interrupt = None
         if self._has_colors != window.has_colors():
             self._has_colors = not self._has_colors
             colors, self._other_colors = self._other_colors, self.colors
@@ -265,9 +283,10 @@ def _run(source, started):
     started()
     try:
         return _shell.run_source(source)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         # It came into the shell's own code.
-        streams.complain('KeyboardInterrupt\n')
+        if not _shell.has_shown(error):
+            streams.complain('KeyboardInterrupt\n')
         return 1
 
 

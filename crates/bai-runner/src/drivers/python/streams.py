@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-from _bai_repl import window, wire
+from _bai_repl import interrupts, window, wire
 
 _file_write = io.FileIO.write
 _fstat = os.fstat
@@ -98,6 +98,16 @@ class StandardError(_Standard):
         return self._write_rest(data, 0)
 
 
+class _WatchedError(StandardError):
+    """Standard error of a Python that only says there what it discards."""
+
+    def write(self, data):
+        interrupts.note_report(bytes(data))
+        return super().write(data)
+
+
+if not interrupts.HAS_HOOK:
+    StandardError = _WatchedError
 _is_finalizing = sys.is_finalizing
 _ioctl = _FIONREAD = None
 
