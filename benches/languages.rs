@@ -81,6 +81,7 @@ fn spec(image: &str, workdir: &Path) -> KernelSpec {
         env: Vec::new(),
         image: ImageName::parse(image),
         is_for_script: false,
+        first_script: None,
         executable: None,
     }
 }

@@ -99,6 +99,11 @@ impl Code {
         }
     }
 
+    /// Its text and what makes it a script, if it is one and not a cell.
+    pub(super) fn as_script(&self) -> Option<(&str, &Script)> {
+        Some((&self.text, self.script.as_ref()?))
+    }
+
     /// Whether it is a script, and not a cell.
     pub(super) fn is_script(&self) -> bool {
         self.script.is_some()

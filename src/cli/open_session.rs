@@ -19,6 +19,7 @@ use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, ErrorKind};
+use bai_engine::Expectation;
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
@@ -105,7 +106,8 @@ async fn run_code(
     let temporary = creation::is_temporary(&open.creation);
     // Mistakes in the settings for output are reported before there is a session.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
-    let server = Server::open_expecting(context, creation::outlives(&open.creation), &request).await?;
+    let expectation = Expectation { request: &request, script: code.as_script() };
+    let server = Server::open_expecting(context, creation::outlives(&open.creation), expectation).await?;
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();

@@ -10,9 +10,8 @@ use crate::config::{
     Target, endpoint_of, resolve,
 };
 use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
-use bai_engine::{Engine, EngineOptions, Keypair, SocketFolder, Workdirs};
+use bai_engine::{Engine, EngineOptions, Expectation, Keypair, SocketFolder, Workdirs};
 use bai_private::TemporaryFolder;
-use bai_protocol::create::CreateRequest;
 use secrecy::ExposeSecret;
 use std::path::Path;
 
@@ -36,14 +35,13 @@ impl Server {
         Self::open_reporting(context, outlive, &print_wait).await
     }
 
-    /// The same for a client that sends this request next. An engine in this process begins its session before it
-    /// listens.
+    /// The same for a client that asks for this next. An engine in this process begins with it before it listens.
     pub(super) async fn open_expecting(
         context: &CommandContext,
         outlive: bool,
-        request: &CreateRequest,
+        expectation: Expectation<'_>,
     ) -> Result<Self, CliError> {
-        Self::open_for(context, outlive, &print_wait, Some(request)).await
+        Self::open_for(context, outlive, &print_wait, Some(expectation)).await
     }
 
     /// As [`Server::open`]; `report` tells the user about a long wait.
@@ -59,7 +57,7 @@ impl Server {
         context: &CommandContext,
         outlive: bool,
         report: Report<'_>,
-        request: Option<&CreateRequest>,
+        expectation: Option<Expectation<'_>>,
     ) -> Result<Self, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => Self::cluster(cluster, context.global.insecure, &context.config),
@@ -67,7 +65,7 @@ impl Server {
                 let daemon = daemon::find_or_start(&user_paths()?, report).await?;
                 Self::engine_at(&daemon.socket, &daemon.endpoint, &daemon.keypair)
             }
-            Target::Embedded => Self::embedded(request).await,
+            Target::Embedded => Self::embedded(expectation).await,
         }
     }
 
@@ -174,20 +172,20 @@ impl Server {
         Ok(Server { api: Api::new(options)?, engine: None, folder: None })
     }
 
-    async fn embedded(request: Option<&CreateRequest>) -> Result<Self, CliError> {
+    async fn embedded(expectation: Option<Expectation<'_>>) -> Result<Self, CliError> {
         let folder = std::env::current_dir().map_err(|error| {
             CliError::new(ExitStatus::Failed, format!("cannot use the current folder: {error}"))
         })?;
-        Self::engine_in(Workdirs::Shared(folder), request).await
+        Self::engine_in(Workdirs::Shared(folder), expectation).await
     }
 
-    async fn engine_in(workdirs: Workdirs, request: Option<&CreateRequest>) -> Result<Self, CliError> {
+    async fn engine_in(workdirs: Workdirs, expectation: Option<Expectation<'_>>) -> Result<Self, CliError> {
         let failed = |error: &dyn std::fmt::Display| CliError::new(ExitStatus::Failed, error);
         // A folder in which sockets of programs that were killed are found again.
         let folder = Paths::of_user().map(|paths| paths.engine_dir().join("prompts"));
         let folder = folder.map_or(SocketFolder::Temporary, SocketFolder::Shared);
         let options = EngineOptions::private(folder, workdirs);
-        let engine = Engine::start_expecting(options, request).await.map_err(|error| failed(&error))?;
+        let engine = Engine::start_expecting(options, expectation).await.map_err(|error| failed(&error))?;
         let socket = engine.socket().ok_or_else(|| failed(&"the engine has no socket"))?;
         let mut server = Self::engine_at(socket, &engine.endpoint(), engine.keypair())?;
         server.engine = Some(engine);

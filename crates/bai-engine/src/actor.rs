@@ -122,6 +122,7 @@ pub(super) fn kernel_spec(session: &Session) -> KernelSpec {
         env: session.environment(),
         image: ImageName::parse(&spec.image),
         is_for_script: spec.is_for_script,
+        first_script: None,
         executable: None,
     }
 }

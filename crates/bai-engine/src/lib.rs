@@ -101,7 +101,7 @@ pub use keypair::Keypair;
 pub use options::{EngineOptions, SocketFolder, Workdirs};
 #[doc(no_inline)]
 pub use secrecy::{ExposeSecret, SecretString};
-pub use server::{Engine, EngineError};
+pub use server::{Engine, EngineError, Expectation};
 
 /// Waits until `condition` holds; `changed` signals when to check again.
 #[cfg(test)]

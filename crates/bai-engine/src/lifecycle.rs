@@ -14,6 +14,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use bai_protocol::create::{IncomingCreate, PYTHON_SHELL, check_name};
+use bai_protocol::execute::Script;
 use bai_protocol::info::Matches;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::status::SessionStatus;
@@ -57,13 +58,17 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     Ok(json_reply(StatusCode::CREATED, &reply))
 }
 
-/// Begins the session of a request that a client is about to send. That of a script begins at once, in this task: nothing else
-/// waits for it yet, and to hand the work from thread to thread takes longer than the work.
-pub(super) async fn expect(server: &Arc<ServerState>, request: IncomingCreate) {
+/// Begins the session of a request that a client is about to send, and perhaps the script that it is for. That of a script begins at
+/// once, in this task: nothing else waits for it yet, and to hand the work from thread to thread takes longer than the work.
+pub(super) async fn expect(
+    server: &Arc<ServerState>,
+    request: IncomingCreate,
+    script: Option<(&str, &Script)>,
+) {
     let Some(name) = request.name.clone() else { return };
     let (state, begun) = (server.clone(), name.clone());
     let expected = if request.is_for_script && server.workdirs.are_shared() {
-        Expected::Begun(begin_here(state, &request, begun).await)
+        Expected::Begun(begin_here(state, &request, begun, script).await)
     } else {
         Expected::Begins(tokio::spawn(async move { begin(state, &request, begun).await }))
     };
@@ -80,15 +85,21 @@ fn checked_image(request: &IncomingCreate) -> ApiResult<String> {
 }
 
 /// Begins the session of a script, which has no folder of its own.
-async fn begin_here(server: Arc<ServerState>, request: &IncomingCreate, name: String) -> ApiResult<Begun> {
+async fn begin_here(
+    server: Arc<ServerState>,
+    request: &IncomingCreate,
+    name: String,
+    script: Option<(&str, &Script)>,
+) -> ApiResult<Begun> {
     let image = checked_image(request)?;
     let stop = server.stop.child_token();
     let (session, commands) = Session::new(plan(&server, image, request), name, stop);
-    let spec = actor::kernel_spec(&session);
+    let mut spec = actor::kernel_spec(&session);
     let found = spec.find().map_err(|error| not_runnable(&error))?;
     if let Placed::Taken(other) | Placed::Same(other) = server.sessions.place(&session, false) {
         return Err(ApiError::exists(other.id()));
     }
+    spec.first_script = script.map(|(code, script)| (code.to_owned(), script.clone()));
     let kernel = Kernel::start_resolved(found, spec).await;
     let new = session.clone();
     tokio::spawn(actor::run_session(server, new, commands, Some(kernel)));

@@ -10,6 +10,7 @@ use super::session_folders::{self, FolderLock, Found, Record};
 use super::state::ServerState;
 use bai_private::TemporaryFolder;
 use bai_protocol::create::{CreateRequest, IncomingCreate};
+use bai_protocol::execute::Script;
 use bai_protocol::machine_limit::explain_or;
 use bai_protocol::version;
 use secrecy::ExposeSecret;
@@ -57,6 +58,16 @@ pub enum EngineError {
     TemporaryFolder(io::Error),
 }
 
+/// What the first client of an engine is about to ask for. It may ask for something else: then it gets that.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'a> {
+    /// The session that it creates.
+    pub request: &'a CreateRequest,
+    /// The script that it runs there first, with its code, if the session is for that alone. Where the language's own program runs
+    /// scripts, it starts at once, and waits for the script.
+    pub script: Option<(&'a str, &'a Script)>,
+}
+
 /// A running engine. Dropping it ends the engine without waiting for the end.
 #[derive(Debug)]
 pub struct Engine {
@@ -93,21 +104,22 @@ impl Engine {
         Self::start_expecting(options, None).await
     }
 
-    /// The same for an engine whose first client is in this process and is about to send this request. Its session begins before the
+    /// The same for an engine whose first client is in this process and is about to ask for this. Its session begins before the
     /// engine listens. The first request for a session of this name gets it.
     ///
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start_expecting(
         options: EngineOptions,
-        request: Option<&CreateRequest>,
+        expectation: Option<Expectation<'_>>,
     ) -> Result<Engine, EngineError> {
         let (tcp, address) = options.listen.map(listen_tcp).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let (lock, lost, without_files) = take_over(&options.workdirs).await;
         let state = Arc::new(ServerState::new(options.keypair, address, options.workdirs, at_once));
-        if let Some(request) = request {
-            lifecycle::expect(&state, IncomingCreate::from_wire(&request.to_wire(version::NEWEST))).await;
+        if let Some(Expectation { request, script }) = expectation {
+            let request = IncomingCreate::from_wire(&request.to_wire(version::NEWEST));
+            lifecycle::expect(&state, request, script).await;
         }
         bai_private::remove_abandoned();
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();

@@ -2,13 +2,15 @@
 //! worker talks to both in the driver's messages.
 
 use super::error::StartError;
-use super::interpreter::{Event, Interpreter, OwnScript};
+use super::interpreter::{Event, Interpreter};
 use super::jupyter::JupyterKernel;
 use super::kernel_spec::KernelSpec;
 use super::language::Resolved;
 use super::outbox::Outbox;
+use super::own_program::OwnScript;
 use super::process;
 use super::wire::{FromDriver, ToDriver};
+use bai_protocol::execute::Script;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use std::process::ExitStatus;
@@ -24,7 +26,7 @@ impl Backend {
     pub(super) async fn start(
         resolved: &Resolved,
         spec: &KernelSpec,
-        script: Option<&OwnScript>,
+        script: Option<OwnScript>,
     ) -> Result<(Self, Vec<ConsoleRecord>), StartError> {
         if resolved.language.is_jupyter() {
             return Ok((Backend::Jupyter(JupyterKernel::start(resolved, spec).await?), Vec::new()));
@@ -106,6 +108,11 @@ impl Backend {
     /// Whether it runs one script by itself.
     pub(super) fn is_program(&self) -> bool {
         matches!(self, Backend::Driven(interpreter) if interpreter.is_program())
+    }
+
+    /// Whether this is the script that it runs by itself.
+    pub(super) fn is_for(&self, code: &str, script: Option<&Script>) -> bool {
+        matches!(self, Backend::Driven(interpreter) if interpreter.is_for(code, script))
     }
 
     /// The script begins: gives it the input that is not the user's.

@@ -9,6 +9,7 @@ use super::language::{Launch, Resolved};
 use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
 use super::output::Output;
+use super::own_program::OwnScript;
 use super::process::{self, Process, Program};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
@@ -17,7 +18,6 @@ use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
 use bai_protocol::execute::Script;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -63,16 +63,8 @@ pub(super) struct Interpreter {
     resume_at: Instant,
     /// The last output was on standard output.
     was_out: bool,
-    /// It runs one script by itself; what that reads first, if this is not the user's input.
-    script_input: Option<Option<Vec<u8>>>,
-}
-
-/// A script that the language's own program runs, with the driver as its guest.
-pub(super) struct OwnScript {
-    pub(super) code: String,
-    pub(super) script: Script,
-    /// A folder of the kernel's own.
-    pub(super) scratch: PathBuf,
+    /// The script that it runs by itself.
+    own_script: Option<OwnScript>,
 }
 
 /// What follows when a pipe of the driver is closed: usually the process ends. If user code has closed the pipe, the process
@@ -103,7 +95,7 @@ impl Interpreter {
     pub(super) async fn start(
         resolved: &Resolved,
         spec: &KernelSpec,
-        script: Option<&OwnScript>,
+        script: Option<OwnScript>,
     ) -> Result<(Box<Self>, Vec<ConsoleRecord>), StartError> {
         let mut interpreter = Box::new(Self::spawn(resolved, spec, script)?);
         let mut early = Vec::new();
@@ -115,7 +107,11 @@ impl Interpreter {
         Ok((interpreter, early))
     }
 
-    fn spawn(resolved: &Resolved, spec: &KernelSpec, script: Option<&OwnScript>) -> Result<Self, StartError> {
+    fn spawn(
+        resolved: &Resolved,
+        spec: &KernelSpec,
+        mut own_script: Option<OwnScript>,
+    ) -> Result<Self, StartError> {
         let executable = &resolved.info.executable;
         let workdir = &spec.workdir;
         std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
@@ -128,15 +124,14 @@ impl Interpreter {
             let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
             #[cfg(test)]
             DRIVER_PIPES.lock().unwrap().insert(workdir.clone(), numbers);
-            let mut script_input = None;
-            let launch = match script {
+            let launch = match &mut own_script {
                 None => resolved.language.init(executable, numbers),
-                Some(OwnScript { code, script, scratch }) => {
+                Some(OwnScript { code, script, scratch, input }) => {
                     let (language, scratch) = (resolved.language, scratch.as_path());
                     let start = language.init_script(executable, numbers, (code, script), workdir, scratch);
                     start
                         .map(|(launch, plan)| {
-                            script_input = Some(plan.input);
+                            *input = plan.input;
                             plan.files
                                 .iter()
                                 .try_for_each(|(path, text)| std::fs::write(path, text))
@@ -170,7 +165,7 @@ impl Interpreter {
                 busy: false,
                 resume_at: Instant::now(),
                 was_out: true,
-                script_input,
+                own_script,
             })
         };
         start().map_err(|source| StartError::Spawn { executable: executable.clone(), source })
@@ -358,12 +353,17 @@ impl Interpreter {
 
     /// Whether it runs one script by itself.
     pub(super) fn is_program(&self) -> bool {
-        self.script_input.is_some()
+        self.own_script.is_some()
+    }
+
+    /// Whether this is the script that it runs by itself.
+    pub(super) fn is_for(&self, code: &str, script: Option<&Script>) -> bool {
+        self.own_script.as_ref().is_some_and(|own| own.is(code, script))
     }
 
     /// The script begins: gives it the input that is not the user's.
     pub(super) fn begin_script(&mut self) {
-        if let Some(input) = self.script_input.as_mut().and_then(Option::take) {
+        if let Some(input) = self.own_script.as_mut().and_then(|own| own.input.take()) {
             self.type_bytes(&input, true, false);
         }
     }

@@ -5,6 +5,7 @@ use super::image::ImageName;
 use super::language::Resolved;
 use super::registry;
 use super::search_paths::SearchPaths;
+use bai_protocol::execute::Script;
 use std::path::PathBuf;
 
 /// The specification of a kernel.
@@ -20,6 +21,9 @@ pub struct KernelSpec {
     /// Whether it is for one script alone. Where the language has a program of its own that one runs the script, and an
     /// interpreter for cells starts only if it is needed.
     pub is_for_script: bool,
+    /// The script that is expected first, with its code, if it is for one script alone: an interpreter that can run it starts at
+    /// once, and waits for it. If another one comes, that gets an interpreter of its own.
+    pub first_script: Option<(String, Script)>,
     /// The interpreter or compiler. `None` searches for it.
     pub executable: Option<PathBuf>,
 }
@@ -32,6 +36,7 @@ impl KernelSpec {
             env: Vec::new(),
             image: ImageName::parse(image),
             is_for_script: false,
+            first_script: None,
             executable: None,
         }
     }

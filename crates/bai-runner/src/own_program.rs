@@ -103,6 +103,30 @@ impl OwnProgram {
     }
 }
 
+/// A script that the language's own program runs, with the driver as its guest.
+#[derive(Debug)]
+pub(super) struct OwnScript {
+    pub(super) code: String,
+    pub(super) script: Script,
+    /// A folder of the kernel's own.
+    pub(super) scratch: PathBuf,
+    /// What the program reads first, if this is not the user's input.
+    pub(super) input: Option<Vec<u8>>,
+}
+
+impl OwnScript {
+    pub(super) fn new(code: String, script: Script, scratch: PathBuf) -> Self {
+        OwnScript { code, script, scratch, input: None }
+    }
+
+    /// Whether the program that was started for it can run this script. What the driver learns with the script may differ.
+    pub(super) fn is(&self, code: &str, script: Option<&Script>) -> bool {
+        script.is_some_and(|script| {
+            *code == *self.code && *script == Script { tty: script.tty, ..self.script.clone() }
+        })
+    }
+}
+
 /// The arguments of a script.
 pub(super) fn arguments(script: &Script) -> Vec<OsString> {
     script.args.iter().map(|argument| OsString::from_vec(byte_text::bytes(argument).into_owned())).collect()

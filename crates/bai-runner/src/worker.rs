@@ -9,11 +9,12 @@ use self::exits::INTERRUPTED;
 use super::backend::Backend;
 use super::crash_loop::CrashLoop;
 use super::error::StartError;
-use super::interpreter::{Event, OwnScript};
+use super::interpreter::Event;
 use super::kernel_spec::KernelSpec;
 use super::language::{NOT_RUN, Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
+use super::own_program::OwnScript;
 use super::process_tree::{Mark, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
@@ -152,6 +153,7 @@ impl Worker {
         let mark = Mark::new();
         let descendants = Descendants(ProcessTree::marked(mark.clone()));
         spec.env.push(mark.variable());
+        let first_script = spec.first_script.take();
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
         let language = resolved.language;
@@ -168,7 +170,7 @@ impl Worker {
             InterpreterSlot::Running(interpreter) => interpreter.shell().map(str::to_owned),
             _ => None,
         };
-        let worker = Worker {
+        let mut worker = Worker {
             resolved,
             spec,
             outbox,
@@ -191,6 +193,11 @@ impl Worker {
             is_ending: false,
             _descendants: descendants,
         };
+        if let Some((code, script)) =
+            first_script.filter(|(code, script)| worker.runs_by_itself(code, script))
+        {
+            worker.start_own_script(code, script);
+        }
         tokio::spawn(worker.serve(commands));
         Ok(shell)
     }
@@ -447,14 +454,14 @@ impl Worker {
         }));
     }
 
-    /// Starts the language's own program for the last script of the session.
+    /// Starts the language's own program for the last script of the session, which it waits for.
     fn start_own_script(&mut self, code: String, script: Script) {
         self.scratch = None;
         let Ok(folder) = TemporaryFolder::new() else { return self.start_interpreter(None) };
         let scratch = self.scratch.insert(folder).path().to_owned();
         let (resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
         self.slot = InterpreterSlot::Starting(Box::pin(async move {
-            Backend::start(&resolved, &spec, Some(&OwnScript { code, script, scratch })).await
+            Backend::start(&resolved, &spec, Some(OwnScript::new(code, script, scratch))).await
         }));
     }
 
@@ -469,6 +476,10 @@ impl Worker {
             }
             Err(error) => {
                 self.slot = InterpreterSlot::Empty;
+                if self.spec.is_for_script && self.restarting.is_empty() && self.queue.peek().is_none() {
+                    // The script that it was started for has not come yet. That tries again, and tells it.
+                    return;
+                }
                 self.outbox.say(&format!("{error}; {}", error.hint()));
                 let mut error = Some(error);
                 for done in self.restarting.drain(..) {
@@ -492,10 +503,9 @@ impl Worker {
             {
                 match self.slot {
                     InterpreterSlot::Running(_) if self.is_ending => return,
-                    // Its script was withdrawn.
+                    // Its script was withdrawn, or another one was expected.
                     InterpreterSlot::Running(ref interpreter)
-                        if interpreter.is_program()
-                            && !script.as_ref().is_some_and(|script| self.runs_by_itself(code, script)) =>
+                        if interpreter.is_program() && !interpreter.is_for(code, script.as_ref()) =>
                     {
                         self.slot = InterpreterSlot::Empty;
                         continue;

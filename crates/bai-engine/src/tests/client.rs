@@ -2,8 +2,7 @@
 
 use crate::run::Run;
 use crate::session::Session;
-use crate::{Engine, EngineOptions, Keypair, Workdirs};
-use bai_protocol::create::CreateRequest;
+use crate::{Engine, EngineOptions, Expectation, Keypair, Workdirs};
 use bai_protocol::create::PYTHON_SHELL;
 use bai_protocol::execute::RunId;
 use bai_protocol::sign::{self, Signed};
@@ -67,12 +66,12 @@ impl Lab {
     pub(super) async fn expecting(
         folder: TempDir,
         options: EngineOptions,
-        request: Option<&CreateRequest>,
+        expectation: Option<Expectation<'_>>,
     ) -> Lab {
         // Another test may have been faster.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let keypair = options.keypair.clone();
-        let engine = Engine::start_expecting(options, request).await.unwrap();
+        let engine = Engine::start_expecting(options, expectation).await.unwrap();
         let http = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
         Lab { engine, folder, keypair, http }
     }

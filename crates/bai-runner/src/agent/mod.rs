@@ -165,6 +165,7 @@ impl AgentRunner {
             env: env.clone(),
             image,
             is_for_script: false,
+            first_script: None,
             executable,
         };
         let started = Kernel::start(spec(ImageName::parse(&language), runtime.clone())).await;

@@ -26,6 +26,7 @@ async fn refused(image: &str, executable: Option<PathBuf>, env: &[(&str, &str)])
         env,
         image: ImageName::parse(image),
         is_for_script: false,
+        first_script: None,
         executable,
     };
     timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap_err()

@@ -226,6 +226,7 @@ async fn an_unknown_kernel_is_reported_with_the_installed_ones() {
         env: vec![("VIRTUAL_ENV".into(), venv.into())],
         image: ImageName::parse(image),
         is_for_script: false,
+        first_script: None,
         executable: None,
     };
     let error = Kernel::start(spec("jupyter:none such")).await.err().unwrap().to_string();
@@ -254,6 +255,7 @@ async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
         env: vec![("JUPYTER_PATH".into(), folder.path().to_str().unwrap().into())],
         image: ImageName::parse("jupyter:bad one"),
         is_for_script: false,
+        first_script: None,
         executable: None,
     };
     let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap().to_string();
@@ -345,6 +347,7 @@ async fn a_missing_interpreter_points_to_a_kernel_of_its_language() {
         ],
         image: ImageName::parse("julia:1.10"),
         is_for_script: false,
+        first_script: None,
         executable: None,
     };
     let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap();

@@ -9,6 +9,7 @@ mod commands;
 mod completing;
 mod debugging;
 mod displays;
+mod first_script;
 mod hostile;
 mod input;
 mod interrupting;

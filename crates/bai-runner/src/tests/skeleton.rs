@@ -15,7 +15,14 @@ async fn start() -> Session {
     let info = resolve("python").unwrap().info().clone();
     let folder = tempfile::tempdir().unwrap();
     let (workdir, image) = (folder.path().to_owned(), ImageName::parse("skeleton"));
-    let spec = KernelSpec { workdir, env: Vec::new(), image, is_for_script: false, executable: None };
+    let spec = KernelSpec {
+        workdir,
+        env: Vec::new(),
+        image,
+        is_for_script: false,
+        first_script: None,
+        executable: None,
+    };
     let started = Kernel::start_resolved(Resolved { language: &SKELETON, info }, spec);
     let (kernel, replies) = timeout(LIMIT, started).await.unwrap().unwrap();
     Session { kernel, replies, folder }

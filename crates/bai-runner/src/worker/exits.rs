@@ -119,6 +119,14 @@ impl Worker {
             self.completions.clear();
             return;
         }
+        let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
+        if !runs_code
+            && matches!(&self.slot, InterpreterSlot::Running(interpreter) if interpreter.is_program())
+        {
+            // Its script has not come yet, and will start another one.
+            self.slot = InterpreterSlot::Empty;
+            return;
+        }
         let (mut exit_code, mut how) = describe_end(status);
         if let InterpreterSlot::Running(interpreter) = &mut self.slot {
             (exit_code, how) = interpreter.describe_end(status);
@@ -127,7 +135,6 @@ impl Worker {
             interpreter.finish_streams(&mut self.outbox);
             last.into_iter().for_each(|message| self.on_message(message));
         }
-        let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
         let gives_up = !runs_code && self.crash_loop.note(Instant::now());
         let language = self.resolved.language.name();
         // The session ends with its last script, as a program does.
