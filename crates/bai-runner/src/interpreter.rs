@@ -127,9 +127,10 @@ impl Interpreter {
             let launch = match &mut own_script {
                 None => resolved.language.init(executable, numbers),
                 Some(OwnScript { code, script, scratch, input }) => {
-                    let (language, scratch) = (resolved.language, scratch.as_path());
-                    let start = language.init_script(executable, numbers, (code, script), workdir, scratch);
-                    start
+                    let script = (code.as_str(), &*script);
+                    resolved
+                        .language
+                        .init_script(executable, numbers, script, workdir, scratch)?
                         .map(|(launch, plan)| {
                             *input = plan.input;
                             plan.files
@@ -149,7 +150,9 @@ impl Interpreter {
                 Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: child_stdin };
             let (process, out, err) = Process::spawn(program)?;
             let mut source = source.into_bytes();
-            source.push(0);
+            if !source.is_empty() {
+                source.push(0);
+            }
             Ok(Interpreter {
                 process,
                 control: MessageReader::new(control),

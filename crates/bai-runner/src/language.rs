@@ -13,12 +13,13 @@
 
 use super::error::StartError;
 use super::image::ImageName;
-use super::own_program::OwnProgram;
+use super::own_program::{OwnProgram, Scratch};
 use super::search_paths::SearchPaths;
 use super::wire::Dialect;
 use bai_protocol::execute::Script;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// One language.
@@ -44,15 +45,18 @@ pub(super) trait Language: Sync {
     /// How the language's own program runs the last script of a session, with the driver as its guest. The pipes are as for
     /// [`Language::init`]; the scratch folder is the kernel's own. The caller writes the files of the plan, and gives its input. `None`
     /// if the driver itself runs scripts, or has no part in them.
+    ///
+    /// # Errors
+    /// When a file that it needs cannot be made.
     fn init_script(
         &self,
         _executable: &Path,
         _pipes: [i32; 3],
         _script: (&str, &Script),
         _workdir: &Path,
-        _scratch: &Path,
-    ) -> Option<(Launch, Plan)> {
-        None
+        _scratch: &Scratch,
+    ) -> io::Result<Option<(Launch, Plan)>> {
+        Ok(None)
     }
 
     /// How the language's own program runs a script. `None` if only an interpreter under our driver can, or if each cell is a
@@ -207,7 +211,7 @@ pub(super) struct Launch {
     pub(super) first_in: Vec<(&'static str, OsString)>,
     /// Variables that must not reach the interpreter.
     pub(super) remove_env: &'static [&'static str],
-    /// The driver's source, which the loader reads from the control pipe first.
+    /// The driver's source, which the loader reads from the control pipe first. Empty if it comes from elsewhere.
     pub(super) source: String,
     /// The form of the messages to the driver.
     pub(super) dialect: Dialect,

@@ -2,11 +2,14 @@
 //! for one script. In others the interpreter under our driver runs scripts, since the session's variables count there.
 
 use super::language::{Invocation, Plan};
+use bai_private::TemporaryFolder;
 use bai_protocol::byte_text;
 use bai_protocol::execute::Script;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// How the program of a language takes a script. `{file}`, `{code}` and `{folder}` in the words stand for the script's file, its code,
 /// and the scratch folder. The arguments of the script follow the words.
@@ -49,14 +52,15 @@ impl OwnProgram {
         executable: &Path,
         (code, script): (&str, &Script),
         workdir: &Path,
-        scratch: &Path,
-    ) -> Plan {
+        scratch: &Scratch,
+    ) -> io::Result<Plan> {
         let mut plan = Plan::default();
         let mut words = self.options.to_vec();
         if script.terminal {
             words.extend(self.prompts);
-            let file = self.prompts_file.map(|(name, text)| (scratch.join(name), text.as_bytes().to_vec()));
-            plan.files.extend(file);
+            if let Some((name, text)) = self.prompts_file {
+                plan.files.push((scratch.path()?.join(name), text.as_bytes().to_vec()));
+            }
         }
         let bytes = byte_text::bytes(code);
         let mut file = PathBuf::new();
@@ -71,24 +75,30 @@ impl OwnProgram {
             Form::File => {
                 words.extend(self.file);
                 let path = script.path.as_deref().and_then(|path| here(path, &script.name, &bytes, workdir));
-                file = path.unwrap_or_else(|| {
-                    let file = scratch.join(file_name(script));
-                    plan.files.push((file.clone(), bytes.into_owned()));
-                    file
-                });
+                file = match path {
+                    Some(path) => path,
+                    None => {
+                        let file = scratch.path()?.join(file_name(script));
+                        plan.files.push((file.clone(), bytes.into_owned()));
+                        file
+                    }
+                };
             }
         }
         let fill = |word: &&str| match *word {
-            "{code}" => OsString::from_vec(byte_text::bytes(code).into_owned()),
+            "{code}" => Ok(OsString::from_vec(byte_text::bytes(code).into_owned())),
             word => {
-                let folder = scratch.as_os_str().as_bytes();
-                let filled = replaced(word.as_bytes(), b"{file}", file.as_os_str().as_bytes());
-                OsString::from_vec(replaced(&filled, b"{folder}", folder))
+                let mut filled = replaced(word.as_bytes(), b"{file}", file.as_os_str().as_bytes());
+                if word.contains("{folder}") {
+                    filled = replaced(&filled, b"{folder}", scratch.path()?.as_os_str().as_bytes());
+                }
+                Ok(OsString::from_vec(filled))
             }
         };
-        let args: Vec<OsString> = words.iter().map(fill).chain(arguments(script)).collect();
+        let mut args: Vec<OsString> = words.iter().map(fill).collect::<io::Result<_>>()?;
+        args.extend(arguments(script));
         plan.commands.push(Invocation::new(executable, &args));
-        plan
+        Ok(plan)
     }
 
     fn form(&self, script: &Script, code: &str) -> Form {
@@ -103,20 +113,37 @@ impl OwnProgram {
     }
 }
 
+/// A folder for the files of one program. It is made when the first file needs it.
+#[derive(Debug, Default)]
+pub(super) struct Scratch(OnceLock<TemporaryFolder>);
+
+impl Scratch {
+    /// The folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn path(&self) -> io::Result<&Path> {
+        if let Some(folder) = self.0.get() {
+            return Ok(folder.path());
+        }
+        let new = TemporaryFolder::new()?;
+        Ok(self.0.get_or_init(|| new).path())
+    }
+}
+
 /// A script that the language's own program runs, with the driver as its guest.
 #[derive(Debug)]
 pub(super) struct OwnScript {
     pub(super) code: String,
     pub(super) script: Script,
-    /// A folder of the kernel's own.
-    pub(super) scratch: PathBuf,
+    pub(super) scratch: Scratch,
     /// What the program reads first, if this is not the user's input.
     pub(super) input: Option<Vec<u8>>,
 }
 
 impl OwnScript {
-    pub(super) fn new(code: String, script: Script, scratch: PathBuf) -> Self {
-        OwnScript { code, script, scratch, input: None }
+    pub(super) fn new(code: String, script: Script) -> Self {
+        OwnScript { code, script, scratch: Scratch::default(), input: None }
     }
 
     /// Whether the program that was started for it can run this script. What the driver learns with the script may differ.

@@ -6,13 +6,14 @@ use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
 use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Plan, Resolved};
-use super::own_program::OwnProgram;
+use super::own_program::{OwnProgram, Scratch};
 use super::python_search::{Candidate, Search, Version};
 use super::search_paths::{SearchPaths, is_executable};
 use super::wire::Dialect;
 use bai_protocol::execute::Script;
 use bai_protocol::language as table;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// CPython 3.6 and later.
@@ -37,6 +38,9 @@ while d[-1:]!=b'\\0':
  d+=c
 d,_,m=d[:-1].partition(b'\\1')
 exec(compile(d.decode(),'<bai-repl driver>','exec'),{'__builtins__':__builtins__,'__name__':'_bai_repl','MODULES':m})";
+
+/// Variables for a person at Python's own prompt.
+const REMOVED: &[&str] = &["PYTHONSTARTUP", "PYTHONINSPECT"];
 
 const INSTALL: &str =
     "install one, for example with `apt install python3`, `uv python install 3.12` or `pyenv install 3.12`";
@@ -79,7 +83,7 @@ impl Language for Python {
             // removes the variable, and gives the user's code its folder back.
             default_env: &[("MPLBACKEND", "agg"), ("PYTHONSAFEPATH", "bai-repl")],
             first_in: Vec::new(),
-            remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
+            remove_env: REMOVED,
             source: drivers::python(),
             dialect: Dialect::Json,
             stdin: true,
@@ -93,20 +97,24 @@ impl Language for Python {
         pipes: [i32; 3],
         script: (&str, &Script),
         workdir: &Path,
-        scratch: &Path,
-    ) -> Option<(Launch, Plan)> {
-        let mut plan = PROGRAM.plan(executable, script, workdir, scratch);
-        let args = plan.commands.pop()?.args;
-        // Python imports it from there before it runs the script. The guest removes the variables.
-        plan.files.push((scratch.join("sitecustomize.py"), drivers::PYTHON_GUEST.into()));
+        scratch: &Scratch,
+    ) -> io::Result<Option<(Launch, Plan)>> {
+        let mut plan = PROGRAM.plan(executable, script, workdir, scratch)?;
+        let Some(Invocation { args, .. }) = plan.commands.pop() else { return Ok(None) };
+        // The guest removes the variables.
+        let folder = drivers::python_guest(scratch)?;
         let numbers = pipes.map(|number| number.to_string()).join(",");
         let launch = Launch {
             args,
             default_env: &[("MPLBACKEND", "agg"), ("PYTHONUNBUFFERED", "bai-repl")],
-            first_in: vec![("PYTHONPATH", scratch.into()), ("BAI_REPL_GUEST", numbers.into())],
-            ..self.init(executable, pipes)?
+            first_in: vec![("PYTHONPATH", folder.into()), ("BAI_REPL_GUEST", numbers.into())],
+            remove_env: REMOVED,
+            source: String::new(),
+            dialect: Dialect::Json,
+            stdin: true,
+            wake: None,
         };
-        Some((launch, plan))
+        Ok(Some((launch, plan)))
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {

@@ -14,7 +14,7 @@ use super::kernel_spec::KernelSpec;
 use super::language::{NOT_RUN, Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
-use super::own_program::OwnScript;
+use super::own_program::{OwnScript, Scratch};
 use super::process_tree::{Mark, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
@@ -98,7 +98,7 @@ pub(super) struct Worker {
     /// Input of the task that the driver has not asked for yet.
     typed_ahead: TypedAhead,
     /// The scratch folder of cells that are programs, once there was one.
-    scratch: Option<TemporaryFolder>,
+    scratch: Scratch,
     /// The folder in which build steps install, once there was one.
     environment: Option<TemporaryFolder>,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
@@ -183,7 +183,7 @@ impl Worker {
             window: None,
             told_window: None,
             typed_ahead: TypedAhead::default(),
-            scratch: None,
+            scratch: Scratch::default(),
             environment: None,
             completions: HashMap::new(),
             last_id: 0,
@@ -456,12 +456,9 @@ impl Worker {
 
     /// Starts the language's own program for the last script of the session, which it waits for.
     fn start_own_script(&mut self, code: String, script: Script) {
-        self.scratch = None;
-        let Ok(folder) = TemporaryFolder::new() else { return self.start_interpreter(None) };
-        let scratch = self.scratch.insert(folder).path().to_owned();
         let (resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
         self.slot = InterpreterSlot::Starting(Box::pin(async move {
-            Backend::start(&resolved, &spec, Some(OwnScript::new(code, script, scratch))).await
+            Backend::start(&resolved, &spec, Some(OwnScript::new(code, script))).await
         }));
     }
 

@@ -2,8 +2,12 @@
 //! file. This module only packs them into the texts that a loader reads.
 
 use super::cache;
+use super::own_program::Scratch;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// The driver of bash.
 pub(super) const BASH: &str = include_str!("bash/driver.sh");
@@ -52,9 +56,6 @@ pub(super) const SQLITE: &str = include_str!("sqlite/driver.py");
 #[cfg(test)]
 pub(super) const SKELETON: &str = include_str!("skeleton/driver.py");
 
-/// What Python imports before a script that it runs by itself, with the driver as its guest.
-pub(super) const PYTHON_GUEST: &str = include_str!("python/guest.py");
-
 /// The files of the Python driver; each is a module of its own. `boot.py` begins, and `driver` loads the others.
 const PYTHON: &[(&str, &str)] = &[
     ("driver", include_str!("python/driver.py")),
@@ -95,20 +96,83 @@ const PYTHON: &[(&str, &str)] = &[
 /// The beginning of the Python driver.
 const BOOT: &str = include_str!("python/boot.py");
 
-/// The modules of the Python driver as a Python literal, which a JSON text of lists and strings is too, and a name for them.
-static PYTHON_MODULES: LazyLock<(String, String)> = LazyLock::new(|| {
-    let modules = serde_json::to_string(PYTHON).unwrap_or_default();
+/// The end of what Python imports before a script that it runs by itself, with the driver as its guest.
+const GUEST: &str = include_str!("python/guest.py");
+
+/// When another release of the guest is no longer needed.
+const OLD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A name for this release of the Python driver.
+static PYTHON_NAME: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = DefaultHasher::new();
-    (BOOT, &modules).hash(&mut hasher);
-    let name = format!("driver-{:016x}", hasher.finish());
-    (modules, name)
+    (BOOT, GUEST, PYTHON).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 });
+
+/// The modules of the Python driver as a Python literal, which a JSON text of lists and strings is too.
+static PYTHON_MODULES: LazyLock<String> = LazyLock::new(|| serde_json::to_string(PYTHON).unwrap_or_default());
 
 /// The Python driver: the code that loads its modules, a separator, and the modules, which that code reads only if it has not kept
 /// them.
 pub(super) fn python() -> String {
-    let (modules, name) = &*PYTHON_MODULES;
-    let cache = cache::file(name).and_then(|path| serde_json::to_string(path.to_str()?).ok());
-    let cache = cache.as_deref().unwrap_or("''");
-    format!("CACHE = {cache}\n{BOOT}\u{1}{modules}")
+    format!("{}{BOOT}\nbegin()\n\u{1}{}", python_cache(), *PYTHON_MODULES)
+}
+
+/// The line that says where the driver keeps its modules as an interpreter has compiled them.
+fn python_cache() -> String {
+    let path = cache::file(&format!("driver-{}", *PYTHON_NAME));
+    let literal = path.and_then(|path| serde_json::to_string(path.to_str()?).ok());
+    format!("CACHE = {}\n", literal.as_deref().unwrap_or("''"))
+}
+
+/// The folder from which a Python that runs a script by itself loads the driver: it imports `sitecustomize` there before the script. It
+/// is kept for later starts, or made in the scratch folder.
+///
+/// # Errors
+/// Errors of the file system.
+pub(super) fn python_guest(scratch: &Scratch) -> io::Result<PathBuf> {
+    let kept = cache::file(&format!("guest-{}", *PYTHON_NAME));
+    // The variable in which Python finds the folder separates others by a colon.
+    let kept = kept.filter(|folder| folder.to_str().is_some_and(|path| !path.contains(':')));
+    match kept.map(|folder| make_python_guest(&folder).map(|()| folder)) {
+        Some(Ok(folder)) => Ok(folder),
+        other => {
+            if let Some(Err(error)) = other {
+                tracing::debug!(%error, "the driver of scripts cannot be kept");
+            }
+            let folder = scratch.path()?.join("guest");
+            make_python_guest(&folder)?;
+            Ok(folder)
+        }
+    }
+}
+
+/// Puts the guest's files there, unless they are there.
+fn make_python_guest(folder: &Path) -> io::Result<()> {
+    let (file, modules) = (folder.join("sitecustomize.py"), folder.join("modules"));
+    let literal = serde_json::to_string(&modules.to_string_lossy())?;
+    let text = format!("MODULES = {literal}\n{}{BOOT}{GUEST}", python_cache());
+    // The second one is written last, and is whole.
+    let is_there = std::fs::read(&file).is_ok_and(|known| known == text.as_bytes()) && modules.is_file();
+    if is_there {
+        return Ok(());
+    }
+    bai_private::replace_cache(&modules, PYTHON_MODULES.as_bytes())?;
+    bai_private::replace_cache(&file, text.as_bytes())?;
+    forget_old_guests(folder);
+    Ok(())
+}
+
+/// Removes the folders of other releases beside this one. A start that has just begun may still need a new one.
+fn forget_old_guests(folder: &Path) {
+    let is_old = |entry: &std::fs::DirEntry| {
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
+        entry.file_name().to_string_lossy().starts_with("guest-")
+            && entry.path() != folder
+            && matches!(age, Ok(Ok(age)) if age > OLD)
+    };
+    let beside = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    for entry in beside.into_iter().flatten().flatten().filter(is_old) {
+        let _ = std::fs::remove_dir_all(entry.path());
+    }
 }

@@ -97,12 +97,15 @@ async fn an_interpreter_that_ends_before_its_script_comes_is_replaced_without_a_
     for python in pythons().await {
         let mut session = expecting(&python, CODE, script(&["a"])).await;
         let pid = started(&session).await;
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid.trim().parse().unwrap()),
-            nix::sys::signal::Signal::SIGKILL,
-        )
-        .unwrap();
-        gone(&pid).await;
+        let number = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
+        nix::sys::signal::kill(number, nix::sys::signal::Signal::SIGKILL).unwrap();
+        // Until the kernel knows it.
+        let known = async {
+            while Path::new(&format!("/proc/{number}")).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, known).await.expect("its end was not noticed");
         let run = session.script(CODE, script(&["a"]), &[]).await;
         assert!(run.stdout().ends_with(" ['a'] 1\n"), "{python}: {run:?}");
         assert_eq!((run.stderr().as_str(), run.exit_code), ("", 0), "{python}: {run:?}");

@@ -1,9 +1,9 @@
 //! Processes of a kernel that end: batch steps, cells that are programs, and an interpreter that dies.
 
 use super::super::crash_loop::TOO_MANY;
-use super::super::language::{Cell, StepKind};
+use super::super::language::{Cell, Plan, StepKind};
 use super::super::op::Step;
-use super::super::own_program;
+use super::super::own_program::{self, Scratch};
 use super::super::process::describe_end;
 use super::super::stdin::ReaderEvent;
 use super::super::step::{self, ALWAYS, RunningStep, Started, StepEvent};
@@ -12,6 +12,7 @@ use super::{InputRequester, InterpreterSlot, Task, Worker};
 use bai_private::TemporaryFolder;
 use bai_protocol::execute::Script;
 use bai_protocol::machine_limit::explain;
+use std::io;
 use std::process::ExitStatus;
 use std::time::Instant;
 
@@ -21,29 +22,30 @@ pub(super) const INTERRUPTED: i32 = 130;
 impl Worker {
     /// Starts a cell or a script that is a program, with a new empty folder for its files.
     pub(super) fn start_program(&mut self, code: &str, script: Option<&Script>) -> Started {
-        self.scratch = None;
-        let folder = TemporaryFolder::new();
-        match folder {
-            Ok(folder) => {
-                let scratch = self.scratch.insert(folder).path();
-                let (language, executable) = (self.resolved.language, &self.resolved.info.executable);
-                let (plan, defaults) = match (language.own_program(), script) {
-                    (Some(program), Some(script)) => {
-                        let plan = program.plan(executable, (code, script), &self.spec.workdir, scratch);
-                        (plan, program.default_env)
-                    }
-                    _ => {
-                        let args = script.map_or_else(Vec::new, own_program::arguments);
-                        (language.query(&Cell { code, executable, args: &args, scratch }), &[ALWAYS][..])
-                    }
-                };
-                RunningStep::start_program(plan, defaults, &self.spec, self.window)
-            }
+        self.scratch = Scratch::default();
+        match self.plan(code, script) {
+            Ok((plan, defaults)) => RunningStep::start_program(plan, defaults, &self.spec, self.window),
             Err(error) => Started::Over(
                 Some(format!("cannot make a folder to compile the cell in: {}", explain(&error))),
                 1,
             ),
         }
+    }
+
+    /// The plan of such a program, and its variables.
+    fn plan(
+        &self,
+        code: &str,
+        script: Option<&Script>,
+    ) -> io::Result<(Plan, &'static [(&'static str, &'static str)])> {
+        let (language, executable) = (self.resolved.language, &self.resolved.info.executable);
+        if let (Some(program), Some(script)) = (language.own_program(), script) {
+            let plan = program.plan(executable, (code, script), &self.spec.workdir, &self.scratch)?;
+            return Ok((plan, program.default_env));
+        }
+        let args = script.map_or_else(Vec::new, own_program::arguments);
+        let scratch = self.scratch.path()?;
+        Ok((language.query(&Cell { code, executable, args: &args, scratch }), &[ALWAYS]))
     }
 
     /// Starts a batch step. What a build installs on this machine goes into a folder of the session.

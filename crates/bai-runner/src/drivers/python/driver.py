@@ -35,6 +35,16 @@ def keep():
         pass
 
 
+def keep_guest():
+    """Compiles the guest's file for later starts, where Python itself was told not to do it."""
+    try:
+        if not os.path.exists(__spec__.cached):
+            import py_compile
+            py_compile.compile(__spec__.origin, doraise=True)
+    except Exception:
+        pass
+
+
 def load(name):
     """A module of the driver, loaded at its first use."""
     module = package.__dict__.get(name)
@@ -58,6 +68,8 @@ for name in ('imports', 'wire', 'interrupts', 'hooks', 'window', 'streams', 'err
     load(name)
 if CACHE and not CODES:
     keep()
+if CACHE and IS_GUEST and sys.dont_write_bytecode:
+    keep_guest()
 if CURRENT_FOLDER:
     sys.path.insert(0, '')
 (package.main.attend if IS_GUEST else package.main.serve)()

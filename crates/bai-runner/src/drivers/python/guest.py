@@ -1,6 +1,5 @@
-# Loads the driver into a Python that runs a script by itself: Python imports this file as `sitecustomize` before the script.
-import os
-import sys
+
+# The end of `sitecustomize`, which Python imports before a script that it runs by itself.
 
 
 def own():
@@ -23,22 +22,9 @@ def own():
         sys.modules.setdefault('sitecustomize', me)
 
 
-def load(pipes):
-    text = b''
-    while text[-1:] != b'\0':
-        piece = os.read(int(pipes[0]), 65536)
-        if not piece:
-            os._exit(1)
-        text += piece
-    text, _, modules = text[:-1].partition(b'\1')
-    names = {'__builtins__': __builtins__, '__name__': '_bai_repl', 'MODULES': modules, 'PIPES': pipes}
-    exec(compile(text.decode(), '<bai-repl driver>', 'exec'), names)
-
-
-pipes = os.environ.pop('BAI_REPL_GUEST', '').split(',')
-if len(pipes) == 3:
+PIPES = os.environ.pop('BAI_REPL_GUEST', '').split(',')
+if len(PIPES) == 3:
     try:
         own()
     finally:
-        load(pipes)
-del os, sys
+        begin()
