@@ -55,11 +55,15 @@ fn walk(leader: Pid, mut visit: impl FnMut(&str, &Path) -> bool) -> bool {
             return false;
         }
         let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
-        for thread in threads.flatten().map(|thread| thread.path()) {
-            if visit(&process, &thread) {
+        for thread in threads.flatten().map(|thread| thread.file_name()) {
+            // Not by the path in the folder of the process: after a look there, some systems take milliseconds to bury a process
+            // with several threads.
+            let folder = Path::new("/proc").join(&thread);
+            if visit(&process, &folder) {
                 return true;
             }
-            let children = fs::read_to_string(thread.join("children")).unwrap_or_default();
+            let children = fs::read_to_string(folder.join("task").join(&thread).join("children"));
+            let children = children.unwrap_or_default();
             todo.extend(children.split_whitespace().map(str::to_owned));
         }
     }
