@@ -113,20 +113,14 @@ impl ComputeSession {
                 listings.insert(parent.clone(), listing);
             }
             let path = path.trim_end_matches('/').to_owned();
-            let (entry, followed) = match listings.get(&parent) {
-                Some(Some(entries)) => match entries.iter().find(|entry| entry.filename == name) {
-                    None => return Err(missing(&path)),
-                    Some(link) if link.is_link() => {
-                        (Some(self.follow_link(&path, link.clone()).await?), true)
-                    }
-                    entry => (entry.cloned(), false),
-                },
-                _ => (None, false),
+            let listing = listings.get(&parent).and_then(Option::as_ref);
+            let (entry, followed) = match self.named_entry(&path, &name, listing).await {
+                Err(error) if !is_only_one && is_about_one_file(&error) => {
+                    plan.skipped.push(Skipped::after(&error, &path));
+                    continue;
+                }
+                found => found?,
             };
-            if entry.as_ref().is_some_and(is_special) {
-                let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
-                return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
-            }
             if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry, followed }) {
                 let below = vec![folder.name.clone()];
                 plan.folders.push(folder.as_folder(below.clone()));
@@ -134,6 +128,26 @@ impl ComputeSession {
             }
         }
         plan.refuse_repeated().map(|()| plan)
+    }
+
+    /// The entry of a path that the user has named, as far as its folder could be listed, and whether a link was followed to it.
+    async fn named_entry(
+        &self,
+        path: &str,
+        name: &str,
+        listing: Option<&Vec<FileEntry>>,
+    ) -> Result<(Option<FileEntry>, bool), ClientError> {
+        let Some(entries) = listing else { return Ok((None, false)) };
+        let (entry, followed) = match entries.iter().find(|entry| entry.filename == name) {
+            None => return Err(missing(path)),
+            Some(link) if link.is_link() => (self.follow_link(path, link.clone()).await?, true),
+            Some(entry) => (entry.clone(), false),
+        };
+        if is_special(&entry) {
+            let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
+            return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
+        }
+        Ok((Some(entry), followed))
     }
 
     /// Adds what is in a folder. A folder that cannot be read is left out, unless it is the only one that the user named.
