@@ -140,7 +140,7 @@ pub use shell_script::shell_script;
 pub use shortage::{Limit, QueueReason, Shortage};
 pub use task::Task;
 pub use tunnel::{Tunnel, TunnelOptions};
-pub use vfolder::VFolder;
+pub use vfolder::{Failed, FolderListing, VFolder};
 #[doc(no_inline)]
 pub use zeroize::Zeroizing;
 

@@ -152,9 +152,12 @@ pub struct VirtualFolder {
     /// When it was created.
     #[serde(default)]
     pub created_at: Option<String>,
-    /// Whether it is this user's.
+    /// Whether it is this user's. Some servers say so of every folder that an administrator may delete.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub is_owner: bool,
+    /// The UUID of the user whose folder it is.
+    #[serde(default)]
+    pub user: Option<String>,
     /// Who made it: an e-mail address.
     #[serde(default)]
     pub creator: Option<String>,

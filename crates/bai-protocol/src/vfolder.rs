@@ -41,11 +41,11 @@ pub struct VFolderInfo {
     /// `ready`, `delete-pending`…
     #[serde(default)]
     pub status: Option<String>,
-    /// Bytes in use, as far as the storage counts them.
-    #[serde(default)]
+    /// Bytes in use, as far as the storage counts them. Servers say -1 for too many.
+    #[serde(default, deserialize_with = "lenient::number")]
     pub used_bytes: Option<u64>,
-    /// The number of files, as far as the storage counts them.
-    #[serde(default, rename = "numFiles", alias = "num_files")]
+    /// The number of files and folders, as far as the storage counts them. Servers say -1 for too many.
+    #[serde(default, rename = "numFiles", alias = "num_files", deserialize_with = "lenient::number")]
     pub files: Option<u64>,
     /// When it was created.
     #[serde(default)]
@@ -56,9 +56,12 @@ pub struct VFolderInfo {
     /// `user` or `group`.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
-    /// Whether it is this user's.
+    /// Whether it is this user's. Some servers say so of every folder that an administrator may delete.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub is_owner: bool,
+    /// The UUID of the user whose folder it is.
+    #[serde(default)]
+    pub user: Option<String>,
     /// `ro`, `rw` or `wd`.
     #[serde(default)]
     pub permission: Option<String>,
@@ -184,6 +187,9 @@ mod tests {
         }))
         .unwrap();
         assert_eq!((info.files, info.used_bytes, info.cloneable), (Some(3), Some(7), false));
+        let large = json!({"name": "a", "numFiles": -1, "used_bytes": -1});
+        let large: VFolderInfo = serde_json::from_value(large).unwrap();
+        assert_eq!((large.files, large.used_bytes), (None, None), "the server has given up counting");
         let hosts: VFolderHosts = serde_json::from_value(json!({
             "default": "a", "allowed": ["a"], "volume_info": {"a": {"backend": "vfs", "usage": {"percentage": 7.5}}},
         }))

@@ -37,11 +37,11 @@ pub(in crate::cli) enum VFolderCommand {
         #[command(flatten)]
         folder: Folder,
 
-        /// Files and folders of this machine
+        /// Files and folders of this machine; - is standard input
         #[arg(required = true, value_name = "FILE", value_parser = local_path())]
         files: Vec<PathBuf>,
 
-        /// Path in the folder to copy them to
+        /// Path in the folder to copy them to; for standard input, the path of the file
         #[arg(long, value_name = "PATH", default_value = "")]
         to: String,
 
@@ -59,7 +59,7 @@ pub(in crate::cli) enum VFolderCommand {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<String>,
 
-        /// Folder on this machine to copy them to
+        /// Folder on this machine to copy them to; - is standard output, for one file
         #[arg(long, value_name = "FOLDER", default_value = ".", value_parser = local_path())]
         to: PathBuf,
 

@@ -37,12 +37,6 @@ pub(in crate::cli) async fn download(
     flags: &DownloadFlags,
 ) -> Result<ExitStatus, CliError> {
     if flags.to == Path::new("-") {
-        if context.global.json {
-            return Err(CliError::new(
-                ExitStatus::Usage,
-                "--to - writes the file itself, so --json cannot be used",
-            ));
-        }
         return download_to_stdout(context, session, &flags.paths).await;
     }
     let bar = TransferProgress::start(context, 0);
@@ -89,40 +83,72 @@ fn with_hint_at_files(context: &CommandContext, error: ClientError) -> CliError 
     error
 }
 
-/// Writes one file to standard output: byte for byte, but to a terminal without control characters.
 async fn download_to_stdout(
     context: &CommandContext,
     session: &ComputeSession,
     paths: &[String],
 ) -> Result<ExitStatus, CliError> {
-    let [path] = paths else {
-        return Err(CliError::new(ExitStatus::Usage, "only one file can be written to standard output"));
-    };
-    closed_streams::refuse_closed(&std::io::stdout(), "output")?;
-    let is_terminal = Screen::detect().stdout_tty;
-    let (mut text, mut written) = (Vec::new(), Ok(Flow::Open));
-    let take = |piece: &[u8]| {
-        if is_terminal {
-            text.extend_from_slice(piece);
-            return ControlFlow::Continue(());
-        }
-        written = table::write_bytes(piece);
-        if matches!(written, Ok(Flow::Open)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
-    match session.read_file_in_pieces(path, take).await {
-        Ok(()) => {}
-        Err(_) if session.list_files(path).await.is_ok() => {
-            let why = format!(
-                "{} is a folder; only a single file can go to standard output",
-                byte_text::shown(path)
-            );
+    let (path, mut output) = StdoutFile::start(context, paths)?;
+    match session.read_file_in_pieces(path, |piece| output.take(piece)).await {
+        Ok(()) => output.finish(),
+        Err(_) if session.list_files(path).await.is_ok() => Err(StdoutFile::is_a_folder(path)),
+        Err(error) => Err(with_hint_at_files(context, error)),
+    }
+}
+
+/// One file on its way to standard output: byte for byte, but to a terminal without control characters.
+pub(super) struct StdoutFile {
+    is_terminal: bool,
+    /// What is for a terminal. A character that cannot be shown may be cut by the end of a piece.
+    text: Vec<u8>,
+    written: Result<Flow, CliError>,
+}
+
+impl StdoutFile {
+    /// Checks that one file can be written there. Returns its path.
+    pub(super) fn start<'p>(
+        context: &CommandContext,
+        paths: &'p [String],
+    ) -> Result<(&'p str, StdoutFile), CliError> {
+        if context.global.json {
+            let why = "--to - writes the file itself, so --json cannot be used";
             return Err(CliError::new(ExitStatus::Usage, why));
         }
-        Err(error) => return Err(with_hint_at_files(context, error)),
-    };
-    if is_terminal {
-        // A character that cannot be shown may be cut by the end of a piece.
-        written = table::write(&sanitize::text(&String::from_utf8_lossy(&text)));
+        let [path] = paths else {
+            let why = "only one file can be written to standard output";
+            return Err(CliError::new(ExitStatus::Usage, why));
+        };
+        closed_streams::refuse_closed(&std::io::stdout(), "output")?;
+        let is_terminal = Screen::detect().stdout_tty;
+        Ok((path, StdoutFile { is_terminal, text: Vec::new(), written: Ok(Flow::Open) }))
     }
-    written.map(|_| ExitStatus::Ok)
+
+    /// Takes the next piece, and says whether more is wanted.
+    pub(super) fn take(&mut self, piece: &[u8]) -> ControlFlow<()> {
+        if self.is_terminal {
+            self.text.extend_from_slice(piece);
+            return ControlFlow::Continue(());
+        }
+        self.written = table::write_bytes(piece);
+        if matches!(self.written, Ok(Flow::Open)) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
+    /// Ends after the last piece.
+    pub(super) fn finish(self) -> Result<ExitStatus, CliError> {
+        let written = match self.is_terminal {
+            true => table::write(&sanitize::text(&String::from_utf8_lossy(&self.text))),
+            false => self.written,
+        };
+        written.map(|_| ExitStatus::Ok)
+    }
+
+    pub(super) fn is_a_folder(path: &str) -> CliError {
+        let shown = byte_text::shown(path);
+        let why = format!("{shown} is a folder; only a single file can go to standard output");
+        CliError::new(ExitStatus::Usage, why)
+    }
 }

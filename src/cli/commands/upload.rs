@@ -80,22 +80,28 @@ pub(in crate::cli) async fn upload(
 
 /// Finds what is uploaded.
 async fn find_source(flags: &UploadFlags) -> Result<UploadSource, CliError> {
-    if flags.files.iter().any(|file| file == Path::new("-")) {
-        if flags.files.len() > 1 {
-            return Err(CliError::new(
-                ExitStatus::Usage,
-                "standard input cannot be uploaded together with files",
-            ));
-        }
-        if matches!(&*flags.to, "" | ".") || flags.to.ends_with('/') {
-            return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
-                .hint("give it one: bai-repl upload SESSION - --to FILE"));
-        }
+    if is_stdin(&flags.files, &flags.to, "bai-repl upload SESSION")? {
         return Ok(UploadSource::Stdin);
     }
     let (files, to) = (flags.files.clone(), flags.to.clone());
     let plan = tokio::task::spawn_blocking(move || plan_into_folder(&files, &to)).await;
     plan.map_err(|error| CliError::new(ExitStatus::Failed, error))?.map(UploadSource::Files)
+}
+
+/// Whether standard input is to be uploaded, which needs a name and is alone. `command` is what the user types before it.
+pub(super) fn is_stdin(files: &[PathBuf], to: &str, command: &str) -> Result<bool, CliError> {
+    if files.iter().all(|file| file != Path::new("-")) {
+        return Ok(false);
+    }
+    if files.len() > 1 {
+        let why = "standard input cannot be uploaded together with files";
+        return Err(CliError::new(ExitStatus::Usage, why));
+    }
+    if matches!(to, "" | ".") || to.ends_with('/') {
+        return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
+            .hint(format!("give it one: {command} - --to FILE")));
+    }
+    Ok(true)
 }
 
 async fn upload_source(

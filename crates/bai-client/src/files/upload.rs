@@ -293,6 +293,8 @@ pub struct Uploaded {
     pub files: Vec<UploadedFile>,
     /// Files that were left out, and those that arrived in part, each with the reason.
     pub skipped: Vec<Skipped>,
+    /// Where the storage of a virtual folder keeps what has arrived of a file that did not arrive whole.
+    pub(crate) unfinished: Option<String>,
 }
 
 /// A file that has arrived in the session.
@@ -308,6 +310,12 @@ pub struct UploadedFile {
 }
 
 impl Uploaded {
+    /// The path in a virtual folder at which the storage keeps what has arrived of a file that did not arrive whole. It uses space until
+    /// it is removed.
+    pub fn unfinished(&self) -> Option<&str> {
+        self.unfinished.as_deref()
+    }
+
     fn skip(&mut self, error: &ClientError, name: &str) {
         self.skipped.push(Skipped::after(error, name));
     }

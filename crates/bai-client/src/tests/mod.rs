@@ -16,6 +16,7 @@ mod peer;
 mod replay;
 mod runs;
 mod server;
+mod vfolder_lists;
 mod vfolders;
 
 use super::*;

@@ -170,7 +170,8 @@ async fn a_storage_proxy_that_is_out_of_reach_is_named_without_the_ticket() {
 #[tokio::test]
 async fn what_is_in_the_way_is_looked_for_first() {
     let server = Server::start(|asked, mut stream| async move {
-        let items = r#"{"items": [{"name": "f", "type": "FILE", "mode": 33188}, {"name": "d", "type": "DIRECTORY", "mode": 16877}]}"#;
+        let items = r#"{"items": [{"name": "f", "type": "FILE", "mode": 33188}, {"name": "d", "type": "DIRECTORY", "mode": 16877},
+            {"name": "l", "type": "SYMLINK", "mode": 41471}]}"#;
         if asked.line.contains("path=none") {
             reply(&mut stream, "400 Bad Request", "application/json", r#"{"title": "failed"}"#).await;
             return Some(stream);
@@ -180,6 +181,9 @@ async fn what_is_in_the_way_is_looked_for_first() {
         }
         if asked.line.contains("/files?path=d ") {
             return json(stream, r#"{"items": []}"#).await;
+        }
+        if asked.line.contains("/request-download") {
+            return json(stream, r#"{"token": "t", "url": "http://127.0.0.1:1/download"}"#).await;
         }
         assert!(asked.is("GET /folders ") || asked.is("GET /folders/_/"), "nothing may change: {}", asked.line);
         json(stream, FOLDERS).await
@@ -191,10 +195,14 @@ async fn what_is_in_the_way_is_looked_for_first() {
     assert_eq!(kind(data.move_entry("d", "f", false).await), ErrorKind::AlreadyExists);
     assert_eq!(kind(data.move_entry("d", "d/e", false).await), ErrorKind::BadRequest);
     assert_eq!(kind(data.move_entry("", "x", false).await), ErrorKind::BadRequest);
-    assert_eq!(data.remove(&["d".into()], false).await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!(data.remove(&["none".into()], true).await.unwrap_err().kind(), ErrorKind::NoSuchFile);
-    assert_eq!(data.remove(&[".".into()], true).await.unwrap_err().kind(), ErrorKind::BadRequest);
-    assert_eq!(data.make_folders(&["d".into()], false).await.unwrap_err().kind(), ErrorKind::Refused);
-    data.make_folders(&["d".into()], true).await.unwrap();
+    let kinds = |failed: Vec<Failed>| failed.iter().map(|(_, error)| error.kind()).collect::<Vec<_>>();
+    assert_eq!(kinds(data.remove(&["d".into()], false).await.unwrap()), [ErrorKind::Refused]);
+    assert_eq!(kinds(data.remove(&["none".into()], true).await.unwrap()), [ErrorKind::NoSuchFile]);
+    assert_eq!(kinds(data.remove(&[".".into()], true).await.unwrap()), [ErrorKind::BadRequest]);
+    assert_eq!(kinds(data.remove(&["l".into()], true).await.unwrap()), [ErrorKind::Refused]);
+    assert_eq!(kind(data.move_entry("l", "x", true).await), ErrorKind::Refused);
+    assert_eq!(kind(data.move_entry("f", "l", true).await), ErrorKind::Refused);
+    assert_eq!(kinds(data.make_folders(&["d".into()], false).await.unwrap()), [ErrorKind::Refused]);
+    assert!(data.make_folders(&["d".into()], true).await.unwrap().is_empty());
     assert_eq!(data.list("none").await.unwrap_err().kind(), ErrorKind::NoSuchFile);
 }

@@ -3,61 +3,43 @@
 
 use super::super::error::{ClientError, ErrorKind};
 use super::super::files::{
-    DownloadOptions, DownloadTarget, Downloaded, DownloadedFile, LINK_LEFT_OUT, PartialDownload,
-    PlannedFolder, Progress, ProgressMeter, SPECIAL_LEFT_OUT, Skipped, can_go_on, create_folders, identity,
-    is_about_one_file, local_error, open_partial,
+    DownloadOptions, DownloadTarget, Downloaded, DownloadedFile, LINK_LEFT_OUT, PartialDownload, Progress,
+    ProgressMeter, Skipped, can_go_on, create_folders, identity, local_error, open_partial,
 };
 use super::VFolder;
-use super::entries::{inner, join};
-use super::storage::{Ticket, number};
+use super::entries::inner;
+use super::plan::{Plan, Planned};
+use super::storage::{Ticket, is_about_one, number};
 use bai_protocol::byte_text;
-use bai_protocol::files::FileEntry;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often a stream that was cut is opened again without a byte in between.
 const TRIES: u32 = 5;
+/// After how many of these tries without any byte of the file the storage proxy is asked whether it lives.
+const DOUBT: u32 = 2;
 /// The pause before the second of these tries; it doubles with each. The first is at once.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the storage proxy may be silent in the middle of a file.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How many bytes are written at once.
 const BLOCK: usize = 1 << 20;
-/// The largest number of files in one download.
-const FILES: usize = 100_000;
-/// The largest number of folders in a path.
-const DEPTH: usize = 64;
-
-/// A file to fetch.
-struct Planned {
-    /// Its path in the virtual folder.
-    path: String,
-    /// Folders below the target folder.
-    below: Vec<String>,
-    entry: FileEntry,
-}
-
-impl Planned {
-    fn to(&self) -> PathBuf {
-        self.below.iter().chain([&self.entry.filename]).collect()
-    }
-}
-
 impl VFolder {
     /// Downloads files and folders of the virtual folder into a folder of this machine, which is made if it is missing, and reports
     /// the progress. Each gets the last part of its path as its name. What has arrived is in `downloaded` also after an error, and
     /// when the call is dropped in the middle; the next call goes on with a file that was cut.
     ///
     /// Files are written only inside of the target folder, and no symbolic link on the way is followed. Symbolic links of the virtual
-    /// folder are left out.
+    /// folder are left out, and so is a path that is missing, or a file that cannot be sent, if it is not the only one. Where the
+    /// storage lists only a part of a folder, that is among `skipped` too.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchFile`] for a path that is missing; [`ErrorKind::AlreadyExists`] for files that are there, unless the
+    /// [`ErrorKind::NoSuchFile`] for an only path that is missing; [`ErrorKind::AlreadyExists`] for files that are there, unless the
     /// options allow to replace them; [`ErrorKind::Connect`] when the storage proxy cannot be reached; [`ErrorKind::Local`] when the
     /// target folder cannot be written to; else what the servers say.
     pub async fn download_into(
@@ -68,19 +50,18 @@ impl VFolder {
         downloaded: &mut Downloaded,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
-        let (files, folders) = self.plan(paths, downloaded).await?;
+        let Plan { files, folders, is_only_one } = self.plan(paths, downloaded).await?;
         refuse_existing(&files, into, options)?;
         create_folders(into, &folders).await?;
         let mut meter = ProgressMeter::new(&mut on_progress);
         files.iter().for_each(|file| meter.expect(file.entry.size));
-        let is_only_one = files.len() == 1 && folders.is_empty();
         for file in files {
             match self.fetch_file(&file, into, options, &mut meter).await {
                 Ok(bytes) => {
                     downloaded.bytes += bytes;
                     downloaded.files.push(DownloadedFile { from: file.path.clone(), to: file.to(), bytes });
                 }
-                Err(error) if !is_only_one && is_about_one_file(&error) => {
+                Err(error) if !is_only_one && is_about_one(&error) => {
                     downloaded.skipped.push(Skipped::after(&error, &file.path));
                 }
                 Err(error) => return Err(error),
@@ -89,75 +70,62 @@ impl VFolder {
         Ok(())
     }
 
-    /// The files to fetch and the folders to make, found in listings.
-    async fn plan(
-        &self,
-        paths: &[String],
-        downloaded: &mut Downloaded,
-    ) -> Result<(Vec<Planned>, Vec<PlannedFolder>), ClientError> {
-        let (mut files, mut folders, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for path in paths {
-            let path = inner(path)?;
-            if path.is_empty() {
-                self.plan_folder("", &[], &mut files, &mut folders, downloaded).await?;
-                continue;
-            }
-            let entry = self.find(&path).await?.ok_or_else(|| self.missing(&path))?;
-            if !names.insert(entry.filename.clone()) {
-                let why = format!("two of the paths are to be downloaded to {}", entry.filename);
-                return Err(ClientError::new(ErrorKind::BadRequest, "download", why));
-            }
-            self.plan_entry(path, Vec::new(), entry, &mut files, &mut folders, downloaded).await?;
-        }
-        Ok((files, folders))
-    }
-
-    async fn plan_entry(
-        &self,
-        path: String,
-        below: Vec<String>,
-        entry: FileEntry,
-        files: &mut Vec<Planned>,
-        folders: &mut Vec<PlannedFolder>,
-        downloaded: &mut Downloaded,
-    ) -> Result<(), ClientError> {
-        let is_possible = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']);
-        let why = match () {
-            () if !is_possible(&entry.filename) => Some("its name is impossible"),
-            () if files.len() >= FILES || below.len() >= DEPTH => Some("there are too many files"),
-            () if entry.is_link() => Some(LINK_LEFT_OUT),
-            () if entry.is_dir() => {
-                let inside: Vec<_> = below.iter().cloned().chain([entry.filename.clone()]).collect();
-                folders.push(PlannedFolder {
-                    parts: inside.clone(),
-                    mode: entry.permissions().unwrap_or(0o777),
-                });
-                return Box::pin(self.plan_folder(&path, &inside, files, folders, downloaded)).await;
-            }
-            () => (!entry.mode.starts_with('-')).then_some(SPECIAL_LEFT_OUT),
-        };
-        match why {
-            Some(why) => downloaded.skipped.push(Skipped::new(&path, why)),
-            None => files.push(Planned { path, below, entry }),
-        }
-        Ok(())
-    }
-
-    async fn plan_folder(
+    /// Reads one file, piece by piece, until all is read or `take` wants no more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::BadRequest`] for a folder; [`ErrorKind::Refused`] for a symbolic
+    /// link, and for a file that changes meanwhile; else what the servers say.
+    pub async fn read_in_pieces(
         &self,
         path: &str,
-        below: &[String],
-        files: &mut Vec<Planned>,
-        folders: &mut Vec<PlannedFolder>,
-        downloaded: &mut Downloaded,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
     ) -> Result<(), ClientError> {
-        let mut entries = self.list(path).await?;
-        entries.sort_by(|a, b| a.filename.cmp(&b.filename));
-        for entry in entries {
-            let path = join(path, &entry.filename);
-            self.plan_entry(path, below.to_vec(), entry, files, folders, downloaded).await?;
+        let path = inner(path)?;
+        let what = format!("download {}", self.shown(&path));
+        let entry = match self.find(&path).await? {
+            None if !path.is_empty() => return Err(self.missing(&path)),
+            Some(entry) if entry.is_link() => {
+                return Err(ClientError::new(ErrorKind::Refused, what, LINK_LEFT_OUT));
+            }
+            Some(entry) if !entry.is_dir() => entry,
+            _ => {
+                let why = format!("{} is a folder", self.shown(&path));
+                return Err(ClientError::new(ErrorKind::BadRequest, what, why).into_sentence());
+            }
+        };
+        let mut have = 0;
+        if entry.size == 0 {
+            return Ok(());
         }
-        Ok(())
+        let ticket = self.ticket(&what, "/request-download", &json!({"path": path})).await?;
+        let (mut state, mut again) = (FileState { size: entry.size, mark: None }, Again::default());
+        loop {
+            let before = have;
+            let error = match self.open_stream(&what, &ticket, have, &mut state).await {
+                Ok(mut response) => loop {
+                    match next_chunk(&mut response).await {
+                        Ok(Some(chunk)) => {
+                            // A file that has grown arrives as long as it was.
+                            let rest = usize::try_from(entry.size - have).unwrap_or(usize::MAX);
+                            let chunk = chunk.get(..chunk.len().min(rest)).unwrap_or_default();
+                            have += chunk.len() as u64;
+                            if take(chunk).is_break() || have == entry.size {
+                                return Ok(());
+                            }
+                        }
+                        Ok(None) => {
+                            break ClientError::new(ErrorKind::Lost, &what, "the stream ended too early");
+                        }
+                        Err(why) => break ClientError::new(ErrorKind::Lost, &what, why),
+                    }
+                },
+                Err(error) => error,
+            };
+            let error = again.doubt(self, &what, &ticket, have, error).await;
+            if !again.may(&error, have > before).await {
+                return Err(self.blame(&what, &ticket, error).await);
+            }
+        }
     }
 
     /// Fetches a file. Returns its size.
@@ -208,7 +176,7 @@ impl VFolder {
             Ok(ticket) => ticket,
             Err(error) => return Err(partial.after(error)),
         };
-        let (mut state, mut tries, mut pause) = (FileState { size, mark: None }, 0, PAUSE);
+        let (mut state, mut again) = (FileState { size, mark: None }, Again::default());
         loop {
             let before = partial.have();
             let error = match self.open_stream(what, &ticket, before, &mut state).await {
@@ -222,18 +190,11 @@ impl VFolder {
                 }
                 Err(error) => error,
             };
-            if partial.have() > before {
-                (tries, pause) = (0, PAUSE);
+            let error = again.doubt(self, what, &ticket, partial.have(), error).await;
+            if !again.may(&error, partial.have() > before).await {
+                let error = partial.after(error);
+                return Err(self.blame(what, &ticket, error).await);
             }
-            if tries >= TRIES || !can_go_on(&error) {
-                return Err(partial.after(error));
-            }
-            tracing::debug!(%error, "the stream is opened again");
-            if tries > 0 {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            tries += 1;
         }
     }
 
@@ -264,11 +225,62 @@ impl VFolder {
     }
 }
 
+/// Whether a stream that was cut is opened again.
+struct Again {
+    tries: u32,
+    pause: Duration,
+}
+
+impl Default for Again {
+    fn default() -> Self {
+        Again { tries: 0, pause: PAUSE }
+    }
+}
+
+impl Again {
+    /// The error, or that of the file: when no byte of it has come in a few tries, the other requests of the storage proxy tell.
+    async fn doubt(
+        &self,
+        folder: &VFolder,
+        what: &str,
+        ticket: &Ticket,
+        have: u64,
+        error: ClientError,
+    ) -> ClientError {
+        if have == 0 && self.tries == DOUBT { folder.blame(what, ticket, error).await } else { error }
+    }
+
+    /// Waits before the next try. False if there is none.
+    async fn may(&mut self, error: &ClientError, has_moved: bool) -> bool {
+        if has_moved {
+            *self = Again::default();
+        }
+        if self.tries >= TRIES || !can_go_on(error) {
+            return false;
+        }
+        tracing::debug!(%error, "the stream is opened again");
+        if self.tries > 0 {
+            tokio::time::sleep(self.pause).await;
+            self.pause *= 2;
+        }
+        self.tries += 1;
+        true
+    }
+}
+
 /// What tells the state of a file from others while it arrives.
 struct FileState {
     size: u64,
     /// The storage proxy's mark for it.
     mark: Option<HeaderValue>,
+}
+
+/// The next bytes of a stream, `None` at its end, or why none come.
+async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, String> {
+    match tokio::time::timeout(SILENCE, response.chunk()).await {
+        Ok(chunk) => chunk.map_err(|error| super::super::cause(&error.without_url())),
+        Err(_) => Err(format!("nothing came for {} s", SILENCE.as_secs())),
+    }
 }
 
 /// Writes what a stream brings. Returns why it ended before the file was complete.
@@ -281,14 +293,13 @@ async fn take(
 ) -> Result<(PartialDownload, Option<ClientError>), ClientError> {
     let mut block = BytesMut::new();
     loop {
-        let (end, error) = match tokio::time::timeout(SILENCE, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => {
+        let (end, error) = match next_chunk(&mut response).await {
+            Ok(Some(chunk)) => {
                 block.extend_from_slice(&chunk);
                 (false, None)
             }
-            Ok(Ok(None)) => (true, None),
-            Ok(Err(error)) => (true, Some(super::super::cause(&error.without_url()))),
-            Err(_) => (true, Some(format!("nothing came for {} s", SILENCE.as_secs()))),
+            Ok(None) => (true, None),
+            Err(why) => (true, Some(why)),
         };
         if partial.have() + block.len() as u64 > size {
             let why = "it has become longer while it was read; start it again";

@@ -1,139 +1,53 @@
-//! What is in a folder: listed, made, moved, removed. Servers replace and remove without asking, and report failures in one word, so
-//! each call looks first.
+//! What is in a folder is made, moved, removed. Servers replace and remove without asking, and report failures in one word, so each call
+//! looks first.
 
 use super::super::error::{ClientError, ErrorKind};
 use super::VFolder;
+use super::listing::{Found, Listings};
+use super::storage::is_about_one;
 use bai_protocol::files::FileEntry;
-use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::json;
 
-/// The folder in which the storage proxy collects uploads.
-const UPLOADS: &str = ".upload";
-
-#[derive(Deserialize)]
-struct Listing {
-    items: Vec<Item>,
-}
-
-/// An entry as the storage proxy lists it.
-#[derive(Deserialize)]
-struct Item {
-    name: String,
-    #[serde(default, rename = "type")]
-    kind: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(default)]
-    mode: u32,
-    #[serde(default)]
-    created: Option<String>,
-    #[serde(default)]
-    modified: Option<String>,
-    #[serde(default)]
-    symlink_target: Option<String>,
-}
-
-impl Item {
-    fn into_entry(self) -> FileEntry {
-        let seconds = |time: &Option<String>| {
-            let time = time.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
-            time.map_or(0.0, |time| time.as_duration().as_secs_f64())
-        };
-        let (ctime, mtime) = (seconds(&self.created), seconds(&self.modified));
-        FileEntry {
-            mode: letters(&self.kind, self.mode),
-            size: self.size,
-            ctime,
-            mtime,
-            atime: mtime,
-            filename: self.name,
-            target: self.symlink_target.filter(|target| !target.is_empty()),
-            resolved: None,
-        }
-    }
-}
-
-/// Type and permissions as `ls -l` writes them.
-fn letters(kind: &str, mode: u32) -> String {
-    let kind = match kind {
-        "DIRECTORY" => 'd',
-        "SYMLINK" => 'l',
-        _ => '-',
-    };
-    let bits = (0..9).rev().zip("rwxrwxrwx".chars());
-    std::iter::once(kind)
-        .chain(bits.map(|(bit, letter)| if mode >> bit & 1 == 1 { letter } else { '-' }))
-        .collect()
-}
+/// A path of several, and why nothing was done with it.
+pub type Failed = (String, ClientError);
 
 impl VFolder {
-    /// The entries of a folder in it, in the server's order. `path` is relative to the virtual folder; empty is that itself.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::NotFound`] when it is a file; else what the server says.
-    pub async fn list(&self, path: &str) -> Result<Vec<FileEntry>, ClientError> {
-        let path = inner(path)?;
-        match self.listing(&path).await {
-            Err(error) if may_be_missing(&error) && !path.is_empty() => match self.find(&path).await? {
-                None => Err(self.missing(&path)),
-                Some(entry) if !entry.is_dir() => {
-                    let why = format!("{path} in {} is not a folder", self.name());
-                    Err(ClientError::new(ErrorKind::NotFound, "list the files", why).into_sentence())
-                }
-                Some(_) => Err(error),
-            },
-            listed => listed,
-        }
-    }
-
-    async fn listing(&self, path: &str) -> Result<Vec<FileEntry>, ClientError> {
-        let what = format!("list the files of {}", self.shown(path));
-        let call = self.request(&what, Method::GET, "/files").query("path", path);
-        let listing: Listing = call.send().await?.json()?;
-        let is_ours = |item: &Item| !path.is_empty() || item.name != UPLOADS;
-        Ok(listing.items.into_iter().filter(is_ours).map(Item::into_entry).collect())
-    }
-
-    /// The entry of a path; `None` if nothing is there. The virtual folder itself has none.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub async fn find(&self, path: &str) -> Result<Option<FileEntry>, ClientError> {
-        let path = inner(path)?;
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        if !parent.is_empty() {
-            // A path below a file does not exist either. This asks for one level after the other, from above.
-            match Box::pin(self.find(parent)).await? {
-                Some(entry) if entry.is_dir() => {}
-                _ => return Ok(None),
-            }
-        }
-        Ok(self.listing(parent).await?.into_iter().find(|entry| entry.filename == name))
-    }
-
-    /// Makes folders, with those that they are in.
+    /// Makes folders, with those that they are in. Returns those that could not be made.
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] for one that exists, unless `exist_ok` and it is a folder; else what the server says.
-    pub async fn make_folders(&self, paths: &[String], exist_ok: bool) -> Result<(), ClientError> {
-        let mut missing = Vec::new();
-        let mut in_the_way = Vec::new();
-        for path in paths {
-            let path = inner(path)?;
-            match self.find(&path).await? {
-                None if !path.is_empty() => missing.push(path),
-                Some(entry) if exist_ok && entry.is_dir() => {}
-                None if exist_ok => {}
-                _ => in_the_way.push(self.shown(&path)),
+    pub async fn make_folders(&self, paths: &[String], exist_ok: bool) -> Result<Vec<Failed>, ClientError> {
+        let (mut listings, mut failed) = (Listings::new(self), Vec::new());
+        for given in paths {
+            let made = match inner(given) {
+                Ok(path) => self.make_folder(path, exist_ok, &mut listings).await,
+                Err(error) => Err(error),
+            };
+            keep_going(&mut failed, given, made)?;
+        }
+        Ok(failed)
+    }
+
+    async fn make_folder(
+        &self,
+        path: String,
+        exist_ok: bool,
+        listings: &mut Listings<'_>,
+    ) -> Result<(), ClientError> {
+        match listings.find(&path).await? {
+            Found::Entry(entry) if exist_ok && entry.is_dir() => Ok(()),
+            Found::Missing if path.is_empty() && exist_ok => Ok(()),
+            Found::Missing if !path.is_empty() => self.make_missing(vec![path]).await,
+            Found::Below(file) => {
+                let why = format!("{} is not a folder", self.shown(&file));
+                Err(ClientError::new(ErrorKind::Refused, "make the folder", why).into_sentence())
+            }
+            _ => {
+                let why = format!("{} exists already", self.shown(&path));
+                Err(ClientError::new(ErrorKind::Refused, "make the folder", why).into_sentence())
             }
         }
-        if !in_the_way.is_empty() {
-            let why = format!("{} exists already", in_the_way.join(", "));
-            return Err(ClientError::new(ErrorKind::Refused, "make the folder", why).into_sentence());
-        }
-        self.make_missing(missing).await
     }
 
     /// Makes folders that are known to be missing.
@@ -150,7 +64,7 @@ impl VFolder {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::AlreadyExists`] for a file that exists, unless `overwrite`;
-    /// [`ErrorKind::Refused`] for a folder in the place of the target; else what the server says.
+    /// [`ErrorKind::Refused`] for a folder in the place of the target, and for symbolic links; else what the server says.
     pub async fn move_entry(&self, from: &str, to: &str, overwrite: bool) -> Result<String, ClientError> {
         let (from, mut to) = (inner(from)?, inner(to)?);
         let what = format!("move {} to {}", self.shown(&from), self.shown(&to));
@@ -162,8 +76,10 @@ impl VFolder {
                 "the folder itself is renamed, not moved",
             ));
         }
-        if self.find(&from).await?.is_none() {
-            return Err(self.missing(&from));
+        match self.find(&from).await? {
+            None => return Err(self.missing(&from)),
+            Some(entry) if entry.is_link() => return Err(self.is_link(&what, &from)),
+            Some(_) => {}
         }
         let mut there = self.find(&to).await?;
         if to.is_empty() || there.as_ref().is_some_and(FileEntry::is_dir) {
@@ -178,6 +94,7 @@ impl VFolder {
                 let why = format!("{} is a folder, which is not replaced", self.shown(&to));
                 return Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence());
             }
+            Some(entry) if entry.is_link() => return Err(self.is_link(&what, &to)),
             Some(_) if !overwrite => {
                 let to = self.shown(&to);
                 let error = ClientError::new(ErrorKind::AlreadyExists, what, format!("{to} exists already"));
@@ -190,32 +107,77 @@ impl VFolder {
         Ok(to)
     }
 
-    /// Removes files and, if `recursive`, folders with all that is in them. Nothing is removed if one cannot be.
+    /// Removes files and, if `recursive`, folders with all that is in them. Returns those that could not be removed.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchFile`] for one that is missing; [`ErrorKind::Refused`] for a folder without `recursive`; else what
-    /// the server says.
-    pub async fn remove(&self, paths: &[String], recursive: bool) -> Result<(), ClientError> {
-        let mut files = Vec::new();
-        for path in paths {
-            let path = inner(path)?;
-            let what = format!("remove {}", self.shown(&path));
-            match self.find(&path).await? {
-                None if path.is_empty() => {
-                    let why = "that is the whole folder, which is deleted as such";
-                    return Err(ClientError::new(ErrorKind::BadRequest, what, why));
-                }
-                None => return Err(self.missing(&path)),
-                Some(entry) if entry.is_dir() && !recursive => {
-                    let why = format!("{} is a folder", self.shown(&path));
-                    return Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence());
-                }
-                Some(_) => files.push(path),
+    /// [`ErrorKind::NoSuchFile`] for one that is missing; [`ErrorKind::Refused`] for a folder without `recursive`, and for a
+    /// symbolic link; else what the server says.
+    pub async fn remove(&self, paths: &[String], recursive: bool) -> Result<Vec<Failed>, ClientError> {
+        let (mut listings, mut failed, mut files) = (Listings::new(self), Vec::new(), Vec::new());
+        for given in paths {
+            match self.removable(given, recursive, &mut listings).await {
+                Ok(path) => files.push((given, path)),
+                Err(error) => keep_going(&mut failed, given, Err(error))?,
             }
         }
-        let what = format!("remove files of {}", self.name());
+        let all: Vec<_> = files.iter().map(|(_, path)| path.as_str()).collect();
+        if all.is_empty() {
+            return Ok(failed);
+        }
+        match self.delete_files(&all, recursive).await {
+            // One of them is the reason.
+            Err(error) if files.len() > 1 && is_about_one(&error) => {
+                for (given, path) in &files {
+                    keep_going(&mut failed, given, self.delete_files(&[path], recursive).await)?;
+                }
+                Ok(failed)
+            }
+            Err(error) => keep_going(&mut failed, all.first().unwrap_or(&""), Err(error)).map(|()| failed),
+            Ok(()) => Ok(failed),
+        }
+    }
+
+    /// Checks that a path can be removed.
+    async fn removable(
+        &self,
+        given: &str,
+        recursive: bool,
+        listings: &mut Listings<'_>,
+    ) -> Result<String, ClientError> {
+        let path = inner(given)?;
+        let what = format!("remove {}", self.shown(&path));
+        match listings.find(&path).await? {
+            _ if path.is_empty() => {
+                let why = "that is the whole folder, which is deleted as such";
+                Err(ClientError::new(ErrorKind::BadRequest, what, why))
+            }
+            Found::Entry(entry) if entry.is_dir() && !recursive => {
+                let why = format!("{} is a folder", self.shown(&path));
+                Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence())
+            }
+            Found::Entry(entry) if entry.is_link() => Err(self.is_link(&what, &path)),
+            Found::Entry(_) => Ok(path),
+            _ => Err(self.missing(&path)),
+        }
+    }
+
+    /// Removes what is there. The caller has looked.
+    pub(super) async fn delete_files(&self, files: &[&str], recursive: bool) -> Result<(), ClientError> {
+        let what = match files {
+            [file] => format!("remove {}", self.shown(file)),
+            _ => format!("remove files of {}", self.name()),
+        };
         let call = self.request(&what, Method::DELETE, "/delete-files");
         call.json(&json!({"files": files, "recursive": recursive}))?.send().await.map(drop)
+    }
+
+    /// Servers follow links: they would move or remove, or replace, what one leads to.
+    fn is_link(&self, what: &str, path: &str) -> ClientError {
+        let why =
+            format!("{} is a symbolic link, and the storage would take what it leads to", self.shown(path));
+        ClientError::new(ErrorKind::Refused, what, why)
+            .into_sentence()
+            .with_hint("a session that mounts the folder can move and remove the link itself")
     }
 
     pub(super) fn missing(&self, path: &str) -> ClientError {
@@ -229,12 +191,19 @@ impl VFolder {
     }
 }
 
-/// Whether a path that does not exist gives this error: servers only say that the storage proxy refused.
-fn may_be_missing(error: &ClientError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::NoSuchFile | ErrorKind::Server
-    )
+/// Keeps a failure that is about one path, and returns any other.
+fn keep_going(
+    failed: &mut Vec<Failed>,
+    path: &str,
+    done: Result<(), ClientError>,
+) -> Result<(), ClientError> {
+    match done {
+        Err(error) if is_about_one(&error) => {
+            failed.push((path.to_owned(), error));
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 pub(super) fn join(folder: &str, name: &str) -> String {
@@ -270,18 +239,5 @@ mod tests {
         for path in ["..", "a/../b", "a\0"] {
             assert_eq!(inner(path).unwrap_err().kind(), ErrorKind::BadRequest, "{path}");
         }
-    }
-
-    #[test]
-    fn an_entry_is_read_as_the_storage_proxy_lists_it() {
-        let item: Item = serde_json::from_value(json!({
-            "name": "한", "type": "FILE", "size": 10, "mode": 33188,
-            "created": "2026-11-30T01:24:33.085510+00:00", "modified": "2026-11-30T01:24:33.085510+00:00",
-        }))
-        .unwrap();
-        let entry = item.into_entry();
-        assert_eq!((&*entry.mode, entry.size, &*entry.filename), ("-rw-r--r--", 10, "한"));
-        assert!((entry.mtime - 1_796_001_873.085_51).abs() < 0.001, "{}", entry.mtime);
-        assert_eq!(letters("DIRECTORY", 0o40755), "drwxr-xr-x");
     }
 }

@@ -50,7 +50,11 @@ impl VFolder {
     /// [`ErrorKind::NotFound`] when it is gone; else what the server says.
     pub async fn info(&self) -> Result<VFolderInfo, ClientError> {
         let what = format!("read the facts about {}", self.name());
-        self.request(&what, Method::GET, "").send().await?.json()
+        let mut info: VFolderInfo = self.request(&what, Method::GET, "").send().await?.json()?;
+        if info.is_owner {
+            info.is_owner = self.api.is_own(info.user.as_deref()).await;
+        }
+        Ok(info)
     }
 
     /// Renames the folder. Sessions that have mounted it keep it under its old name.

@@ -6,10 +6,15 @@
 
 mod download;
 mod entries;
+mod listing;
 mod manage;
+mod plan;
 mod sharing;
 mod storage;
 mod upload;
+
+pub use entries::Failed;
+pub use listing::FolderListing;
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
@@ -20,6 +25,7 @@ use super::session_ref::segment;
 use bai_protocol::resources::VirtualFolder;
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
+use std::collections::BTreeMap;
 
 /// How many projects are asked for their folders at once.
 const AT_ONCE: usize = 4;
@@ -84,6 +90,14 @@ impl Api {
             if folders.iter().all(|known| known.id != folder.id) {
                 folders.push(folder);
             }
+        }
+        let mut is_own = BTreeMap::new();
+        for folder in folders.iter_mut().filter(|folder| folder.is_owner) {
+            let Some(owner) = &folder.user else { continue };
+            if !is_own.contains_key(owner) {
+                is_own.insert(owner.clone(), self.is_own(Some(owner)).await);
+            }
+            folder.is_owner = is_own.get(owner).copied().unwrap_or(true);
         }
         Ok(folders)
     }

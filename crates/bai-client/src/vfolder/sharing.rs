@@ -6,7 +6,7 @@ use super::VFolder;
 use bai_protocol::vfolder::{VFolderInvitation, VFolderShare};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Invitations {
@@ -19,6 +19,20 @@ struct Shares {
 }
 
 impl Api {
+    /// Whether a folder that the server calls this user's has this user as its owner: some servers say so of every folder that an
+    /// administrator may delete. A server that does not name owners is believed.
+    pub(super) async fn is_own(&self, owner: Option<&str>) -> bool {
+        let Some(owner) = owner else { return true };
+        let plain = |id: &str| id.replace('-', "").to_ascii_lowercase();
+        match self.graphql("find out who you are", "query { user { uuid } }", json!({})).await {
+            Ok(data) => data
+                .pointer("/user/uuid")
+                .and_then(Value::as_str)
+                .is_none_or(|own| plain(own) == plain(owner)),
+            Err(_) => true,
+        }
+    }
+
     /// The invitations that wait for this user's answer.
     ///
     /// # Errors
@@ -106,7 +120,7 @@ impl VFolder {
     /// [`ErrorKind::BadRequest`] for a folder of one's own; else what the server says.
     pub async fn leave(&self) -> Result<(), ClientError> {
         let what = format!("leave {}", self.name());
-        if self.about.is_owner {
+        if self.about.is_owner && self.api.is_own(self.about.user.as_deref()).await {
             let why = format!("{} is your own folder; it can be deleted", self.name());
             return Err(ClientError::new(ErrorKind::BadRequest, what, why).into_sentence());
         }

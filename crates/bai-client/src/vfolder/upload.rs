@@ -5,19 +5,18 @@
 use super::super::error::{ClientError, ErrorKind};
 use super::super::files::{
     Progress, ProgressMeter, Skipped, Upload, UploadOptions, Uploaded, UploadedFile, blocking, can_go_on,
-    is_about_one_file, open_source,
+    local_error, open_source,
 };
 use super::VFolder;
-use super::entries::{inner, join};
-use super::storage::{Ticket, number, of_number};
+use super::entries::inner;
+use super::listing::{Found, Listings};
+use super::storage::{Ticket, is_about_one, number, of_number};
 use bai_protocol::byte_text;
-use bai_protocol::files::FileEntry;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -46,7 +45,8 @@ impl VFolder {
     /// is in `uploaded` also after an error, and when the call is dropped in the middle.
     ///
     /// All targets are looked at before the first file is sent. A file that cannot be read is left out if it is not the only one. One
-    /// that grows arrives as long as it was when its transfer began.
+    /// that grows arrives as long as it was when its transfer began. What has arrived of a file that fails is removed from the storage;
+    /// after a call that is dropped in the middle [`VFolder::discard_unfinished`] does that.
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] for targets that exist, unless the options allow to replace them; [`ErrorKind::Refused`] when a
@@ -59,22 +59,69 @@ impl VFolder {
         uploaded: &mut Uploaded,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
-        let mut listings = Listings { folder: self, known: BTreeMap::new() };
-        let (outgoing, folders) = self.check(files, options, uploaded, &mut listings).await?;
+        let (outgoing, folders) = self.check(files, options, uploaded).await?;
         self.make_missing(folders).await?;
-        let mut meter = ProgressMeter::new(&mut on_progress);
-        outgoing.iter().for_each(|file| meter.expect(file.size));
         let is_only_one = files.len() == 1;
+        self.send_all(outgoing, is_only_one, uploaded, &mut ProgressMeter::new(&mut on_progress)).await
+    }
+
+    /// Uploads an open file, from its beginning and as long as it is now. Otherwise as [`VFolder::upload_into`].
+    ///
+    /// # Errors
+    /// As [`VFolder::upload_into`].
+    pub async fn upload_file(
+        &self,
+        file: File,
+        to: &str,
+        options: UploadOptions,
+        uploaded: &mut Uploaded,
+        mut on_progress: impl FnMut(&Progress<'_>) + Send,
+    ) -> Result<(), ClientError> {
+        let to = inner(to)?;
+        let what = format!("upload {}", self.shown(&to));
+        let there = Listings::new(self).find(&to).await?;
+        if self.may_have(&to, there, false)? && !options.overwrite {
+            return Err(ClientError::already_exists("upload", vec![self.shown(&to)]));
+        }
+        let size = file.metadata().map_err(|error| local_error(&what, error))?.len();
+        let outgoing = vec![Outgoing { to, file: Arc::new(file), size }];
+        self.send_all(outgoing, true, uploaded, &mut ProgressMeter::new(&mut on_progress)).await
+    }
+
+    async fn send_all(
+        &self,
+        outgoing: Vec<Outgoing>,
+        is_only_one: bool,
+        uploaded: &mut Uploaded,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<(), ClientError> {
+        outgoing.iter().for_each(|file| meter.expect(file.size));
         for file in outgoing {
-            match self.send_file(&file, &mut meter).await {
+            match self.send_file(&file, &mut uploaded.unfinished, meter).await {
                 Ok(sha256) => uploaded.files.push(UploadedFile { to: file.to, bytes: file.size, sha256 }),
-                Err(error) if !is_only_one && is_about_one_file(&error) => {
+                Err(error) => {
+                    // It stays when the storage is out of reach; the caller can tell.
+                    let _ = self.discard_unfinished(uploaded).await;
+                    if is_only_one || !is_about_one(&error) {
+                        return Err(error);
+                    }
                     uploaded.skipped.push(Skipped::after(&error, &file.to));
                 }
-                Err(error) => return Err(error),
             }
         }
         self.verify(uploaded).await
+    }
+
+    /// Removes from the storage what has arrived of a file that did not arrive whole.
+    ///
+    /// # Errors
+    /// What the server says. [`Uploaded::unfinished`] still tells where it is then.
+    pub async fn discard_unfinished(&self, uploaded: &mut Uploaded) -> Result<(), ClientError> {
+        if let Some(staged) = uploaded.unfinished.clone() {
+            self.delete_files(&[&staged], false).await?;
+            uploaded.unfinished = None;
+        }
+        Ok(())
     }
 
     /// Looks what is at the targets. Returns the files to send, and the folders to make.
@@ -83,8 +130,10 @@ impl VFolder {
         files: &[Upload],
         options: UploadOptions,
         uploaded: &mut Uploaded,
-        listings: &mut Listings<'_>,
     ) -> Result<(Vec<Outgoing>, Vec<String>), ClientError> {
+        let mut listings = Listings::new(self);
+        let targets: Vec<_> = files.iter().filter_map(|upload| inner(&upload.to).ok()).collect();
+        listings.look_for(targets.iter().map(String::as_str)).await?;
         let (mut outgoing, mut folders, mut existing) = (Vec::new(), Vec::new(), Vec::new());
         for upload in files {
             if !byte_text::is_utf8(&upload.to) {
@@ -92,20 +141,19 @@ impl VFolder {
                 continue;
             }
             let to = inner(&upload.to)?;
-            let there = listings.entry(&to).await?;
-            let is_folder = there.as_ref().is_some_and(FileEntry::is_dir);
-            if upload.is_folder {
-                match there {
-                    None => folders.push(to),
-                    Some(_) if is_folder => {}
-                    Some(_) => return Err(in_the_way(&self.shown(&to), "a file", "a folder")),
+            let there = match listings.find(&to).await {
+                Ok(found) => self.may_have(&to, found, upload.is_folder)?,
+                Err(error) if files.len() > 1 && is_about_one(&error) => {
+                    uploaded.skipped.push(Skipped::after(&error, &to));
+                    continue;
                 }
+                Err(error) => return Err(error),
+            };
+            if upload.is_folder {
+                folders.extend((!there).then_some(to));
                 continue;
             }
-            if is_folder || to.is_empty() {
-                return Err(in_the_way(&self.shown(&to), "a folder", "a file"));
-            }
-            if there.is_some() && !options.overwrite {
+            if there && !options.overwrite {
                 existing.push(self.shown(&to));
                 continue;
             }
@@ -124,24 +172,50 @@ impl VFolder {
         }
     }
 
+    /// Whether there is something already at the place of a file or a folder. What is of the other kind is in the way.
+    fn may_have(&self, to: &str, found: Found, wants_folder: bool) -> Result<bool, ClientError> {
+        match found {
+            Found::Below(file) => Err(in_the_way(&self.shown(&file), "a file", "a folder")),
+            Found::Entry(entry) if wants_folder && !entry.is_dir() => {
+                Err(in_the_way(&self.shown(to), "a file", "a folder"))
+            }
+            Found::Entry(entry) if entry.is_dir() && !wants_folder => {
+                Err(in_the_way(&self.shown(to), "a folder", "a file"))
+            }
+            _ if to.is_empty() && !wants_folder => Err(in_the_way(&self.shown(to), "a folder", "a file")),
+            Found::Entry(_) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
     /// Sends a file, as long as it is now. Returns the SHA-256 of what was sent.
-    async fn send_file(&self, file: &Outgoing, meter: &mut ProgressMeter<'_>) -> Result<String, ClientError> {
+    /// Until it is complete, `unfinished` tells where the storage collects it.
+    async fn send_file(
+        &self,
+        file: &Outgoing,
+        unfinished: &mut Option<String>,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<String, ClientError> {
         let what = format!("upload {}", self.shown(&file.to));
         let body = json!({"path": file.to, "size": file.size});
         let ticket = self.ticket(&what, "/request-upload", &body).await?;
+        *unfinished = ticket.staged();
         meter.begin(&file.to, file.size);
         let (mut offset, mut sum) = (0, Sha256::new());
         while offset < file.size || offset == 0 {
             let piece = read_piece(&what, file, offset).await?;
             sum.update(&piece);
             let end = offset + piece.len() as u64;
-            self.send_piece(&what, &ticket, offset, piece, end == file.size).await?;
+            if let Err(error) = self.send_piece(&what, &ticket, offset, piece, end == file.size).await {
+                return Err(self.blame(&what, &ticket, error).await);
+            }
             meter.add(end - offset);
             offset = end;
             if file.size == 0 {
                 break;
             }
         }
+        *unfinished = None;
         Ok(hex::encode(sum.finalize()))
     }
 
@@ -216,51 +290,24 @@ impl VFolder {
 
     /// Compares the listings with what was sent.
     async fn verify(&self, uploaded: &mut Uploaded) -> Result<(), ClientError> {
-        let mut listings = Listings { folder: self, known: BTreeMap::new() };
+        let mut listings = Listings::new(self);
+        listings.look_for(uploaded.files.iter().map(|file| file.to.as_str())).await?;
         let mut skipped = Vec::new();
         for file in &uploaded.files {
-            match listings.entry(&file.to).await? {
-                Some(entry) if entry.size == file.bytes => {}
-                Some(entry) => {
-                    let why = format!("{} of {} bytes arrived", entry.size, file.bytes);
-                    skipped.push((file.to.clone(), why));
+            let why = match listings.find(&file.to).await {
+                Ok(Found::Entry(entry)) if entry.size == file.bytes => continue,
+                Ok(Found::Entry(entry)) => format!("{} of {} bytes arrived", entry.size, file.bytes),
+                Ok(_) => "it did not arrive".to_owned(),
+                Err(error) if is_about_one(&error) => {
+                    format!("it was sent, and cannot be found: {}", error.why())
                 }
-                None => skipped.push((file.to.clone(), "it did not arrive".to_owned())),
-            }
+                Err(error) => return Err(error),
+            };
+            skipped.push((file.to.clone(), why));
         }
         uploaded.files.retain(|file| skipped.iter().all(|(to, _)| *to != file.to));
         uploaded.skipped.extend(skipped.into_iter().map(|(to, why)| Skipped::new(&to, why)));
         Ok(())
-    }
-}
-
-/// The listings of the folders that an upload is about, each asked for once.
-struct Listings<'a> {
-    folder: &'a VFolder,
-    known: BTreeMap<String, BTreeMap<String, FileEntry>>,
-}
-
-impl Listings<'_> {
-    /// The entry of a path; `None` if nothing is there.
-    async fn entry(&mut self, path: &str) -> Result<Option<FileEntry>, ClientError> {
-        let (mut at, mut rest) = (String::new(), path);
-        loop {
-            if !self.known.contains_key(&at) {
-                let entries = self.folder.list(&at).await?;
-                let entries = entries.into_iter().map(|entry| (entry.filename.clone(), entry)).collect();
-                self.known.insert(at.clone(), entries);
-            }
-            let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
-            match self.known.get(&at).and_then(|entries| entries.get(name)) {
-                Some(entry) if below.is_empty() => return Ok(Some(entry.clone())),
-                Some(entry) if entry.is_dir() => {}
-                Some(_) => {
-                    return Err(in_the_way(&self.folder.shown(&join(&at, name)), "a file", "a folder"));
-                }
-                None => return Ok(None),
-            }
-            (at, rest) = (join(&at, name), below);
-        }
     }
 }
 

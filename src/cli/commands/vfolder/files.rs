@@ -1,9 +1,11 @@
 //! The files in a folder: listed, copied, moved, removed.
 
+use super::super::download::StdoutFile;
 use super::super::files::row;
 use super::super::transfer::{self, TransferEnd};
-use super::super::upload::plan_into_folder;
+use super::super::upload::{is_stdin, plan_into_folder};
 use super::{event, find};
+use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
@@ -13,12 +15,19 @@ use crate::cli::server::Server;
 use crate::cli::stop_signals::StopSignals;
 use crate::cli::table::{self, Column};
 use crate::format;
-use bai_client::{DownloadOptions, Downloaded, LINK_LEFT_OUT, UploadOptions, Uploaded, VFolder};
+use bai_client::{DownloadOptions, Downloaded, Failed, LINK_LEFT_OUT, UploadOptions, Uploaded, VFolder};
 use bai_protocol::byte_text;
 use serde_json::json;
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a part of an upload may take to be removed.
+const DISCARD_LIMIT: Duration = Duration::from_secs(10);
+/// What helps when the storage lists only a part of a folder.
+const HOW_TO_GET_THE_REST: &str =
+    "each file can be used by its name, and a session that mounts the folder sees all of them";
 
 /// Lists the files in a folder, sorted by name.
 pub(super) async fn list(
@@ -26,10 +35,12 @@ pub(super) async fn list(
     folder: &VFolder,
     path: &str,
 ) -> Result<ExitStatus, CliError> {
-    let mut entries = folder.list(path).await?;
-    entries.sort_by(|a, b| a.filename.cmp(&b.filename));
+    let listing = folder.list(path).await?;
     let columns = [Column::of("mode"), Column::number("size"), Column::of("modified"), Column::of("name")];
-    table::print(context, &columns, &entries.iter().map(row).collect::<Vec<_>>())
+    let printed = table::print(context, &columns, &listing.entries.iter().map(row).collect::<Vec<_>>())?;
+    let Some(why) = listing.cut else { return Ok(printed) };
+    let error = CliError::new(ExitStatus::Failed, format!("not everything is listed: {why}"));
+    Ok(error.hint(HOW_TO_GET_THE_REST).report())
 }
 
 /// Copies files of this machine to a folder. A mistake in the flags is reported before the first request.
@@ -41,6 +52,9 @@ pub(super) async fn upload(
     to: &str,
     force: bool,
 ) -> Result<ExitStatus, CliError> {
+    if is_stdin(files, to, "bai-repl vfolder upload FOLDER")? {
+        return upload_stdin(context, server, folder, to, force).await;
+    }
     let (files, to) = (files.to_vec(), to.to_owned());
     let plan = tokio::task::spawn_blocking(move || plan_into_folder(&files, &to)).await;
     let plan = plan.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
@@ -52,6 +66,7 @@ pub(super) async fn upload(
         bar.at(progress.name, progress.all_done);
     });
     let ended = until_signal(async { Ok(sent.await?) }).await;
+    discard_unfinished(&folder, &mut arrived).await;
     plan.left_out.iter().for_each(|why| bar.print(why));
     plan.links.iter().for_each(|link| bar.print(&format!("{} is left out: {LINK_LEFT_OUT}", link.path)));
     transfer::print_left_out(&bar, &arrived.skipped);
@@ -77,6 +92,14 @@ pub(super) async fn download(
     to: &Path,
     force: bool,
 ) -> Result<ExitStatus, CliError> {
+    if to == Path::new("-") {
+        let (path, mut output) = StdoutFile::start(context, paths)?;
+        return match folder.read_in_pieces(path, |piece| output.take(piece)).await {
+            Ok(()) => output.finish(),
+            Err(error) if error.why().ends_with("is a folder") => Err(StdoutFile::is_a_folder(path)),
+            Err(error) => Err(error.into()),
+        };
+    }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
     let options = DownloadOptions { overwrite: force };
@@ -93,6 +116,57 @@ pub(super) async fn download(
     }
     let count = transfer::files_of(arrived.files.len());
     finish(context, ended, &count, arrived.bytes, &byte_text::shown_path(to), arrived.skipped.len())
+}
+
+/// Uploads standard input as one file. The storage wants to know its size first, so it is kept in a file without a name until then.
+async fn upload_stdin(
+    context: &CommandContext,
+    server: &Server,
+    folder: &str,
+    to: &str,
+    force: bool,
+) -> Result<ExitStatus, CliError> {
+    closed_streams::refuse_closed(&std::io::stdin(), "input")?;
+    let folder = find(server, folder).await?;
+    let read = tokio::task::spawn_blocking(|| {
+        let mut file = tempfile::tempfile()?;
+        std::io::copy(&mut std::io::stdin().lock(), &mut file).map(|_| file)
+    });
+    let failed = |error: &dyn std::fmt::Display| {
+        CliError::new(ExitStatus::Failed, format!("cannot read standard input: {error}"))
+    };
+    let file = read.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let bytes = file.metadata().map_err(|error| failed(&error))?.len();
+    let bar = TransferProgress::start(context, bytes);
+    let mut arrived = Uploaded::default();
+    let options = UploadOptions { overwrite: force };
+    let sent = folder.upload_file(file, to, options, &mut arrived, |progress| {
+        bar.at(progress.name, progress.all_done);
+    });
+    let ended = until_signal(async { Ok(sent.await?) }).await;
+    discard_unfinished(&folder, &mut arrived).await;
+    transfer::print_left_out(&bar, &arrived.skipped);
+    drop(bar);
+    if let TransferEnd::Stopped(exit) = ended? {
+        return Ok(exit);
+    }
+    if arrived.skipped.is_empty() {
+        let sentence = format!("{} to {to} of {}", format::size(bytes), folder.name());
+        table::report(context, &json_lines::copied("uploaded", "-", to, bytes), &sentence)?;
+    }
+    Ok(transfer::exit_status(arrived.skipped.len()))
+}
+
+/// Removes what has arrived of a file that was cut off, or says where it stays: it uses space.
+async fn discard_unfinished(folder: &VFolder, arrived: &mut Uploaded) {
+    // The storage may be out of reach; what stays is named then.
+    let _ = tokio::time::timeout(DISCARD_LIMIT, folder.discard_unfinished(arrived)).await;
+    if let Some(staged) = arrived.unfinished() {
+        let name = folder.name();
+        let error =
+            CliError::new(ExitStatus::Failed, format!("a part of the upload stays in {name}: {staged}"));
+        error.hint(format!("bai-repl vfolder rm {name} {staged} removes it")).report();
+    }
 }
 
 /// Runs a transfer until it ends or a signal stops it. No program of ours runs anywhere for it, so nothing has to settle.
@@ -134,8 +208,8 @@ pub(super) async fn make_folders(
     paths: &[String],
     exist_ok: bool,
 ) -> Result<ExitStatus, CliError> {
-    folder.make_folders(paths, exist_ok).await?;
-    report(context, folder, "made", paths)
+    let failed = folder.make_folders(paths, exist_ok).await?;
+    report(context, folder, "made", paths, failed)
 }
 
 /// Moves or renames a file.
@@ -159,24 +233,34 @@ pub(super) async fn remove(
     paths: &[String],
     recursive: bool,
 ) -> Result<ExitStatus, CliError> {
-    folder.remove(paths, recursive).await.map_err(|error| {
-        let is_folder = error.why().ends_with("is a folder");
-        let error = CliError::from(error);
-        if is_folder { error.hint("-r removes folders with all that is in them") } else { error }
-    })?;
-    report(context, folder, "removed", paths)
+    let failed = folder.remove(paths, recursive).await?;
+    report(context, folder, "removed", paths, failed)
 }
 
+/// Reports what was done with each of several paths. The first failure determines the exit code.
 fn report(
     context: &CommandContext,
     folder: &VFolder,
     what: &str,
     paths: &[String],
+    failed: Vec<Failed>,
 ) -> Result<ExitStatus, CliError> {
-    let mut event = event(what, folder);
-    if let Some(event) = event.as_object_mut() {
-        event.insert("paths".to_owned(), json!(paths));
+    let is_done = |path: &&String| failed.iter().all(|(bad, _)| bad != *path);
+    let done: Vec<_> = paths.iter().filter(is_done).map(String::as_str).collect();
+    if !done.is_empty() {
+        let mut event = event(what, folder);
+        if let Some(event) = event.as_object_mut() {
+            event.insert("paths".to_owned(), json!(done));
+        }
+        table::report(context, &event, &format!("{what} in {}: {}", folder.name(), done.join(", ")))?;
     }
-    table::report(context, &event, &format!("{what} in {}: {}", folder.name(), paths.join(", ")))?;
-    Ok(ExitStatus::Ok)
+    let mut exit = ExitStatus::Ok;
+    for (_, error) in failed {
+        let is_folder = error.why().ends_with("is a folder");
+        let error = CliError::from(error);
+        let error = if is_folder { error.hint("-r removes folders with all that is in them") } else { error };
+        let failure = error.report();
+        exit = if exit == ExitStatus::Ok { failure } else { exit };
+    }
+    Ok(exit)
 }
