@@ -68,6 +68,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("hooks", include_str!("python/hooks.py")),
     ("window", include_str!("python/window.py")),
     ("sources", include_str!("python/sources.py")),
+    ("stacks", include_str!("python/stacks.py")),
     ("scripts", include_str!("python/scripts.py")),
     ("patches", include_str!("python/patches.py")),
     ("figures", include_str!("python/figures.py")),

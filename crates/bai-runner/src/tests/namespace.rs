@@ -77,3 +77,35 @@ async fn the_environment_has_the_requested_variables_and_no_secrets() {
     let secrets = "[n for n in os.environ if n.startswith(('BACKEND_SECRET', 'BACKEND_ACCESS'))]";
     assert_eq!(session.value(secrets).await, "[]\n");
 }
+
+#[tokio::test]
+async fn a_stack_has_no_frames_of_the_driver() {
+    let code = "import traceback, inspect, logging\n\
+                def f(): return traceback.extract_stack(), inspect.stack(), list(traceback.walk_stack(None))\n\
+                a, b, c = f()\n\
+                names = [[e[2] for e in a], [e[3] for e in b][::-1], [e[0].f_code.co_name for e in c][::-1]]\n";
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value(code).await;
+        assert_eq!(
+            session.value("*names,").await,
+            "(['<module>', 'f'], ['<module>', 'f'], ['<module>', 'f'])\n"
+        );
+        let shown =
+            session.run("logging.warning('x', stack_info=True); traceback.print_stack()").await.stderr();
+        assert_eq!(shown.matches("File \"<cell 3>\", line 1").count(), 2, "{python}: {shown}");
+        assert_eq!(shown.matches("File ").count(), 2, "{python}: {shown}");
+    }
+    for mut session in Session::start_with_ipython().await {
+        session.value(code).await;
+        assert_eq!(
+            session.value("set(n[-1] for n in names), set(n[-2] for n in names)").await,
+            "({'f'}, {'<module>'})\n"
+        );
+        let files = "[e.filename for e in a] + [e[1] for e in b] + [e[0].f_code.co_filename for e in c]";
+        assert_eq!(
+            session.value(&format!("[f for f in {files} if 'bai-repl' in f or f == '<string>']")).await,
+            "[]\n"
+        );
+    }
+}

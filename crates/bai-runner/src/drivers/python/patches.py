@@ -82,6 +82,12 @@ def _inspect(module):
 
     getfile.__doc__ = original.__doc__
     module.getfile = getfile
+    load('stacks').change_inspect(module)
+
+
+def _traceback(module):
+    errors.remember(module)
+    load('stacks').change_traceback(module)
 
 
 def _multiprocessing(module):
@@ -185,7 +191,7 @@ def install():
         _starts_child(os, name)
     for name in ('fork', 'forkpty'):
         _starts_child(os, name, _forget_our_threads)
-    hooks.when_imported('traceback', errors.remember)
+    hooks.when_imported('traceback', _traceback)
     hooks.when_imported('subprocess', _subprocess)
     hooks.when_imported('getpass', _getpass)
     hooks.when_imported('inspect', _inspect)
