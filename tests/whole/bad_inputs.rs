@@ -255,6 +255,13 @@ fn a_dumb_terminal_gets_no_escapes() {
     let screen = terminal
         .wait_until("the error", |screen| screen.all.contains("ZeroDivisionError") && at_prompt(screen));
     assert!(screen.has_line("python ❯ 1/0"), "{}", screen.all);
+    // An empty line ends a block, also one on one line.
+    terminal.enter("if 0: pass");
+    for (more, line) in ["else: print('el' + 'se')", ""].into_iter().enumerate() {
+        terminal.wait_until("a further line", |screen| screen.all.matches('…').count() == more + 1);
+        terminal.enter(line);
+    }
+    terminal.wait_until("else", |screen| screen.all.contains("else\n") && at_prompt(screen));
     assert!(!terminal.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&terminal.raw()));
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);

@@ -107,8 +107,10 @@ pub(super) fn plain_cell(
             Err(ReadStop::End) => return CellRead::Cell(cell),
             Err(ReadStop::Failed(error)) => return CellRead::Failed(error),
         }
-        match language.completeness(commands::code_in(&cell, language)) {
+        let code = commands::code_in(&cell, language);
+        match language.completeness(code) {
             Completeness::Incomplete { .. } => cell.push('\n'),
+            Completeness::Complete if language.may_continue(code) => cell.push('\n'),
             Completeness::Complete | Completeness::Invalid => return CellRead::Cell(cell),
         }
     }

@@ -25,6 +25,10 @@ impl Language for Jupyter {
         self.0.completeness(cell)
     }
 
+    fn may_continue(&self, cell: &str) -> bool {
+        self.0.may_continue(cell)
+    }
+
     fn indent_after(&self, before: &str) -> String {
         self.0.indent_after(before)
     }

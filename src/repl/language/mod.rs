@@ -43,6 +43,12 @@ pub trait Language: Send + Sync {
     /// Whether a whole cell is complete, with the cursor at its end.
     fn completeness(&self, cell: &str) -> Completeness;
 
+    /// Whether a further line can continue a cell that is complete, as `else` does a block on one line. Where lines cannot be edited
+    /// together, an empty line ends such a cell.
+    fn may_continue(&self, _cell: &str) -> bool {
+        false
+    }
+
     /// The indentation of a new line after `before`, in any state of the cell.
     fn indent_after(&self, before: &str) -> String;
 

@@ -69,6 +69,11 @@ impl Language for Python {
         Completeness::Complete
     }
 
+    fn may_continue(&self, cell: &str) -> bool {
+        let is_block = scan(cell).lines.last().is_some_and(Logical::is_compound);
+        is_block && blank_lines_at_end(cell) == 0 && !cell.trim_start().starts_with("%%")
+    }
+
     fn indent_after(&self, before: &str) -> String {
         let found = scan(before);
         if found.in_triple {

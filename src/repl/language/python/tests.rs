@@ -170,6 +170,21 @@ fn blocks_on_one_line() {
 }
 
 #[test]
+fn a_block_on_one_line_may_continue() {
+    for (cell, may) in [
+        ("if 0: pass", true),
+        ("if 0: pass\n", false),
+        ("if x:\n    a()\nelse: b()", true),
+        ("if 0: pass\nx = 1", false),
+        ("x = 1", false),
+        ("%%time\nif 0: pass", false),
+        ("", false),
+    ] {
+        assert_eq!(Python.may_continue(cell), may, "{cell:?}");
+    }
+}
+
+#[test]
 fn try_needs_its_other_half() {
     more("try:\n    a()", "    ");
     more("try:\n    a()\n", "");
