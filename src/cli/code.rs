@@ -23,10 +23,13 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
     }
     match open.script.split_first() {
         Some((name, args)) if name == "-" => Code::of_standard_input("-", args, stdin_is_terminal).map(Some),
+        Some((name, args)) if name == "-m" && may_be_python(open) => {
+            Code::of_module(args, stdin_is_terminal).map(Some)
+        }
         Some((name, args)) => {
             let meant = open.image.as_deref().and_then(meant_subcommand);
             let file = expand_tilde(name);
-            let language = likely_of_image(open.image.as_deref().unwrap_or(language::PYTHON.name));
+            let language = likely_language(open);
             let is_folder = file.is_dir() && language.is_some_and(|language| language.runs_folders);
             let text = if is_folder { Ok(String::new()) } else { read_source(&file) };
             let text = text.map_err(|error| match meant {
@@ -43,6 +46,15 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
         None if stdin_is_terminal => Ok(None),
         None => Code::of_standard_input("", &[], stdin_is_terminal).map(Some),
     }
+}
+
+/// The language of the image, as far as its name tells.
+fn likely_language(open: &OpenFlags) -> Option<&'static Language> {
+    likely_of_image(open.image.as_deref().unwrap_or(language::PYTHON.name))
+}
+
+fn may_be_python(open: &OpenFlags) -> bool {
+    likely_language(open).is_some_and(|language| *language == language::PYTHON)
 }
 
 fn script(name: &str, args: &[OsString], terminal: bool) -> Script {
@@ -73,6 +85,16 @@ impl Code {
         // Source text of a script is in the form of bytes.
         let text = byte_text::of_utf8(code.to_owned());
         Code { text, script, stdin_is_free: true }
+    }
+
+    /// A module of Python, as `python -m` runs it: its name and its arguments.
+    fn of_module(words: &[OsString], stdin_is_terminal: bool) -> Result<Self, CliError> {
+        let Some((module, args)) = words.split_first() else {
+            return Err(CliError::new(ExitStatus::Usage, "-m needs the name of a module"));
+        };
+        let module = serde_json::Value::from(module.to_string_lossy());
+        let code = format!("import runpy; runpy._run_module_as_main({module})");
+        Ok(Code::of_option(&code, args, stdin_is_terminal))
     }
 
     fn of_standard_input(name: &str, args: &[OsString], stdin_is_terminal: bool) -> Result<Self, CliError> {

@@ -24,8 +24,7 @@ use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
 /// Python's own `-m` means something else.
-const MOUNT_HINT: &str = "-m mounts a virtual folder of a cluster; to run a module of Python: \
-    bai-repl -c \"import runpy; runpy.run_module('MODULE', run_name='__main__', alter_sys=True)\" python ARGUMENT...";
+const MOUNT_HINT: &str = "-m mounts a virtual folder of a cluster; to run a module of Python: bai-repl python -- -m MODULE ARGUMENT...";
 
 /// Runs the code of the command line, or opens the prompt if there is none.
 pub(super) fn run(

@@ -68,13 +68,23 @@ fn a_folder_is_refused_where_a_script_is_a_cell() {
 }
 
 #[test]
-fn who_means_a_module_is_told_how_one_runs() {
+fn a_module_runs_as_python_runs_it() {
     let sandbox = Sandbox::new();
     let refused = sandbox.run_with_stdin(&["-q", "python", "-m", "json.tool"], b"{}");
     refused.expect(123, "");
-    assert!(refused.stderr.contains("-m mounts a virtual folder"), "{}", refused.stderr);
-    let code = "import runpy; runpy.run_module('json.tool', run_name='__main__', alter_sys=True)";
-    sandbox.run_with_stdin(&["-q", "-c", code, "python"], b"[1]").expect(0, "[\n    1\n]\n");
+    assert!(refused.stderr.contains("bai-repl python -- -m MODULE"), "{}", refused.stderr);
+    sandbox.write("mine.py", "import sys; print(__name__, sys.argv[1:], sys.argv[0] == __file__)");
+    for python in pythons() {
+        let image = python.image.as_str();
+        sandbox
+            .run(&["-q", image, "--", "-m", "mine", "-c", "--json"])
+            .expect(0, "__main__ ['-c', '--json'] True\n");
+        sandbox.run_with_stdin(&["-q", image, "--", "-m", "json.tool"], b"[1]").expect(0, "[\n    1\n]\n");
+        let missing = sandbox.run(&["-q", image, "--", "-m", "none"]);
+        missing.expect(1, "");
+        assert!(missing.stderr.ends_with("python: No module named none\n"), "{}", missing.stderr);
+    }
+    sandbox.run(&["-q", "python", "--", "-m"]).expect_code(2);
 }
 
 #[test]
