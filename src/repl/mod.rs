@@ -67,7 +67,13 @@ pub use terminal_pane::TerminalPane;
 /// # Errors
 /// A sentence, if the terminal cannot be used.
 pub fn run(options: ReplOptions) -> Result<ReplExit, SessionError> {
-    let result = state::Repl::new(options).and_then(|mut repl| repl.run());
+    let result = state::Repl::new(options).and_then(|mut repl| {
+        let result = repl.run();
+        if result.is_err() {
+            repl.part_without_terminal();
+        }
+        result
+    });
     match result {
         Err(TerminalError::Closed) => Ok(ReplExit { next: None, session: None, session_was_lost: false }),
         other => other.map_err(|error| SessionError::new(error.to_string(), None)),

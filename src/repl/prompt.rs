@@ -12,7 +12,7 @@ use super::commands;
 use super::completion::Completer;
 use super::editor::{CellRead, Editor, EditorParts};
 use super::idle_output::IdleOutput;
-use super::options::{OnLeave, ReplExit, ReplOptions};
+use super::options::{ReplExit, ReplOptions};
 use super::paint::Paint;
 use super::printable::printable;
 use super::state::{LoopAction, RanCell, Repl, SessionPhase};
@@ -74,12 +74,10 @@ impl Repl {
             fatal_signals: None,
             lost: false,
             pending_note: Arc::default(),
-            to_destroy: Arc::default(),
+            to_part: Arc::default(),
             pane_notices: Arc::default(),
         };
-        if options.leave == OnLeave::Destroy {
-            repl.destroy_on_fatal_signals()?;
-        }
+        repl.part_on_fatal_signals()?;
         repl.show_pane_notices(pane_notices);
         repl.draw_again_after_suspensions()?;
         repl.start_opening();

@@ -255,6 +255,14 @@ impl PromptSession {
         }
     }
 
+    /// Interrupts what this program runs, where a run that is cut off leaves the session stuck, and waits for its end.
+    pub(super) async fn end_runs(&self) {
+        if !self.session.api().has(Capability::AbandonableRuns).await {
+            self.session.interrupt_runs();
+            self.session.settle(SETTLE_LIMIT).await;
+        }
+    }
+
     /// Destroys the session, and waits until its name can be used again.
     pub(super) async fn make_room(&self) -> Result<(), SessionError> {
         Ok(self.session.end().await?)

@@ -16,8 +16,8 @@ use super::session::{OpenProgress, PromptSession, SessionError};
 use super::state::{Repl, SessionPhase};
 use super::terminal::{TerminalError, WaitOutcome};
 
-/// Time limit for destroying the session when a signal ends this program.
-const SIGNAL_DESTROY_LIMIT: Duration = Duration::from_secs(3);
+/// Time limit for parting with the session when a signal ends this program, or its terminal has gone.
+const PART_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long leaving waits for the answer whether the session lives.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
@@ -25,21 +25,37 @@ const CHECK_LIMIT: Duration = Duration::from_secs(2);
 const UNCONFIRMED_LIMIT: Duration = Duration::from_secs(1);
 
 impl Repl {
-    /// Destroys the session when a signal such as SIGHUP ends this program: the session is temporary and would stay otherwise.
-    pub(super) fn destroy_on_fatal_signals(&mut self) -> Result<(), TerminalError> {
+    /// Parts with the session when a signal such as SIGHUP ends this program.
+    pub(super) fn part_on_fatal_signals(&mut self) -> Result<(), TerminalError> {
         let _guard = self.runtime.enter();
         let mut signals = crate::terminal::listen_fatal()?;
-        let to_destroy = Arc::clone(&self.to_destroy);
+        let (to_part, on_leave) = (Arc::clone(&self.to_part), self.on_leave);
         self.fatal_signals = Some(self.runtime.spawn(async move {
             let signal = signals.recv().await;
-            let session = to_destroy.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let session = to_part.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(session) = session {
-                // An error is ignored and the time is limited: the machine may be shutting down.
-                let _ = tokio::time::timeout(SIGNAL_DESTROY_LIMIT, session.destroy()).await;
+                part(&session, on_leave).await;
             }
             signal.die();
         }));
         Ok(())
+    }
+
+    /// Parts with the session when the terminal has gone. A signal may have said that before.
+    pub(super) fn part_without_terminal(&mut self) {
+        if self.open_session().is_none() {
+            return;
+        }
+        let session = self.to_part.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (on_leave, task) = (self.on_leave, self.fatal_signals.take());
+        self.runtime.block_on(async move {
+            match (session, task) {
+                (Some(session), _) => part(&session, on_leave).await,
+                // It ends this program.
+                (None, Some(task)) => drop(tokio::time::timeout(PART_LIMIT, task).await),
+                (None, None) => {}
+            }
+        });
     }
 
     /// Starts to open the session in the background.
@@ -50,7 +66,7 @@ impl Repl {
         let completer = Arc::clone(&self.completer);
         let at_prompt = Arc::clone(&self.at_prompt);
         let notifier = self.editor.notifier();
-        let to_destroy = Arc::clone(&self.to_destroy);
+        let to_part = Arc::clone(&self.to_part);
         let pending_note = Arc::clone(&self.pending_note);
         self.stop_listening();
         let (idle, listening) = (Arc::clone(&self.idle), Arc::clone(&self.listening));
@@ -70,7 +86,7 @@ impl Repl {
                         Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
                         note => *pending_note.lock().unwrap_or_else(PoisonError::into_inner) = note,
                     }
-                    *to_destroy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
+                    *to_part.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
                 }
                 Err(error) if at_prompt.load(Ordering::Relaxed) => {
                     let hint = error.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
@@ -171,7 +187,7 @@ impl Repl {
     /// Forgets the session, which is gone. Its cells are kept, so that they can be run again in the next session.
     pub(super) fn forget_session(&mut self) {
         self.phase = SessionPhase::Destroyed;
-        *self.to_destroy.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.to_part.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.completer.set_source(None);
         self.lost = false;
     }
@@ -251,6 +267,18 @@ impl Repl {
         }
         Ok(None)
     }
+}
+
+/// Destroys a temporary session, which would stay otherwise, and ends what this program runs in one that stays.
+async fn part(session: &PromptSession, on_leave: OnLeave) {
+    let parting = async {
+        match on_leave {
+            // An error is ignored and the time is limited: the machine may be shutting down.
+            OnLeave::Destroy => drop(session.destroy().await),
+            OnLeave::Keep => session.end_runs().await,
+        }
+    };
+    let _ = tokio::time::timeout(PART_LIMIT, parting).await;
 }
 
 /// Receives what the session prints between two cells.

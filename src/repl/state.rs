@@ -56,7 +56,7 @@ pub(super) struct Repl {
     pub(super) left_running: bool,
     /// The session that the user goes to next.
     pub(super) next: Option<NextSession>,
-    /// The task that destroys the session when a signal ends this program.
+    /// The task that parts with the session when a signal ends this program.
     pub(super) fatal_signals: Option<tokio::task::JoinHandle<()>>,
     /// What the session prints between two cells, and the task that receives it.
     pub(super) idle: Arc<IdleOutput>,
@@ -65,8 +65,8 @@ pub(super) struct Repl {
     pub(super) lost: bool,
     /// A note about the session that could not be shown when it was opened.
     pub(super) pending_note: Arc<Mutex<Option<String>>>,
-    /// The session that `fatal_signals` destroys.
-    pub(super) to_destroy: Arc<Mutex<Option<Arc<PromptSession>>>>,
+    /// The session that `fatal_signals` parts with.
+    pub(super) to_part: Arc<Mutex<Option<Arc<PromptSession>>>>,
     /// Notices from the terminal inside the session that were not shown yet.
     pub(super) pane_notices: Arc<Mutex<Vec<String>>>,
 }

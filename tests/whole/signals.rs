@@ -1,9 +1,9 @@
 //! The program receives its signals and its children start with the default dispositions, even if it was started with
 //! signals ignored or blocked.
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, ProxiedEngine};
 use alacritty_terminal::term::TermMode;
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, binary};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::Termios;
 use nix::unistd::Pid;
@@ -184,6 +184,27 @@ fn a_quit_signal_of_another_program_ends_the_prompt_and_restores_the_terminal() 
         let end = terminal.wait_for_end();
         assert_eq!(end.line_discipline, before.local_flags, "{cell}");
         assert!(!end.screen.modes.intersects(ON_IN_VIEWS), "{cell}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_prompt_after_its_cell_where_a_cut_run_blocks_the_session() {
+    for (number, signal) in [Signal::SIGHUP, Signal::SIGTERM].into_iter().enumerate() {
+        let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+        link.hide("abandonable-runs");
+        let terminal = FakeTerminal::at_prompt(sandbox, &["-t", "work", "python"]);
+        let [go, ended] = ["go", "ended"].map(|name| sandbox.work().join(format!("{name}{number}")));
+        let _gate = Gate::at(&go);
+        let code = format!(
+            "exec(\"try:\\n  print('o' + 'n')\\n  open('{}').readline()\\nexcept KeyboardInterrupt:\\n  open('{}', 'w').close()\")",
+            go.display(),
+            ended.display()
+        );
+        terminal.enter(&code);
+        terminal.wait_until("the cell", |screen| screen.has_line("on"));
+        kill(Pid::from_raw(terminal.pid()), signal).unwrap();
+        terminal.wait_for_end();
+        assert!(ended.exists(), "{signal}: the program was left without a reader");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::run::{self, Cell, Listener, Run, RunOptions, Start, Turns};
+use super::run::{self, Cell, Interrupter, Listener, Run, RunOptions, Start, Turns};
 use super::session_ref::SessionRef;
 use super::stray::Stray;
 use bai_protocol::capability::Capability;
@@ -11,7 +11,7 @@ use bai_protocol::execute::RunId;
 use bai_protocol::info::{Match, Matches, SessionInfo};
 use bai_protocol::record::ConsoleRecord;
 use reqwest::Method;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a completion may take. It follows a key press, so a late one is useless.
@@ -28,6 +28,8 @@ pub struct ComputeSession {
     id: Option<Arc<str>>,
     turns: Turns,
     stray: Arc<Stray>,
+    /// Interrupts the last run, which may be over.
+    last: Arc<Mutex<Option<Interrupter>>>,
 }
 
 /// Options of [`ComputeSession::destroy`].
@@ -49,6 +51,7 @@ impl ComputeSession {
             id: id.map(Into::into),
             turns,
             stray: Arc::default(),
+            last: Arc::default(),
         }
     }
 
@@ -136,6 +139,7 @@ impl ComputeSession {
             _ => self.start(Start::Cell(cell), options).await?,
         };
         run.begin_with(self.stray.take(&wanted));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.interrupter());
         Ok(run)
     }
 
@@ -212,6 +216,14 @@ impl ComputeSession {
     /// the process ends: a run that is cut off then leaves the session of a cluster stuck.
     pub async fn settle(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.turns.is_over()).await.is_ok()
+    }
+
+    /// Interrupts the run that was begun last with [`ComputeSession::execute`], as [`Run::interrupt`] does. Without effect when it is
+    /// over. For a program that has to end while another part of it follows the run.
+    pub fn interrupt_runs(&self) {
+        if let Some(last) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            last.interrupt();
+        }
     }
 
     /// The active run of the session, on servers with [`Capability::CurrentRun`]; `None` elsewhere.
