@@ -5,7 +5,7 @@ use super::args::CreationFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::stop_signals::StopSignals;
-use crate::repl::{PreludeUse, not_started};
+use crate::repl::PreludeUse;
 use bai_client::{
     Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
 };
@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// Default time that a script waits for a session to run code.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
-/// The time after which [`Prelude::unanswered`] returns.
-const PRELUDE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether the kernel of this image gets the prelude.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
@@ -113,9 +111,12 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Option<Arc<
         let prelude = Arc::new(Prelude::new(session));
         let installing = prelude.install();
         let telling = async {
-            prelude.unanswered().await;
-            warn_not_started(PRELUDE_PATIENCE);
-            std::future::pending().await
+            let mut told = None;
+            loop {
+                let (activity, error) = prelude.unanswered(told).await;
+                told = Some(activity);
+                eprintln!("bai-repl: {error}");
+            }
         };
         return tokio::select! {
             installed = installing => installed.map(|_| Some(Arc::clone(&prelude))),
@@ -128,16 +129,14 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Option<Arc<
     while let Some(event) = run.next().await {
         match event {
             RunEvent::Console(record) => session.keep_output(record),
-            RunEvent::NotStarted { waited, .. } => warn_not_started(waited),
+            RunEvent::NotStarted { waited, activity, .. } => {
+                eprintln!("bai-repl: {}", activity.delay(waited))
+            }
             RunEvent::Lost(lost) => return Err(lost.error),
             _ => {}
         }
     }
     Ok(None)
-}
-
-fn warn_not_started(waited: Duration) {
-    eprintln!("bai-repl: {}", not_started(waited));
 }
 
 fn no_answer(session: &ComputeSession, patience: Duration) -> CliError {

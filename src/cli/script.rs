@@ -15,7 +15,7 @@ use super::secret_question::SecretQuestion;
 use super::settle::settle;
 use super::stop_signals::{StopSignal, StopSignals};
 use crate::render::Flow;
-use crate::repl::{FrontEnd, not_started, output_lost};
+use crate::repl::{FrontEnd, output_lost};
 use crate::terminal::FatalSignal;
 use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, OutputStream, Rest, Run, RunEvent, RunOptions,
@@ -263,7 +263,9 @@ impl ScriptRun<'_> {
                     return Ok(exit_code.map_or(unknown, ExitStatus::Remote));
                 }
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
-                Some(RunEvent::NotStarted { waited, .. }) => eprintln!("bai-repl: {}", not_started(waited)),
+                Some(RunEvent::NotStarted { waited, activity, .. }) => {
+                    eprintln!("bai-repl: {}", activity.delay(waited));
+                }
                 Some(RunEvent::OutputLost(error)) => {
                     self.output_lost = true;
                     CliError::from(output_lost(&error, FrontEnd::CommandLine)).report();

@@ -10,6 +10,7 @@ use super::commands::{COMMANDS, CommandSpec, PromptCommand, hint_about};
 use super::editor::{AnswerRead, AnswerStop, edit_outside};
 use super::help_text::{help_table, indented};
 use super::printable::named;
+use super::run_warnings::interrupted;
 use super::session::{RestartOutcome, SessionError};
 use super::settings;
 use super::state::{LoopAction, RanCell, Repl, SessionPhase};
@@ -288,7 +289,7 @@ impl Repl {
             self.runtime.block_on(self.terminal.wait(|| "interrupting".to_owned(), session.interrupt()))?;
         match waited {
             WaitOutcome::Done(Err(error)) => self.session_error(&error)?,
-            WaitOutcome::Done(Ok(())) => self.terminal.note("the session was interrupted")?,
+            WaitOutcome::Done(Ok(outcome)) => self.terminal.note(&interrupted("the session", outcome))?,
             WaitOutcome::Interrupted => {}
         }
         Ok(LoopAction::Continue)

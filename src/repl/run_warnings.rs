@@ -2,19 +2,23 @@
 
 use super::hints::FrontEnd;
 use super::session::SessionError;
-use crate::format;
-use bai_client::{ClientError, Step};
-use std::time::Duration;
+use bai_client::{ClientError, InterruptOutcome, Step};
 
 /// A part of the output is lost, because the server could not pass it on.
 pub(crate) fn output_lost(error: &ClientError, front_end: FrontEnd) -> SessionError {
     SessionError::new(format!("a part of the output is lost: {error}"), super::hints::hint(error, front_end))
 }
 
-/// The session has not begun to run the code for this time.
-pub(crate) fn not_started(waited: Duration) -> String {
-    let waited = format::running(waited);
-    format!("the session has not answered for {waited}: something else runs in it, or it is stuck")
+/// What an interrupt of this session has done.
+pub(crate) fn interrupted(session: &str, outcome: InterruptOutcome) -> String {
+    match outcome {
+        InterruptOutcome::GoesOn => {
+            format!("the interrupt was sent to {session}, and what runs in it goes on so far")
+        }
+        InterruptOutcome::NoCell => format!("no cell runs in {session}"),
+        InterruptOutcome::KernelEnded => format!("nothing runs in {session}: its Python has ended"),
+        _ => format!("{session} is interrupted"),
+    }
 }
 
 /// The name of a step.

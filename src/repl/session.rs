@@ -14,8 +14,8 @@ use super::completion::{CompletionSource, RemoteNameKind};
 use super::hints::{FrontEnd, hint};
 use crate::render::sanitize;
 use bai_client::{
-    Capability, Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Listener,
-    Prelude, PreludeState, Run, RunOptions, Transport, Window,
+    Capability, Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, InterruptOutcome,
+    Listener, Prelude, PreludeState, Run, RunOptions, Transport, Window,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
@@ -197,8 +197,8 @@ impl PromptSession {
     }
 
     /// Interrupts what the session runs, also for another client.
-    pub(super) async fn interrupt(&self) -> Result<(), SessionError> {
-        self.session.interrupt().await.map_err(SessionError::about_session)
+    pub(super) async fn interrupt(&self) -> Result<InterruptOutcome, SessionError> {
+        self.session.interrupt_and_see().await.map_err(SessionError::about_session)
     }
 
     /// Installs the prelude in the background; from this call on cells wait for it. Returns an error if the session does not
@@ -216,7 +216,7 @@ impl PromptSession {
                     }
                     None
                 }
-                error = prelude.unanswered() => Some(error.into()),
+                (_, error) = prelude.unanswered(None) => Some(error.into()),
             }
         }
         .boxed()

@@ -23,6 +23,8 @@ struct State {
     is_pending: bool,
     /// The code that the good session ran.
     ran: Vec<String>,
+    /// Whether the session that takes no code runs a cell, as a link in its home folder says; an interrupt ends it.
+    runs_cell: Option<bool>,
     /// The good session prints HTML, which the server cannot encode.
     loses_html: bool,
 }
@@ -143,8 +145,20 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
                 json!({"result": {"status": "finished", "runId": id, "exitCode": 0, "console": console}}),
             )
         }
+        ("GET", _) if path == session.clone() + "/files" && state.runs_cell.is_some() => {
+            let mut names = vec!["ipython_kernel_config.py".to_owned(), format!("process-of-{id}")];
+            names.extend(state.runs_cell.filter(|runs| *runs).map(|_| format!("cell-of-{id}")));
+            let entries: Vec<_> = names
+                .iter()
+                .map(|name| json!({"filename": name, "mode": if name.contains("-of-") { "lrwxrwxrwx" } else { "-rw-r--r--" }}))
+                .collect();
+            ("200 OK", json!({"files": serde_json::to_string(&entries).unwrap(), "errors": ""}))
+        }
         // Interrupts.
-        ("POST", _) => ("204 No Content", json!("")),
+        ("POST", _) => {
+            state.runs_cell = state.runs_cell.map(|_| false);
+            ("204 No Content", json!(""))
+        }
         _ => ("404 Not Found", json!({"title": "URL not found"})),
     })
 }
@@ -202,7 +216,7 @@ fn the_prelude_detects_a_stuck_session_before_the_first_cell() {
     let (endpoint, _state) = cluster();
     let sandbox = with_keypair(&endpoint);
     let terminal = FakeTerminal::start(&sandbox, &["attach", "work"]);
-    terminal.wait_for("it has not answered for 5 s");
+    terminal.wait_for("the session has not answered for 5 s");
     terminal.wait_for(":restart starts it anew");
     terminal.enter(":restart");
     terminal.wait_for("destroy this session");
@@ -210,6 +224,38 @@ fn the_prelude_detects_a_stuck_session_before_the_first_cell() {
     terminal.wait_for_prompt("python ❯");
     terminal.enter(":quit");
     assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn the_cell_of_a_client_that_has_gone_is_seen_and_can_be_ended() {
+    let (endpoint, state) = cluster();
+    state.lock().unwrap().runs_cell = Some(true);
+    let sandbox = with_keypair(&endpoint);
+    let terminal = FakeTerminal::start(&sandbox, &["attach", "work"]);
+    terminal.wait_for("the session still runs a cell of an earlier client");
+    let script = ["--max-wait", "12", "-t", "work", "-c", "print(1)", "python:3.13"];
+    let run = sandbox.run(&[&["--max-wait", "1"], &script[2..]].concat());
+    run.expect(TIMED_OUT, "");
+    terminal.enter(":interrupt");
+    terminal.wait_for("the session is interrupted");
+    let run = sandbox.run(&script);
+    run.expect(TIMED_OUT, "");
+    assert!(
+        run.stderr.contains("runs no cell: its server probably waits for a client that was cut off"),
+        "{}",
+        run.stderr
+    );
+    let again = sandbox.run(&["interrupt", "work"]);
+    assert!(
+        again.stdout.contains("no cell runs in session work")
+            || again.stderr.contains("no cell runs in session work"),
+        "{again:?}"
+    );
+    terminal.enter(":quit");
+    terminal.wait_for_end();
+    state.lock().unwrap().runs_cell = Some(true);
+    let first = sandbox.run(&["--json", "interrupt", "work"]);
+    assert!(first.stdout.contains("\"outcome\":\"ended\""), "{first:?}");
 }
 
 #[test]

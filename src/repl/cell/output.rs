@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use super::{CellEnd, PauseReason, RunningCell};
 use crate::render::Stream;
 use crate::repl::hints::FrontEnd;
-use crate::repl::run_warnings::{not_started, output_lost, step_failed};
+use crate::repl::run_warnings::{output_lost, step_failed};
 use crate::repl::spinner::{TICK, since};
 use crate::repl::terminal::{TerminalError, open};
 use bai_client::{RunEvent, SessionState};
@@ -139,8 +139,8 @@ impl RunningCell<'_> {
                 self.delayed_question = None;
                 None
             }
-            Some(RunEvent::NotStarted { waited, interrupted_alone }) => {
-                let warning = not_started(waited);
+            Some(RunEvent::NotStarted { waited, activity, interrupted_alone }) => {
+                let warning = activity.delay(waited);
                 let once = if interrupted_alone { "withdraws this cell" } else { "also stops other code" };
                 self.terminal.note(&format!("{warning}; Ctrl-C {once}, Ctrl-C twice opens a menu"))?;
                 None

@@ -15,7 +15,7 @@ pub use script::KernelScript;
 pub(super) use script::PieceForKernel;
 
 use super::error::{ClientError, ErrorKind};
-use super::run::{Cell, Run, RunEvent, RunOptions, Transport};
+use super::run::{Activity, Cell, Run, RunEvent, RunOptions, Transport};
 use super::session::ComputeSession;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::complete::{Completion, CompletionRequest};
@@ -32,6 +32,8 @@ const SOURCE: &str = include_str!("prelude.py");
 const MARK: &str = "#bai-repl: ";
 /// The transport of questions: one request, without the handshake of a socket. A lost connection does not leave the session stuck.
 const TRANSPORT: Transport = Transport::Poll;
+/// How long the session may be silent before somebody looks what it does.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How many records are kept that are not the answer.
 const MOST_OTHERS: usize = 1000;
 /// How long a cell waits for a question in the kernel. The prelude itself gives up earlier.
@@ -61,8 +63,8 @@ pub enum PreludeState {
 pub struct Prelude {
     session: ComputeSession,
     state: watch::Sender<PreludeState>,
-    /// Whether the session has not answered a question for some seconds.
-    unanswered: watch::Sender<bool>,
+    /// What the session does that leaves a question unanswered, and for how long it has been so.
+    unanswered: watch::Sender<Option<(Activity, Duration)>>,
     asking: Mutex<()>,
     /// Counts completions: an outdated one is not sent any more.
     latest: AtomicU64,
@@ -83,7 +85,7 @@ impl Prelude {
         Prelude {
             session,
             state: watch::Sender::new(PreludeState::Absent),
-            unanswered: watch::Sender::new(false),
+            unanswered: watch::Sender::new(None),
             asking: Mutex::default(),
             latest: AtomicU64::new(0),
             server_is_mute: AtomicBool::new(false),
@@ -114,10 +116,7 @@ impl Prelude {
         self.state.send_replace(PreludeState::Installing);
         *self.window.lock().await = None;
         let installed = async {
-            let run = self
-                .session
-                .execute(Cell::Query(cell()), RunOptions { bytes: true, ..RunOptions::over(TRANSPORT) })
-                .await?;
+            let run = self.session.execute(Cell::Query(cell()), options()).await?;
             self.answer(run).await
         };
         let installed = installed.await;
@@ -190,16 +189,29 @@ impl Prelude {
         };
         tokio::select! {
             () = free => Ok(()),
-            Ok(_) = unanswered.wait_for(|unanswered| *unanswered) => Err(unanswered_error()),
+            Ok(_) = unanswered.wait_for(Option::is_some) => Err(self.delay()),
             () = tokio::time::sleep(WAY_LIMIT) => Ok(()),
         }
     }
 
-    /// Waits until the session has left a question unanswered for some seconds. Never ends while the session answers.
-    pub async fn unanswered(&self) -> ClientError {
+    /// Waits until the session has left a question unanswered for some seconds. Never ends while the session answers, nor while what
+    /// it does instead is what was `told` last.
+    pub async fn unanswered(&self, told: Option<Activity>) -> (Activity, ClientError) {
+        let mut unanswered = self.unanswered.subscribe();
+        let is_news =
+            |delay: &Option<(Activity, Duration)>| delay.is_some_and(|(activity, _)| told != Some(activity));
         // It cannot fail: `self` owns the sender.
-        let _ = self.unanswered.subscribe().wait_for(|unanswered| *unanswered).await;
-        unanswered_error()
+        let activity =
+            unanswered.wait_for(is_news).await.ok().and_then(|delay| *delay).map(|(activity, _)| activity);
+        (activity.unwrap_or(Activity::Unknown), self.delay())
+    }
+
+    /// Why a question is unanswered.
+    fn delay(&self) -> ClientError {
+        let (activity, waited) = self.unanswered.borrow().unwrap_or((Activity::Unknown, WAY_LIMIT));
+        ClientError::new(ErrorKind::NotAnswering, "use the session", activity.delay(waited))
+            .into_sentence()
+            .with_hint("wait, or interrupt what runs in it; a restart starts it anew")
     }
 
     /// Sends a question when the session is idle, if it is still `wanted` then.
@@ -227,8 +239,7 @@ impl Prelude {
 
     /// Sends a question. `None` if the session is busy.
     async fn ask_alone(&self, code: String) -> Result<Option<Reply>, ClientError> {
-        let options = RunOptions { bytes: true, ..RunOptions::over(TRANSPORT) };
-        let Some(run) = self.session.execute_if_idle(Cell::Query(code), options).await? else {
+        let Some(run) = self.session.execute_if_idle(Cell::Query(code), options()).await? else {
             return Ok(None);
         };
         Ok(Some(self.answer(run).await?.map_or(Reply::Nothing, Reply::Told)))
@@ -247,17 +258,17 @@ impl Prelude {
                 RunEvent::WaitingInput { .. } => {
                     run.send_input(String::new());
                 }
-                RunEvent::NotStarted { .. } => {
-                    self.unanswered.send_replace(true);
+                RunEvent::NotStarted { waited, activity, .. } => {
+                    self.unanswered.send_replace(Some((activity, waited)));
                 }
                 RunEvent::Lost(lost) => {
-                    self.unanswered.send_replace(false);
+                    self.unanswered.send_replace(None);
                     return Err(lost.error);
                 }
                 _ => {}
             }
         }
-        self.unanswered.send_replace(false);
+        self.unanswered.send_replace(None);
         if answer.is_some() {
             others.into_iter().for_each(|record| self.session.keep_output(record));
         }
@@ -304,8 +315,7 @@ fn completion(answer: &Value) -> Option<Completion> {
     })
 }
 
-fn unanswered_error() -> ClientError {
-    let why = "it has not answered for 5 s: something else runs in it, or it is stuck";
-    ClientError::new(ErrorKind::NotAnswering, "use the session", why)
-        .with_hint("wait, or interrupt what runs in it; a restart starts it anew")
+/// The options of a question. An answer comes soon, so a silent session is looked at soon.
+fn options() -> RunOptions {
+    RunOptions { bytes: true, look_after: LOOK_AFTER, ..RunOptions::over(TRANSPORT) }
 }

@@ -8,7 +8,7 @@
 # - text that IPython would put into a pager is printed;
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;
-# - a link shows whether the kernel's process lives, which the server does not say;
+# - links show whether the kernel's process lives, and whether it runs a cell, which the server does not say;
 # - text that is shown and tracebacks end their line, and breakpoint() stops in pdb;
 # - text with half a character, which would block the kernel's output for ever, is sent with a question mark there;
 # - output arrives whole: a message is never larger than what the cluster takes, and the kernel waits for a slow reader.
@@ -236,6 +236,8 @@ class Prelude:
         self.hidden_colors = None
         # A question about the window to answer when the cell ends.
         self.window_after = None
+        # The link that is there while a cell runs, if it is.
+        self.cell_link = None
         self.output = Output()
 
     def install(self):
@@ -365,6 +367,7 @@ class Prelude:
             if code.startswith(MARK) and not code.startswith(MARK + SCRIPT):
                 return execute(code, *args, **kwargs)
             self.output.begin()
+            self.show_cell()
             result = execute(code, *args, **kwargs)
             if inspect.iscoroutine(result):
                 return to_end(result)
@@ -388,10 +391,22 @@ class Prelude:
         self.kernel.do_execute, self.kernel._input_request = do_execute, _input_request
 
     def end_cell(self):
-        self.output.end()
-        question, self.window_after = self.window_after, None
-        if question is not None:
-            self.ask_window(question)
+        try:
+            self.output.end()
+            question, self.window_after = self.window_after, None
+            if question is not None:
+                self.ask_window(question)
+        finally:
+            self.hide_cell()
+
+    def show_cell(self):
+        self.cell_link = link_of('cell')
+        leave_link(self.cell_link, 'running')
+
+    def hide_cell(self):
+        link, self.cell_link = self.cell_link, None
+        if link is not None:
+            remove(link)
 
     def run_script(self, question, allow_stdin):
         try:
@@ -410,6 +425,8 @@ class Prelude:
         self.send(carried({END: code}))
 
     def answer(self, text):
+        # No cell runs now, however the last one has ended.
+        self.hide_cell()
         # An error of a question is not the user's.
         try:
             question = json.loads(text)
@@ -524,15 +541,34 @@ def forget_this_cell(shell):
 
 def show_process():
     """Leaves a link to what Linux says of this process. The server lists files at any time, so the client sees whether the kernel
-    lives."""
+    lives, and by another link whether it runs a cell."""
+    leave_link(link_of('process'), '/proc/%d' % os.getpid())
+
+
+def link_of(what):
     session, folder = os.environ.get('BACKENDAI_SESSION_ID'), os.path.expanduser('~/.ipython/profile_default')
-    if not session:
+    return os.path.join(folder, '%s-of-%s' % (what, session)) if session else None
+
+
+def leave_link(link, target):
+    if link is None:
         return
-    link = os.path.join(folder, 'process-of-' + session)
+    # In one step: a client may be looking.
+    for attempt in range(2):
+        try:
+            os.symlink(target, link + '.new')
+            os.replace(link + '.new', link)
+            return
+        except FileExistsError:
+            # One that was left half-way.
+            remove(link + '.new')
+        except OSError:
+            return
+
+
+def remove(link):
     try:
-        # In one step: a client may be looking.
-        os.symlink('/proc/%d' % os.getpid(), link + '.new')
-        os.replace(link + '.new', link)
+        os.remove(link)
     except OSError:
         pass
 

@@ -300,6 +300,29 @@ fn a_link_in_the_home_folder_leads_to_the_process() {
 }
 
 #[test]
+fn a_link_in_the_home_folder_is_there_while_a_cell_runs() {
+    let link = "import os\nos.path.lexists(os.path.expanduser('~/.ipython/profile_default/cell-of-s'))";
+    let question = json!({"ask": "complete", "code": "os.path.lexi", "at": 12});
+    let later = "import threading\nwatch = os.path.expanduser('~/.ipython/profile_default/cell-of-s')\n\
+                 get_ipython().kernel._bai_seen = []\n\
+                 seen = get_ipython().kernel._bai_seen\n\
+                 class Looks:\n    @property\n    def value(self): seen.append(os.path.lexists(watch))\nlooks = Looks()";
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            link.into(),
+            "1/0".into(),
+            ask(question.clone()),
+            later.into(),
+            ask(json!({"ask": "describe", "name": "looks.value", "detail": 0})),
+            "any(seen)".into(),
+        ];
+        let came = outputs(python, &cells);
+        assert_eq!([text(&came[1]), text(&came[6])], ["True", "False"]);
+    });
+}
+
+#[test]
 fn text_that_is_shown_ends_its_line() {
     for_old_and_new_ipython(|python| {
         let cells = [

@@ -2,7 +2,9 @@
 
 mod event;
 
-use super::kernel_watch::{KernelWatch, Sight};
+use super::activity::{Activity, Sight};
+use super::beginning::Beginning;
+use super::kernel_watch::KernelWatch;
 use super::link::{Extras, Link, connect, connect_listener};
 use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
@@ -25,8 +27,8 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 64;
-/// When to report that the server has not begun.
-const NOT_STARTED: Duration = Duration::from_secs(5);
+/// A server that is silent on a WebSocket for this time runs something else: it speaks every 0.2 s.
+const SILENT_SOCKET: Duration = Duration::from_secs(2);
 /// How long the server may take to end a question by itself after an interrupt, before an empty line is sent.
 const GRACE: Duration = Duration::from_millis(150);
 /// After an interrupt a program that lives has this time to end, before the client looks whether it does.
@@ -87,6 +89,10 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?,
     };
+    let mut watch = watch;
+    if matches!(link, Link::Socket(_)) {
+        watch.hurry(SILENT_SOCKET);
+    }
     let (run, RunEnds { events, input, interrupts, beside, window, leave }) = Run::new(run_id.clone(), QUEUE);
     let driver = Driver {
         session,
@@ -108,7 +114,7 @@ pub(crate) async fn start(
         beside_request: None,
         leaving: None,
         watch,
-        not_started: (!listens).then(|| Instant::now() + NOT_STARTED),
+        beginning: Beginning::new(!listens),
         empty_answer: None,
         crossed: None,
         drain: None,
@@ -146,7 +152,8 @@ struct Driver {
     leaving: Option<BoxFuture<'static, bool>>,
     /// Looks whether the kernel lives while nothing is heard of it.
     watch: KernelWatch,
-    not_started: Option<Instant>,
+    /// What is told of a run that has not begun.
+    beginning: Beginning,
     /// When a question that an interrupt has not ended gets an empty line.
     empty_answer: Option<Instant>,
     /// When a question that crossed an interrupt is put to the user.
@@ -237,10 +244,12 @@ impl Driver {
                 if kept { self.machine.give_up() } else { self.machine.discard() }
             }
             DriverEvent::NotStarted => {
-                self.not_started = None;
-                self.watch.hurry(Duration::ZERO);
-                let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
-                self.machine.emit(RunEvent::NotStarted { waited: NOT_STARTED, interrupted_alone });
+                self.beginning.latest = None;
+                if self.watch.can_look() {
+                    self.watch.look(&self.session)
+                } else {
+                    self.lives(Activity::Unknown)
+                }
             }
             DriverEvent::InterruptAgain => {
                 self.interrupt();
@@ -259,7 +268,7 @@ impl Driver {
     async fn received(&mut self, heard: LinkEvent) {
         match heard {
             LinkEvent::Frame(mut frame) => {
-                self.not_started = None;
+                self.beginning.is_over();
                 if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
                     self.machine.answer_is_under_way();
                 }
@@ -359,10 +368,23 @@ impl Driver {
         }
     }
 
+    /// The kernel lives. If the run has not begun, the session does something else.
+    fn lives(&mut self, activity: Activity) {
+        self.watch.rest();
+        if let Some(activity) = self.beginning.seen(activity, Instant::now()) {
+            let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
+            let waited = self.beginning.waited();
+            self.machine.emit(RunEvent::NotStarted { waited, activity, interrupted_alone });
+        }
+        if let Some(pause) = self.beginning.pause() {
+            self.watch.hurry(pause);
+        }
+    }
+
     /// Ends the run if its kernel or its session has ended.
     fn seen(&mut self, sight: Sight) {
         let (why, state) = match sight {
-            Sight::NoEnd => return self.watch.rest(),
+            Sight::Lives(activity) => return self.lives(activity),
             Sight::KernelEnded { out_of_memory: true } => (
                 "the Python of this session has ended, probably because its memory was full",
                 SessionState::Stuck,

@@ -4,7 +4,9 @@
 //! (`machine`) what each frame means, and holds the session's turn until the run is over, so that a run is never
 //! abandoned, even if the handle is dropped (`docs/wire` §3.6).
 
+mod activity;
 mod ahead;
+mod beginning;
 mod driver;
 mod heuristics;
 mod kernel_watch;
@@ -18,6 +20,7 @@ mod socket;
 pub(super) mod steps;
 mod turn;
 
+pub use activity::{Activity, InterruptOutcome};
 pub(super) use driver::{Start, start, start_in_turn};
 pub use listener::{IdleEvent, Listener};
 pub(super) use turn::Turns;
@@ -167,10 +170,12 @@ pub enum RunEvent {
         exit_code: Option<i32>,
     },
     /// The server has been silent about this run for some seconds. On a cluster another client may be running code in the
-    /// session, or the session is stuck. Sent at most once in a run; the run goes on.
+    /// session, or the session is stuck. Sent again only when more is known; the run goes on.
     NotStarted {
         /// The time since the start.
         waited: Duration,
+        /// What the session does instead.
+        activity: Activity,
         /// Whether an interrupt is for this run alone. Else it also ends what the session runs instead.
         interrupted_alone: bool,
     },

@@ -1,7 +1,7 @@
 //! The events that a run's task waits for, and their order of priority.
 
 use super::Driver;
-use crate::run::kernel_watch::Sight;
+use crate::run::activity::Sight;
 use crate::run::link::next;
 use crate::run::link_event::LinkEvent;
 use crate::run::{Answer, Beside};
@@ -68,7 +68,7 @@ impl Driver {
                 DriverEvent::Delivered
             }
             () = self.events.closed(), if listening => DriverEvent::Dropped,
-            () = maybe_at(self.not_started) => DriverEvent::NotStarted,
+            () = maybe_at(self.beginning.latest) => DriverEvent::NotStarted,
             () = maybe_at(self.watch.next) => DriverEvent::Look,
             sight = maybe(&mut self.watch.looking) => DriverEvent::Seen(sight),
             () = maybe_at(again) => DriverEvent::InterruptAgain,

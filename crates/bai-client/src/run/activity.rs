@@ -1,0 +1,216 @@
+//! What a session does, as far as its server tells. A cluster does not say which code runs in a session, nor that a kernel has ended:
+//! its run goes on for ever, without output, and the session takes no other. The prelude leaves two links in a folder whose files the server
+//! lists at any time (`docs/wire` §3.6): one to what Linux says of the kernel's process, and one as long as a cell runs. Our engine
+//! names its active run.
+//!
+//! When to look is decided by those who ask. Whoever is not sure says nothing: a cell may compute for hours.
+
+use crate::error::ClientError;
+use crate::prelude;
+use crate::session::ComputeSession;
+use crate::session_ref::SessionRef;
+use bai_protocol::capability::Capability;
+use bai_protocol::files::{FileEntry, ListReply};
+use bai_protocol::status::SessionStatus;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The folder of the links. The runner writes a file there whenever it starts a kernel.
+const FOLDER: &str = ".ipython/profile_default";
+const WRITTEN_AT_START: &str = "ipython_kernel_config.py";
+/// The link to the process; the id of the session follows.
+const PROCESS: &str = "process-of-";
+/// The link that is there while a cell runs; the id of the session follows.
+const CELL: &str = "cell-of-";
+/// The words of the runner's log about a process that was killed because the memory was full.
+const OUT_OF_MEMORY: &str = "Out-of-memory detected";
+const WHAT: &str = "see what runs in the session";
+/// How long an interrupted program may take to end before it is said to go on.
+const END_LIMIT: Duration = Duration::from_secs(3);
+/// The pause between two looks at an interrupted program.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a session runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Activity {
+    /// It is not known: the kernel is not IPython, or no client has installed the prelude in it.
+    Unknown,
+    /// A cell or a script of some client.
+    Cell,
+    /// No cell and no script; on clusters a batch step may run.
+    Nothing,
+}
+
+impl Activity {
+    /// Why a run in this session has not begun after this time, in words.
+    pub fn delay(self, waited: Duration) -> String {
+        let waited = waited.as_secs();
+        match self {
+            Activity::Unknown => {
+                format!(
+                    "the session has not answered for {waited} s: something else runs in it, or it is stuck"
+                )
+            }
+            Activity::Cell => {
+                "the session still runs a cell of an earlier client, or of another one".to_owned()
+            }
+            Activity::Nothing => format!(
+                "the session has not answered for {waited} s and runs no cell: its server probably waits for a client that was \
+                 cut off, and gives it no other code"
+            ),
+        }
+    }
+}
+
+/// What an interrupt has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InterruptOutcome {
+    /// It was sent. The server does not tell what it has done.
+    Sent,
+    /// What ran has ended.
+    Ended,
+    /// What runs goes on so far.
+    GoesOn,
+    /// No cell was running.
+    NoCell,
+    /// The kernel had ended before.
+    KernelEnded,
+}
+
+/// What was seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The kernel lives, or nothing is known.
+    Lives(Activity),
+    /// The kernel has ended.
+    KernelEnded {
+        /// Whether a process of the session was killed because the memory was full.
+        out_of_memory: bool,
+    },
+    /// The session has ended.
+    SessionGone,
+}
+
+impl ComputeSession {
+    /// Interrupts what the session runs, and looks what becomes of it, for a few seconds at most.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::interrupt`].
+    pub async fn interrupt_and_see(&self) -> Result<InterruptOutcome, ClientError> {
+        let before = look(&self.at).await;
+        self.interrupt().await?;
+        match before {
+            Sight::Lives(Activity::Cell) => {}
+            Sight::Lives(Activity::Nothing) => return Ok(InterruptOutcome::NoCell),
+            Sight::Lives(Activity::Unknown) | Sight::SessionGone => return Ok(InterruptOutcome::Sent),
+            Sight::KernelEnded { .. } => return Ok(InterruptOutcome::KernelEnded),
+        }
+        let deadline = Instant::now() + END_LIMIT;
+        while look(&self.at).await == Sight::Lives(Activity::Cell) {
+            if Instant::now() >= deadline {
+                return Ok(InterruptOutcome::GoesOn);
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(InterruptOutcome::Ended)
+    }
+}
+
+pub(super) async fn look(session: &SessionRef) -> Sight {
+    let info = match session.info().await {
+        Ok(info) if info.status.as_ref().is_some_and(SessionStatus::is_dead) => return Sight::SessionGone,
+        Err(error) if error.says_session_is_gone() => return Sight::SessionGone,
+        Ok(info) => info,
+        Err(error) => {
+            tracing::debug!(%error, "it is not known whether the session lives");
+            return Sight::Lives(Activity::Unknown);
+        }
+    };
+    let capabilities = session.api.capabilities().await;
+    if capabilities.has(Capability::CurrentRun) {
+        return Sight::Lives(if info.current_run().is_some() { Activity::Cell } else { Activity::Nothing });
+    }
+    if !prelude::is_useful(&capabilities) {
+        return Sight::Lives(Activity::Unknown);
+    }
+    look_at_kernel(session).await
+}
+
+async fn look_at_kernel(session: &SessionRef) -> Sight {
+    let unknown = Sight::Lives(Activity::Unknown);
+    let Ok(folder) = session.list(WHAT, FOLDER).await else { return unknown };
+    let Ok(entries) = folder.entries() else { return unknown };
+    let [process, cell] = [PROCESS, CELL].map(|name| format!("{name}{}", session.key));
+    if !is_of_this_start(&entries, &process) {
+        return unknown;
+    }
+    let Ok(descriptors) = session.list(WHAT, &format!("{FOLDER}/{process}/fd")).await else { return unknown };
+    if !may_have_ended(&descriptors) {
+        let runs = is_of_this_start(&entries, &cell);
+        return Sight::Lives(if runs { Activity::Cell } else { Activity::Nothing });
+    }
+    let log = session.logs(None).await;
+    let out_of_memory = log.is_ok_and(|log| log.contains(OUT_OF_MEMORY));
+    Sight::KernelEnded { out_of_memory }
+}
+
+/// Whether this is the listing of the open files of a process that has ended: nobody has asked for its exit code yet, or it is gone.
+fn may_have_ended(descriptors: &ListReply) -> bool {
+    match descriptors.entries() {
+        // A helper that failed without a word lists nothing at all.
+        Ok(entries) => entries.is_empty() && descriptors.files.trim() == "[]",
+        Err(said) => said.starts_with("FileNotFoundError"),
+    }
+}
+
+/// Whether this link is there and was made after the last start of a kernel.
+fn is_of_this_start(folder: &[FileEntry], link: &str) -> bool {
+    let changed = |name: &str| folder.iter().find(|entry| entry.filename == name).map(|entry| entry.mtime);
+    let is_link = folder.iter().any(|entry| entry.filename == link && entry.is_link());
+    is_link && changed(WRITTEN_AT_START).is_some_and(|start| changed(link).is_some_and(|made| made >= start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(files: &str, errors: &str) -> ListReply {
+        ListReply { files: files.into(), errors: errors.into(), abspath: String::new() }
+    }
+
+    #[test]
+    fn only_a_process_without_open_files_may_have_ended() {
+        let gone = "Traceback …\nFileNotFoundError: [Errno 2] No such file or directory: '…/fd'";
+        let foreign = "Traceback …\nPermissionError: [Errno 13] Permission denied: '…/fd'";
+        for (files, errors, ended) in [
+            ("[]\n", "", true),
+            ("", gone, true),
+            ("", foreign, false),
+            ("", "", false),
+            ("[{\"filename\": \"0\", \"mode\": \"lr-x------\"}]\n", "", false),
+            ("no JSON", "", false),
+        ] {
+            assert_eq!(may_have_ended(&listing(files, errors)), ended, "{files:?} {errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_of_an_earlier_container_says_nothing() {
+        let entry = |name: &str, mode: &str, mtime| FileEntry {
+            mtime,
+            ..serde_json::from_value(serde_json::json!({"filename": name, "mode": mode})).unwrap()
+        };
+        let start = entry(WRITTEN_AT_START, "-rw-r--r--", 10.0);
+        for (link, is_now) in [
+            (entry("l", "lrwxrwxrwx", 11.0), true),
+            (entry("l", "lrwxrwxrwx", 9.0), false),
+            (entry("l", "-rw-r--r--", 11.0), false),
+            (entry("other", "lrwxrwxrwx", 11.0), false),
+        ] {
+            assert_eq!(is_of_this_start(&[start.clone(), link.clone()], "l"), is_now, "{link:?}");
+            assert!(!is_of_this_start(&[link], "l"));
+        }
+    }
+}
