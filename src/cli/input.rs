@@ -2,6 +2,8 @@
 
 use crate::terminal::{SecretError, read_secret};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{Whence, lseek};
 use secrecy::ExposeSecret;
 use std::io::{BufRead, Read};
 use std::os::fd::AsFd;
@@ -63,6 +65,11 @@ impl InputSource {
         InputSource { questions: Some(questions) }
     }
 
+    /// Whether somebody has given input that nobody has read: a file or a pipe with something in it.
+    pub(super) fn has_unread(&self) -> bool {
+        self.questions.is_some() && is_unread()
+    }
+
     /// Requests input. An answer that does not come is the end of the input.
     pub(super) fn ask(&self, wanted: Wanted) -> oneshot::Receiver<InputReply> {
         let (reply, answer) = oneshot::channel();
@@ -70,6 +77,24 @@ impl InputSource {
             let _ = questions.send((wanted, reply));
         }
         answer
+    }
+}
+
+fn is_unread() -> bool {
+    let stdin = std::io::stdin();
+    let Ok(status) = fstat(&stdin) else { return false };
+    match SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG => lseek(&stdin, 0, Whence::SeekCur).is_ok_and(|place| place < status.st_size),
+        SFlag::S_IFIFO => {
+            let mut polled = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            let is_ready = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|count| count > 0);
+            // The end alone is only a hang-up.
+            is_ready
+                && polled
+                    .iter()
+                    .any(|fd| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLIN)))
+        }
+        _ => false,
     }
 }
 

@@ -99,6 +99,11 @@ pub(super) async fn run(
     let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let ends_session = cell.ends_its_session();
+    let gets_input = match &cell {
+        Cell::Kernel(script) => script.gets_input(),
+        Cell::Batch(_) => session.api().has(Capability::WholeBatch).await,
+        Cell::Query(_) | Cell::Script(..) => true,
+    };
     let run = session.execute(cell, options).await?;
     let mut script = ScriptRun {
         session,
@@ -128,6 +133,12 @@ pub(super) async fn run(
     let ending = script.ending;
     let passes_signals = script.passes_signals;
     drop(script);
+    if !gets_input && input.has_unread() {
+        eprintln!(
+            "bai-repl: standard input did not reach the program: nobody can give it any in this session; upload a file \
+             instead (--with FILE, or bai-repl upload), and let the program read that"
+        );
+    }
     match ended {
         Ok(_) | Err(EarlyEnd::Output) if let Some((signal, _)) = ending => {
             let _ = output.finish().await;

@@ -11,7 +11,7 @@ use super::creation;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::progress::TransferProgress;
-use super::settle::settle;
+use super::settle::{settle, tell_delays};
 use super::stop_signals::StopSignals;
 use bai_client::{ComputeSession, Progress};
 
@@ -63,6 +63,7 @@ impl ScriptFiles {
             biased;
             signal = signals.recv() => Err(signal.exit()),
             uploaded = upload_files(session, &self.plan, in_the_way, self.temporary, on_progress) => Ok(uploaded),
+            never = tell_delays(session) => match never {},
         };
         match uploaded {
             Ok(uploaded) => uploaded.map(|()| None),

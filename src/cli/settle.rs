@@ -1,6 +1,7 @@
-//! What happens to a program's runs before this program ends.
+//! What happens to a program's runs before this program ends, and what is said of transfers that wait for other runs.
 
 use bai_client::{Capability, ComputeSession};
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// How long an interrupted run may take to end.
@@ -20,5 +21,15 @@ pub(super) async fn settle(session: &ComputeSession) {
         biased;
         _ = tokio::signal::ctrl_c() => {}
         _ = session.settle(LIMIT) => {}
+    }
+}
+
+/// Says what the session runs instead of what a transfer needs there. Never ends.
+pub(super) async fn tell_delays(session: &ComputeSession) -> Infallible {
+    let mut told = None;
+    loop {
+        let (activity, waited) = session.delayed(told).await;
+        told = Some(activity);
+        eprintln!("bai-repl: {}", activity.delay(waited));
     }
 }

@@ -211,10 +211,10 @@ impl PromptSession {
             let installing = tokio::spawn(installing);
             tokio::select! {
                 done = installing => {
-                    if let Ok(Err(error)) = done {
-                        tracing::warn!(%error, "the prelude could not be installed");
-                    }
-                    None
+                    let error = done.ok()?.err()?;
+                    tracing::warn!(%error, "the prelude could not be installed");
+                    // What else there is, a cell reports.
+                    (error.kind() == ErrorKind::Lost).then(|| error.into())
                 }
                 (_, error) = prelude.unanswered(None) => Some(error.into()),
             }

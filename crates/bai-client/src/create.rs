@@ -166,6 +166,11 @@ impl ComputeSession {
             without_effect: if reply.created { Vec::new() } else { settings },
             note: reply.note,
         };
+        if let Some(tag) = request.tag.as_ref().filter(|_| !created.created)
+            && session.info().await.is_ok_and(|info| info.tag.as_ref() == Some(tag))
+        {
+            created.without_effect.retain(|words| *words != TAG);
+        }
         if !enqueue_only {
             let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
             let is_batch = request.session_type == Some(SessionType::Batch);
@@ -320,6 +325,9 @@ fn is_about_image(error: &ClientError) -> bool {
     })
 }
 
+/// The words for the tag in [`settings`].
+const TAG: &str = "tag";
+
 /// The settings of a request that only a new session gets.
 fn settings(request: &CreateRequest) -> Vec<&'static str> {
     let has_mounts = !request.mounts.is_empty() || !request.mount_ids.is_empty();
@@ -331,7 +339,7 @@ fn settings(request: &CreateRequest) -> Vec<&'static str> {
         ("resource group", request.scaling_group.is_some()),
         ("cluster size", request.cluster_size.is_some()),
         ("cluster mode", request.cluster_mode.is_some()),
-        ("tag", request.tag.is_some()),
+        (TAG, request.tag.is_some()),
         ("bootstrap script", request.bootstrap_script.is_some()),
         ("ports", !request.preopen_ports.is_empty()),
         ("priority", request.priority.is_some()),

@@ -36,7 +36,7 @@ pub fn shell_script(code: &str, script: &Script) -> Cell {
         }
     };
     let code = format!("{before}{run} </dev/null; printf '%s=%s.' '{mark}' $?{after}");
-    Cell::Kernel(KernelScript { code, mark, last: script.last })
+    Cell::Kernel(KernelScript { code, mark, last: script.last, asks: false })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
-use crate::cli::settle::settle;
+use crate::cli::settle::{settle, tell_delays};
 use crate::cli::stop_signals::StopSignals;
 use bai_client::{ComputeSession, Skipped};
 
@@ -34,6 +34,7 @@ pub(super) async fn until_signal(
         biased;
         signal = signals.recv() => signal.exit(),
         done = transfer => return done.map(|()| TransferEnd::Done),
+        never = tell_delays(session) => match never {},
     };
     settle(session).await;
     Ok(TransferEnd::Stopped(stopped))

@@ -42,6 +42,9 @@ impl ComputeSession {
         let end = timeout(LIMIT, async {
             while let Some(event) = run.next().await {
                 match event {
+                    RunEvent::NotStarted { waited, activity, .. } => {
+                        self.delay.send_replace(Some((activity, waited)));
+                    }
                     RunEvent::Console(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) => {
                         said.push_str(&text);
                         said = last(&said).to_owned();
@@ -53,7 +56,9 @@ impl ComputeSession {
             }
             Err(ClientError::new(ErrorKind::Lost, what, "the command in the session has no end"))
         });
-        let Ok(end) = end.await else {
+        let end = end.await;
+        self.delay.send_replace(None);
+        let Ok(end) = end else {
             let why = format!("the command in the session takes longer than {} s", LIMIT.as_secs());
             return Err(ClientError::new(ErrorKind::Timeout, what, why));
         };

@@ -15,15 +15,15 @@ pub use script::KernelScript;
 pub(super) use script::PieceForKernel;
 
 use super::error::{ClientError, ErrorKind};
-use super::run::{Activity, Cell, Run, RunEvent, RunOptions, Transport};
+use super::run::{Activity, Cell, Run, RunEvent, RunOptions, SessionState, Transport};
 use super::session::ComputeSession;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::Window;
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
@@ -66,6 +66,8 @@ pub struct Prelude {
     /// What the session does that leaves a question unanswered, and for how long it has been so.
     unanswered: watch::Sender<Option<(Activity, Duration)>>,
     asking: Mutex<()>,
+    /// Why the session takes no more code, once that is known.
+    ended: std::sync::Mutex<Option<ClientError>>,
     /// Counts completions: an outdated one is not sent any more.
     latest: AtomicU64,
     /// Whether the server has no completion, but the kernel has.
@@ -87,6 +89,7 @@ impl Prelude {
             state: watch::Sender::new(PreludeState::Absent),
             unanswered: watch::Sender::new(None),
             asking: Mutex::default(),
+            ended: std::sync::Mutex::default(),
             latest: AtomicU64::new(0),
             server_is_mute: AtomicBool::new(false),
             window: Mutex::default(),
@@ -115,6 +118,7 @@ impl Prelude {
     async fn install_alone(&self) -> Result<PreludeState, ClientError> {
         self.state.send_replace(PreludeState::Installing);
         *self.window.lock().await = None;
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let installed = async {
             let run = self.session.execute(Cell::Query(cell()), options()).await?;
             self.answer(run).await
@@ -178,8 +182,10 @@ impl Prelude {
     /// Waits until no question is in progress, so that a cell can run, for a few seconds at most.
     ///
     /// # Errors
-    /// [`ErrorKind::NotAnswering`] if the session does not begin to answer a question: it runs something else, or is stuck.
+    /// [`ErrorKind::NotAnswering`] if the session does not begin to answer a question: it runs something else, or is stuck. The error of
+    /// a question if its kernel has ended.
     pub async fn make_way(&self) -> Result<(), ClientError> {
+        let ended = || self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err);
         let mut unanswered = self.unanswered.subscribe();
         let mut state = self.state.subscribe();
         let free = async {
@@ -188,7 +194,7 @@ impl Prelude {
             let _ = self.asking.lock().await;
         };
         tokio::select! {
-            () = free => Ok(()),
+            () = free => ended(),
             Ok(_) = unanswered.wait_for(Option::is_some) => Err(self.delay()),
             () = tokio::time::sleep(WAY_LIMIT) => Ok(()),
         }
@@ -263,6 +269,10 @@ impl Prelude {
                 }
                 RunEvent::Lost(lost) => {
                     self.unanswered.send_replace(None);
+                    if lost.session == SessionState::Stuck {
+                        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+                        *ended = Some(lost.error.clone());
+                    }
                     return Err(lost.error);
                 }
                 _ => {}

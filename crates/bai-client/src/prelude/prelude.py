@@ -9,6 +9,7 @@
 # - what threads, tasks and children print between two cells, or print after the cell that started them, comes with the next cell
 #   or the running one; the runner would drop it. Output before a question comes before it;
 # - links show whether the kernel's process lives, and whether it runs a cell, which the server does not say;
+# - the size of the window is that of the standard streams and of the terminal in which the kernel began;
 # - text that is shown and tracebacks end their line, and breakpoint() stops in pdb;
 # - text with half a character, which would block the kernel's output for ever, is sent with a question mark there;
 # - output arrives whole: a message is never larger than what the cluster takes, and the kernel waits for a slow reader.
@@ -23,6 +24,7 @@ import json
 import os
 import resource
 import signal
+import struct
 import sys
 import termios
 import threading
@@ -232,6 +234,7 @@ class Prelude:
         self.publisher = shell.display_pub
         # The variables of the window that we have set.
         self.window = {}
+        self.size = None
         # The colours of the shell while its output has none.
         self.hidden_colors = None
         # A question about the window to answer when the cell ends.
@@ -249,6 +252,7 @@ class Prelude:
         self.wait_for_reader()
         self.end_tracebacks()
         self.stop_at_breakpoints()
+        self.tell_size()
         self.take_questions()
         self.keep_output()
 
@@ -332,6 +336,31 @@ class Prelude:
         hook = getattr(sys, 'breakpointhook', None)
         if 'debugpy' in getattr(hook, '__name__', ''):
             sys.breakpointhook = sys.__breakpointhook__
+
+    def tell_size(self):
+        """The size of the window is that of the streams, which are pipes."""
+        ask = os.get_terminal_size
+
+        @functools.wraps(ask)
+        def get_terminal_size(*fd):
+            try:
+                return ask(*fd)
+            except OSError:
+                if self.size is None or fd and fd[0] not in (0, 1, 2):
+                    raise
+                return self.size
+
+        os.get_terminal_size = get_terminal_size
+
+    def set_size(self, columns, lines):
+        self.size = os.terminal_size((int(columns), int(lines))) if columns and lines else None
+        sides = (0, 0) if self.size is None else (self.size.lines, self.size.columns)
+        # The kernel began in a terminal that has no size; programs may still know it.
+        for file in sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__:
+            try:
+                fcntl.ioctl(file.fileno(), termios.TIOCSWINSZ, struct.pack('HHHH', *(sides + (0, 0))))
+            except (AttributeError, OSError, ValueError):
+                pass
 
     def page(self, shell, data, start=0, screen_lines=0, pager_cmd=None):
         text = data.get('text/plain', '') if isinstance(data, dict) else data
@@ -482,6 +511,7 @@ class Prelude:
         self.show_colors(question.get('colors'))
         # rich asks for the second form in kernels. A value of the user stays.
         columns, lines = question['COLUMNS'], question['LINES']
+        self.set_size(columns, lines)
         values = {'COLUMNS': columns, 'LINES': lines, 'JUPYTER_COLUMNS': columns, 'JUPYTER_LINES': lines}
         for variable, value in values.items():
             if os.environ.get(variable) == self.window.get(variable):

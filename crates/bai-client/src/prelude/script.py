@@ -138,10 +138,9 @@ class Script:
         self.kernel = prelude.kernel
         self.question = question
         self.allow_stdin = allow_stdin
+        self.source = base64.b64decode(question['source'])
         self.name = decoded(question['name'])
         self.filename = NAMES.get(self.name, self.name)
-        if question['file'] is not None:
-            self.filename = os.path.join(os.getcwd(), decoded(question['file']))
         # The kernel's, which the script may replace.
         self.exit_process = os._exit
         self.exception_hook = sys.excepthook
@@ -170,6 +169,8 @@ class Script:
 
     def change(self, changes):
         question, names = self.question, self.shell.user_ns
+        if question['file'] is not None:
+            self.lay_down(changes)
         changes.set(sys, 'argv', [self.name] + [decoded(one) for one in question['args']])
         changes.put_first(sys.path, '' if question['file'] is None else os.path.dirname(self.filename))
         changes.set(sys, 'excepthook', sys.excepthook)
@@ -184,6 +185,16 @@ class Script:
         self.change_window(changes)
         self.change_streams(changes)
         importlib.invalidate_caches()
+
+    def lay_down(self, changes):
+        """The script lies on disk while it runs: its children read it there."""
+        self.filename = os.path.join(os.getcwd(), decoded(self.question['file']))
+        try:
+            file = File(self.source, self.filename)
+        except OSError:
+            return
+        self.filename = file.path
+        changes.undone.append(file.remove)
 
     def change_window(self, changes):
         known = self.prelude.window
@@ -246,12 +257,12 @@ class Script:
             return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
     def main(self):
-        source = base64.b64decode(self.question['source'])
+        source = self.source
         try:
             text = importlib.util.decode_source(source)
         except (SyntaxError, UnicodeError):
             text = None
-        if text is not None and not os.path.exists(self.filename):
+        if text is not None:
             linecache.cache[self.filename] = (len(text), None, text.splitlines(True), self.filename)
         code = self.compile(source, text)
         with self.shell.builtin_trap:

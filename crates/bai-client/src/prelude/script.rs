@@ -33,6 +33,8 @@ pub struct KernelScript {
     pub(crate) mark: String,
     /// Whether the session ends with it.
     pub(crate) last: bool,
+    /// Whether it asks for its input.
+    pub(crate) asks: bool,
 }
 
 impl Prelude {
@@ -69,7 +71,17 @@ impl KernelScript {
             "colors": window.is_some_and(|window| window.colors),
             "mark": mark,
         });
-        KernelScript { code: format!("{MARK}{SCRIPT}{question}\n{REFUSAL}"), mark, last: script.last }
+        KernelScript {
+            code: format!("{MARK}{SCRIPT}{question}\n{REFUSAL}"),
+            mark,
+            last: script.last,
+            asks: true,
+        }
+    }
+
+    /// Whether the program gets input. That of a shell has none.
+    pub fn gets_input(&self) -> bool {
+        self.asks
     }
 }
 

@@ -148,6 +148,8 @@ fn displays_clearing_and_requests_to_the_prompt_arrive_as_records() {
 #[test]
 fn the_size_of_the_window_is_told_and_a_value_of_the_user_stays() {
     let size = "import os, shutil\nshutil.get_terminal_size().columns, os.environ.get('JUPYTER_COLUMNS')";
+    // What tqdm and others ask: the streams, and without a window the system.
+    let of_streams = "def size(*fd):\n    try: return tuple(os.get_terminal_size(*fd))\n    except OSError: pass\nsize(), size(1), size(os.open('/dev/null', 0))";
     let window = |columns: Value| ask(json!({"ask": "window", "COLUMNS": columns, "LINES": "30"}));
     for_old_and_new_ipython(|python| {
         let cells = [
@@ -157,11 +159,17 @@ fn the_size_of_the_window_is_told_and_a_value_of_the_user_stays() {
             "os.environ['COLUMNS'] = '44'".into(),
             window(json!("70")),
             size.into(),
+            of_streams.into(),
             window(Value::Null),
             size.into(),
+            of_streams.into(),
         ];
         let all = outputs(python, &cells);
-        let sizes = [2, 5, 7].map(|at: usize| text(&all[at]));
+        assert_eq!(
+            [6, 9].map(|at: usize| text(&all[at])),
+            ["((70, 30), (70, 30), None)", "(None, None, None)"]
+        );
+        let sizes = [2, 5, 8].map(|at: usize| text(&all[at]));
         assert_eq!(sizes, ["(91, '91')", "(44, '70')", "(44, None)"]);
     });
 }

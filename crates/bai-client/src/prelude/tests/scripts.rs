@@ -44,6 +44,22 @@ fn without_marks(text: &str) -> String {
 }
 
 #[test]
+fn a_script_in_the_kernel_has_a_file_that_its_processes_read() {
+    let spawn = "import inspect, multiprocessing as m, os\ndef square(n): return n * n\nif __name__ == '__main__':\n    \
+                 with m.get_context('spawn').Pool(1) as pool: print(pool.map(square, [3]), os.path.exists(__file__), flush=True)";
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            script(spawn, false).code,
+            "print(inspect.getsource(square), os.path.exists('dir'))".into(),
+        ];
+        let came = outputs(python, &cells);
+        assert_eq!(printed(&came[1]), ("[9] True\n".into(), String::new(), "0".into()));
+        assert_eq!(printed(&came[2]).0, "def square(n): return n * n\n False\n");
+    });
+}
+
+#[test]
 fn a_script_ends_as_python_ends_it_and_the_kernel_goes_on() {
     let scripts = [
         ("import sys\nprint('out')\nsys.exit(3)", "out\n", "", "3"),
