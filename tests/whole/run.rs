@@ -1,11 +1,12 @@
 //! Batch mode: `bai-repl run` uploads, builds and executes; many cases; Ctrl-C; the same at the prompt.
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, ProxiedEngine};
 use bai_testkit::{FakeTerminal, Sandbox, need};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
 const PROGRAM: &str = "#include <stdio.h>\n#include \"answer.h\"\nint main(int n, char **a) {\n    char name[64] = \"\";\n    \
     if (n > 2 && scanf(\"%63s\", name) == 1) printf(\"hello %s\\n\", name);\n    printf(\"%d\\n\", ANSWER);\n    return n;\n}\n";
@@ -20,6 +21,35 @@ fn c_project(sandbox: &Sandbox) {
 
 fn events(stdout: &str) -> Vec<Value> {
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn input_that_cannot_reach_a_step_is_reported() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
+    // On such a server each step is a run of its own, without input.
+    link.hide("whole-batch");
+    sandbox.write("given", "data");
+    let step = ["-q", "run", "bash", "--exec", "sleep 0.1; exit 3"];
+    let reports = |input: Stdio| {
+        let output = sandbox.command(&step).stdin(input).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).contains("standard input did not reach the program")
+    };
+    let file = || std::fs::File::open(sandbox.work().join("given")).unwrap();
+    let (end, mut other) = std::io::pipe().unwrap();
+    other.write_all(b"data").unwrap();
+    assert!(reports(end.into()), "a pipe");
+    drop(other);
+    assert!(reports(file().into()), "a file");
+    let mut read = file();
+    std::io::copy(&mut read, &mut std::io::sink()).unwrap();
+    let (empty, _open) = std::io::pipe().unwrap();
+    let (closed, _) = std::io::pipe().unwrap();
+    for (what, input) in
+        [("read", read.into()), ("empty", empty.into()), ("closed", closed.into()), ("null", Stdio::null())]
+    {
+        assert!(!reports(input), "{what}");
+    }
 }
 
 #[test]

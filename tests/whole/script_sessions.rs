@@ -58,6 +58,9 @@ fn settings_that_an_existing_session_does_not_get_are_reported() {
     second.expect(0, "1\n");
     assert_eq!(second.stderr, format!("bai-repl: {note}\n"));
     assert_eq!(sandbox.run(&["-t", "work", "-c", print, "python"]).stderr, "");
+    let tagged = |tag: &str| sandbox.run(&["-t", "other", "--tag", tag, "-c", "1", "python"]).stderr;
+    let told = ["first", "first", "second"].map(|tag| tagged(tag).contains("no effect: tag"));
+    assert_eq!(told, [false, false, true]);
     let run = sandbox.run(&[&["run"], &flags[..4], &["python", "--exec", "echo $A"]].concat());
     assert!(run.stderr.contains("no effect: environment variables\n"), "{}", run.stderr);
     let terminal = FakeTerminal::start(&sandbox, &[&flags[..], &["python"]].concat());
