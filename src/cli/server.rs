@@ -173,9 +173,8 @@ impl Server {
     }
 
     async fn embedded(expectation: Option<Expectation<'_>>) -> Result<Self, CliError> {
-        let folder = std::env::current_dir().map_err(|error| {
-            CliError::new(ExitStatus::Failed, format!("cannot use the current folder: {error}"))
-        })?;
+        // One that was deleted has no name, and programs run in it all the same.
+        let folder = std::env::current_dir().unwrap_or_else(|_| ".".into());
         Self::engine_in(Workdirs::Shared(folder), expectation).await
     }
 

@@ -2,7 +2,7 @@
 //! lost.
 
 use super::daemon::{Daemon, ProxiedEngine};
-use bai_testkit::{FakeTerminal, Gate, Sandbox, Screen};
+use bai_testkit::{FakeTerminal, Gate, Sandbox, Screen, binary};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
@@ -263,6 +263,29 @@ fn a_dumb_terminal_gets_no_escapes() {
     }
     terminal.wait_until("else", |screen| screen.all.contains("else\n") && at_prompt(screen));
     assert!(!terminal.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&terminal.raw()));
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_folder_that_was_deleted_is_a_place_to_start() {
+    let sandbox = Sandbox::new();
+    let start = |arguments: &[&'static str]| {
+        let there = "mkdir -p gone && cd gone && rmdir ../gone && exec \"$@\"";
+        [&["sh", "-c", there, "sh", binary(), "-q", "python"], arguments].concat()
+    };
+    for (arguments, shown) in [(["-c", "print(1)"], "1\n"), (["-p", "6 * 7"], "42\n")] {
+        let words = start(&arguments);
+        let output = sandbox.program(words[0]).args(&words[1..]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), shown, "{output:?}");
+    }
+    let terminal = FakeTerminal::start_command(sandbox.in_terminal(&start(&[])), 24, 80);
+    terminal.wait_for_prompt("python ❯");
+    terminal.run("python ❯", "!echo a program");
+    terminal.enter("%cd /");
+    terminal.enter("import os; 'now in ' + os.getcwd()");
+    let screen = terminal.wait_until("the place", |screen| screen.has_line("'now in /'"));
+    assert!(screen.has_line("a program"), "{}", screen.all);
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
 }

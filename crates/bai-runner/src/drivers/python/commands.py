@@ -86,13 +86,21 @@ def _change_folder(text):
     """%cd FOLDER"""
     global _folder_before
     target = _folder_before if text == '-' else os.path.expanduser(text.strip('\'"') or '~')
-    before = os.getcwd()
+    before = _here()
     os.chdir(target)
     _folder_before = before
     print(os.getcwd())
 
 
-_folder_before = os.getcwd()
+def _here():
+    try:
+        return os.getcwd()
+    except OSError:
+        # It has been deleted.
+        return '.'
+
+
+_folder_before = _here()
 
 
 def _folder(text):
