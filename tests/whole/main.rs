@@ -43,6 +43,7 @@ mod script_files;
 mod script_frames;
 mod script_input;
 mod script_kinds;
+mod script_output;
 mod script_secrets;
 mod script_sessions;
 mod script_signals;

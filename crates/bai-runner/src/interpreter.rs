@@ -31,7 +31,7 @@ const CUT_OFF_LIMIT: Duration = Duration::from_secs(2);
 /// During a flood of small writes, output is read this often and not at every write.
 const PACE: Duration = Duration::from_millis(1);
 /// Pieces of this size or larger need no pacing.
-const LARGE: usize = 16 << 10;
+const LARGE: usize = 64 << 10;
 /// When more bytes than this wait for the driver, no completion is requested.
 const BUSY_BACKLOG: usize = 1 << 20;
 

@@ -27,12 +27,19 @@ def _of_its_encoding(source):
 
 # Whether a script runs, which is a program and no part of a session.
 is_running = False
+# How many collections of garbage there were before it began, if Python itself runs it.
+_collections = None
+
+
+def _count_collections():
+    import gc
+    return sum(generation['collections'] for generation in gc.get_stats())
 
 
 def begin_program(script):
     """Python itself is about to run this script."""
-    global is_running
-    is_running = True
+    global is_running, _collections
+    is_running, _collections = True, _count_collections()
     streams.on_error = errors.hide_ours
     streams.begin_script(script['terminal'], script.get('tty', False))
     import atexit
@@ -46,7 +53,8 @@ def _forget_names():
         for name in [name for name in names if is_due(name)]:
             names[name] = None
     import gc
-    gc.collect()
+    # While there was no collection, all that a script has made is in the youngest generation.
+    gc.collect(0 if _collections == _count_collections() else 2)
 
 
 def _end_program():
