@@ -145,7 +145,7 @@ fn variables_of_the_session_are_set_and_our_secrets_are_not() {
         .run(&["--endpoint", "local", "-q", "run", "python", "--exec", step, "-e", greeting])
         .expect(0, "0\nhello = world\n");
     // What the command line names is the session's own.
-    let step = "env | grep -c -e =me -e =hush";
+    let step = "env | grep -c -e =me$ -e =hush$";
     let own = [
         "--endpoint",
         "local",
