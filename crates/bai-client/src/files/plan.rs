@@ -121,6 +121,10 @@ impl ComputeSession {
                 }
                 found => found?,
             };
+            if is_only_one && entry.as_ref().is_some_and(is_special) {
+                let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
+                return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
+            }
             if let Some(folder) = plan.add(Planned { path, below: Vec::new(), name, entry, followed }) {
                 let below = vec![folder.name.clone()];
                 plan.folders.push(folder.as_folder(below.clone()));
@@ -138,16 +142,11 @@ impl ComputeSession {
         listing: Option<&Vec<FileEntry>>,
     ) -> Result<(Option<FileEntry>, bool), ClientError> {
         let Some(entries) = listing else { return Ok((None, false)) };
-        let (entry, followed) = match entries.iter().find(|entry| entry.filename == name) {
-            None => return Err(missing(path)),
-            Some(link) if link.is_link() => (self.follow_link(path, link.clone()).await?, true),
-            Some(entry) => (entry.clone(), false),
-        };
-        if is_special(&entry) {
-            let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
-            return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
+        match entries.iter().find(|entry| entry.filename == name) {
+            None => Err(missing(path)),
+            Some(link) if link.is_link() => Ok((Some(self.follow_link(path, link.clone()).await?), true)),
+            Some(entry) => Ok((Some(entry.clone()), false)),
         }
-        Ok((Some(entry), followed))
     }
 
     /// Adds what is in a folder. A folder that cannot be read is left out, unless it is the only one that the user named.

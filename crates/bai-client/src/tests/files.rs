@@ -175,7 +175,7 @@ async fn pipes_and_sockets_are_reported() {
     assert_eq!(skipped, [("tree/socket", why), ("tree/sub/fifo", why)]);
     assert_eq!(tree(&into), ["tree/f"]);
     for path in ["tree/sub/fifo", "tree/socket"] {
-        let paths = ["tree/f".to_owned(), path.to_owned()];
+        let paths = [path.to_owned()];
         let error =
             session.download(&paths, &into.join("new"), DownloadOptions::default()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
@@ -185,6 +185,11 @@ async fn pipes_and_sockets_are_reported() {
         );
     }
     assert!(!into.join("new").exists());
+    let paths = ["tree/socket", "tree/f", "none"].map(str::to_owned);
+    let got = session.download(&paths, &into.join("new"), DownloadOptions::default()).await.unwrap();
+    let skipped: Vec<_> = got.skipped.iter().map(|entry| (entry.name.as_str(), entry.why.as_ref())).collect();
+    assert_eq!(skipped, [("tree/socket", why), ("none", "no such file or folder in the session")]);
+    assert_eq!(tree(&into.join("new")), ["f"]);
     lab.engine.shutdown().await;
 }
 

@@ -67,6 +67,8 @@ impl Storage {
             return None;
         }
         let item = |(name, size): (&String, &Option<usize>)| match size {
+            Some(_) if name == "link" => value!({"name": name, "type": "SYMLINK", "mode": 0o120_777}),
+            Some(_) if name == "pipe" => value!({"name": name, "type": "FILE", "mode": 0o10_644}),
             Some(size) => value!({"name": name, "type": "FILE", "size": size, "mode": 0o100_644}),
             None => value!({"name": name, "type": "DIRECTORY", "size": 4096, "mode": 0o40_755}),
         };
@@ -319,6 +321,22 @@ async fn the_staging_folder_is_shown_and_not_downloaded_with_the_rest() {
     assert_eq!(into.path().read_dir().unwrap().count(), 1);
     assert!(folder.remove(&[".upload/0123".into()], false).await.unwrap().is_empty());
     assert_eq!(storage.names(), ["a"]);
+}
+
+#[tokio::test]
+async fn a_link_that_is_named_is_followed_and_a_pipe_is_no_file() {
+    let names = ["link", "d/link", "d/pipe", "pipe"].map(str::to_owned);
+    let (storage, folder, _server) = start(Storage::with(names, 0)).await;
+    let into = tempfile::tempdir().unwrap();
+    let mut downloaded = Downloaded::default();
+    let (paths, options) = (["link", "d"].map(str::to_owned), DownloadOptions::default());
+    folder.download_into(&paths, into.path(), options, &mut downloaded, |_| {}).await.unwrap();
+    assert_eq!(std::fs::read_to_string(into.path().join("link")).unwrap(), "old");
+    let skipped: Vec<_> = downloaded.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
+    assert_eq!(skipped, ["d/link", "d/pipe"]);
+    let failed = folder.remove(&["link", "pipe"].map(str::to_owned), true).await.unwrap();
+    assert!(failed.iter().all(|(_, error)| error.kind() == ErrorKind::Refused), "{failed:?}");
+    assert_eq!((failed.len(), storage.names().len()), (2, 4));
 }
 
 #[tokio::test]

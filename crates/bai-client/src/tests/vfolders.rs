@@ -193,6 +193,8 @@ async fn what_is_in_the_way_is_looked_for_first() {
     let kind = |result: Result<String, ClientError>| result.unwrap_err().kind();
     assert_eq!(kind(data.move_entry("none", "x", false).await), ErrorKind::NoSuchFile);
     assert_eq!(kind(data.move_entry("d", "f", false).await), ErrorKind::AlreadyExists);
+    assert_eq!(kind(data.move_entry("f", "none/x", false).await), ErrorKind::NoSuchFile);
+    assert_eq!(kind(data.move_entry("d", "f/x", false).await), ErrorKind::NoSuchFile);
     assert_eq!(kind(data.move_entry("d", "d/e", false).await), ErrorKind::BadRequest);
     assert_eq!(kind(data.move_entry("", "x", false).await), ErrorKind::BadRequest);
     let kinds = |failed: Vec<Failed>| failed.iter().map(|(_, error)| error.kind()).collect::<Vec<_>>();

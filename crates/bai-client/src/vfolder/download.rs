@@ -3,11 +3,12 @@
 
 use super::super::error::{ClientError, ErrorKind};
 use super::super::files::{
-    DownloadOptions, DownloadTarget, Downloaded, DownloadedFile, LINK_LEFT_OUT, PartialDownload, Progress,
-    ProgressMeter, Skipped, can_go_on, create_folders, identity, local_error, open_partial,
+    DownloadOptions, DownloadTarget, Downloaded, DownloadedFile, PartialDownload, Progress, ProgressMeter,
+    SPECIAL_LEFT_OUT, Skipped, can_go_on, create_folders, identity, local_error, open_partial,
 };
 use super::VFolder;
 use super::entries::inner;
+use super::listing::Listings;
 use super::plan::{Plan, Planned};
 use super::storage::{Ticket, is_about_one, number};
 use bai_protocol::byte_text;
@@ -34,8 +35,8 @@ impl VFolder {
     /// the progress. Each gets the last part of its path as its name. What has arrived is in `downloaded` also after an error, and
     /// when the call is dropped in the middle; the next call goes on with a file that was cut.
     ///
-    /// Files are written only inside of the target folder, and no symbolic link on the way is followed. Symbolic links of the virtual
-    /// folder are left out, and so is a path that is missing, or a file that cannot be sent, if it is not the only one. Where the
+    /// Files are written only inside of the target folder, and no symbolic link on the way is followed. A symbolic link that is
+    /// one of the paths is followed; others are left out, and so is a path that is missing, or a file that cannot be sent, if it is not the only one. Where the
     /// storage lists only a part of a folder, that is among `skipped` too.
     ///
     /// # Errors
@@ -73,8 +74,8 @@ impl VFolder {
     /// Reads one file, piece by piece, until all is read or `take` wants no more.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::BadRequest`] for a folder; [`ErrorKind::Refused`] for a symbolic
-    /// link, and for a file that changes meanwhile; else what the servers say.
+    /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::BadRequest`] for a folder; [`ErrorKind::Refused`] for what is
+    /// no file, and for one that changes meanwhile; else what the servers say.
     pub async fn read_in_pieces(
         &self,
         path: &str,
@@ -82,17 +83,17 @@ impl VFolder {
     ) -> Result<(), ClientError> {
         let path = inner(path)?;
         let what = format!("download {}", self.shown(&path));
-        let entry = match self.find(&path).await? {
-            None if !path.is_empty() => return Err(self.missing(&path)),
-            Some(entry) if entry.is_link() => {
-                return Err(ClientError::new(ErrorKind::Refused, what, LINK_LEFT_OUT));
-            }
-            Some(entry) if !entry.is_dir() => entry,
-            _ => {
-                let why = format!("{} is a folder", self.shown(&path));
-                return Err(ClientError::new(ErrorKind::BadRequest, what, why).into_sentence());
-            }
+        let entry = match path.as_str() {
+            "" => None,
+            path => Some(self.named(path, &mut Listings::new(self)).await?),
         };
+        let Some(entry) = entry.filter(|entry| !entry.is_dir()) else {
+            let why = format!("{} is a folder", self.shown(&path));
+            return Err(ClientError::new(ErrorKind::BadRequest, what, why).into_sentence());
+        };
+        if !entry.mode.starts_with('-') {
+            return Err(ClientError::new(ErrorKind::Refused, what, SPECIAL_LEFT_OUT));
+        }
         let mut have = 0;
         if entry.size == 0 {
             return Ok(());

@@ -5,7 +5,6 @@ use super::super::error::{ClientError, ErrorKind};
 use super::VFolder;
 use super::listing::{Found, Listings};
 use super::storage::is_about_one;
-use bai_protocol::files::FileEntry;
 use reqwest::Method;
 use serde_json::json;
 
@@ -76,31 +75,39 @@ impl VFolder {
                 "the folder itself is renamed, not moved",
             ));
         }
-        match self.find(&from).await? {
-            None => return Err(self.missing(&from)),
-            Some(entry) if entry.is_link() => return Err(self.is_link(&what, &from)),
-            Some(_) => {}
+        let mut listings = Listings::new(self);
+        match listings.find(&from).await? {
+            Found::Entry(entry) if entry.is_link() => return Err(self.is_link(&what, &from)),
+            Found::Entry(_) => {}
+            _ => return Err(self.missing(&from)),
         }
-        let mut there = self.find(&to).await?;
-        if to.is_empty() || there.as_ref().is_some_and(FileEntry::is_dir) {
+        let mut there = listings.find(&to).await?;
+        if to.is_empty() || matches!(&there, Found::Entry(entry) if entry.is_dir()) {
             to = join(&to, &name);
-            there = self.find(&to).await?;
+            there = listings.find(&to).await?;
         }
         if to == from || to.starts_with(&format!("{from}/")) {
             return Err(ClientError::new(ErrorKind::BadRequest, what, "it cannot be moved into itself"));
         }
         match there {
-            Some(entry) if entry.is_dir() => {
+            Found::Entry(entry) if entry.is_dir() => {
                 let why = format!("{} is a folder, which is not replaced", self.shown(&to));
                 return Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence());
             }
-            Some(entry) if entry.is_link() => return Err(self.is_link(&what, &to)),
-            Some(_) if !overwrite => {
+            Found::Entry(entry) if entry.is_link() => return Err(self.is_link(&what, &to)),
+            Found::Entry(_) if !overwrite => {
                 let to = self.shown(&to);
                 let error = ClientError::new(ErrorKind::AlreadyExists, what, format!("{to} exists already"));
                 return Err(error.into_sentence().with_existing(vec![to]));
             }
-            _ => {}
+            Found::Entry(_) => {}
+            _ => {
+                let parent = to.rsplit_once('/').map_or("", |(parent, _)| parent);
+                let is_there = matches!(listings.find(parent).await?, Found::Entry(entry) if entry.is_dir());
+                if !parent.is_empty() && !is_there {
+                    return Err(self.missing(parent));
+                }
+            }
         }
         let call = self.request(&what, Method::POST, "/move-file").json(&json!({"src": from, "dst": to}))?;
         call.send().await?;
@@ -156,6 +163,10 @@ impl VFolder {
                 Err(ClientError::new(ErrorKind::Refused, what, why).into_sentence())
             }
             Found::Entry(entry) if entry.is_link() => Err(self.is_link(&what, &path)),
+            Found::Entry(entry) if !entry.mode.starts_with(['-', 'd']) => {
+                let why = "it is neither a file nor a folder, and the storage removes nothing else";
+                Err(ClientError::new(ErrorKind::Refused, what, why))
+            }
             Found::Entry(_) => Ok(path),
             _ => Err(self.missing(&path)),
         }

@@ -62,11 +62,16 @@ impl Item {
     }
 }
 
-/// Type and permissions as `ls -l` writes them.
+/// Type and permissions as `ls -l` writes them. Servers call everything a file that is neither a folder nor a link; the mode has its
+/// type.
 fn letters(kind: &str, mode: u32) -> String {
-    let kind = match kind {
-        "DIRECTORY" => 'd',
-        "SYMLINK" => 'l',
+    let kind = match (kind, mode & 0o170_000) {
+        ("DIRECTORY", _) => 'd',
+        ("SYMLINK", _) => 'l',
+        (_, 0o010_000) => 'p',
+        (_, 0o140_000) => 's',
+        (_, 0o020_000) => 'c',
+        (_, 0o060_000) => 'b',
         _ => '-',
     };
     let bits = (0..9).rev().zip("rwxrwxrwx".chars());
@@ -239,13 +244,21 @@ impl<'a> Listings<'a> {
         }
     }
 
+    /// Whether a path leads through folders alone. What is behind a link counts where it is.
+    fn is_real(&self, path: &str) -> bool {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let entry = self.known.get(parent).and_then(|entries| entries.get(name));
+        path.is_empty() || entry.is_some_and(FileEntry::is_dir) && self.is_real(parent)
+    }
+
     /// How many of the entries that the whole virtual folder has no listing has; `None` if that takes too long. 0 also if a longer
     /// listing shows that the limit was not reached.
     async fn count_missing(&mut self, count: u64) -> Option<u64> {
         let longest = self.longest;
         self.of("").await.ok()?;
         for _ in 0..WALK {
-            let listed: usize = self.known.values().map(BTreeMap::len).sum();
+            let real = self.known.iter().filter(|(path, _)| self.is_real(path));
+            let listed: usize = real.map(|(_, entries)| entries.len()).sum();
             if listed as u64 >= count || self.longest > longest {
                 return Some(0);
             }
@@ -308,6 +321,28 @@ impl VFolder {
     }
 }
 
+impl VFolder {
+    /// The entry of a path that the user has named. A symbolic link is followed, and what it leads to has the name of the link.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchFile`]; [`ErrorKind::Refused`] for a link that leads nowhere; else what the servers say.
+    pub(super) async fn named(
+        &self,
+        path: &str,
+        listings: &mut Listings<'_>,
+    ) -> Result<FileEntry, ClientError> {
+        match listings.find(path).await? {
+            Found::Entry(entry) if entry.is_link() => self.look(path).await?.ok_or_else(|| {
+                let shown = self.shown(path);
+                let why = format!("{shown} is a symbolic link that leads out of the folder, or to nothing");
+                ClientError::new(ErrorKind::Refused, "follow the link", why).into_sentence()
+            }),
+            Found::Entry(entry) => Ok(entry),
+            _ => Err(self.missing(path)),
+        }
+    }
+}
+
 /// Whether a path that does not exist gives this error: servers only say that the storage proxy refused.
 fn may_be_missing(error: &ClientError) -> bool {
     matches!(
@@ -332,5 +367,6 @@ mod tests {
         assert_eq!((&*entry.mode, entry.size, &*entry.filename), ("-rw-r--r--", 10, "한"));
         assert!((entry.mtime - 1_796_001_873.085_51).abs() < 0.001, "{}", entry.mtime);
         assert_eq!(letters("DIRECTORY", 0o40755), "drwxr-xr-x");
+        assert_eq!(letters("FILE", 0o10644), "prw-r--r--");
     }
 }

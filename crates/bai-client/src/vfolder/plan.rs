@@ -4,7 +4,7 @@ use super::super::error::{ClientError, ErrorKind};
 use super::super::files::{Downloaded, LINK_LEFT_OUT, PlannedFolder, SPECIAL_LEFT_OUT, Skipped};
 use super::VFolder;
 use super::entries::{inner, join};
-use super::listing::{Found, Listings};
+use super::listing::Listings;
 use super::storage::{UPLOADS, is_about_one};
 use bai_protocol::files::FileEntry;
 use std::collections::BTreeSet;
@@ -64,12 +64,7 @@ impl VFolder {
                 planning.folder("", &[], true).await?;
                 continue;
             }
-            let entry = match planning.listings.find(&path).await {
-                Ok(Found::Entry(entry)) => Ok(entry),
-                Ok(_) => Err(self.missing(&path)),
-                Err(error) => Err(error),
-            };
-            let entry = match entry {
+            let entry = match self.named(&path, &mut planning.listings).await {
                 Err(error) if paths.len() > 1 && is_about_one(&error) => {
                     let name = self.shown(&path);
                     planning.downloaded.skipped.push(Skipped::after(&error, &name));

@@ -4,7 +4,7 @@ use super::super::download::StdoutFile;
 use super::super::files::row;
 use super::super::transfer::{self, TransferEnd};
 use super::super::upload::{is_stdin, plan_into_folder};
-use super::{event, find};
+use super::{event, find, pasted};
 use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
@@ -165,7 +165,7 @@ async fn discard_unfinished(folder: &VFolder, arrived: &mut Uploaded) {
         let name = folder.name();
         let error =
             CliError::new(ExitStatus::Failed, format!("a part of the upload stays in {name}: {staged}"));
-        error.hint(format!("bai-repl vfolder rm {name} {staged} removes it")).report();
+        error.hint(format!("bai-repl vfolder rm {} removes it", pasted(&[name, staged]))).report();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Folders are made, renamed, thrown away and copied.
 
 use super::super::for_each;
-use super::{event, find, with_hint};
+use super::{event, find, pasted, with_hint};
 use crate::cli::args::{Folders, VFolderCreate};
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
@@ -69,12 +69,15 @@ pub(super) async fn delete(
         let folder = find(server, name).await?;
         if folder.about().is_in_trash() {
             return Err(CliError::new(ExitStatus::Refused, format!("folder {name} is in the trash already"))
-                .hint(format!("bai-repl vfolder purge {name} removes it for good")));
+                .hint(format!("bai-repl vfolder purge {} removes it for good", pasted(&[name]))));
         }
         let has_trash = folder.has_trash().await?;
         folder.delete().await?;
         let sentence = match has_trash {
-            true => format!("folder {name} is in the trash; bai-repl vfolder restore {name} brings it back"),
+            true => {
+                let words = pasted(&[name]);
+                format!("folder {name} is in the trash; bai-repl vfolder restore {words} brings it back")
+            }
             false => format!("folder {name} is deleted"),
         };
         table::report(context, &event("deleted", &folder), &sentence)
@@ -106,7 +109,7 @@ pub(super) async fn purge(
         let folder = server.api.vfolder_in_trash(name).await.map_err(with_hint)?;
         if !folder.about().is_in_trash() {
             return Err(CliError::new(ExitStatus::Refused, format!("folder {name} is not in the trash"))
-                .hint(format!("bai-repl vfolder delete {name} moves it there")));
+                .hint(format!("bai-repl vfolder delete {} moves it there", pasted(&[name]))));
         }
         folder.purge().await?;
         table::report(context, &event("purged", &folder), &format!("folder {name} is removed for good"))

@@ -90,7 +90,38 @@ fn with_hint(error: ClientError) -> CliError {
     if is_missing { error.hint("bai-repl vfolder list --all lists the folders") } else { error }
 }
 
+/// Names as the user can paste them behind a command.
+fn pasted(names: &[&str]) -> String {
+    let is_plain = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '@' | ':' | '+'))
+    };
+    let word = |name: &&str| match is_plain(name) {
+        true => (*name).to_owned(),
+        false => format!("'{}'", name.replace('\'', "'\\''")),
+    };
+    let words = names.iter().map(word).collect::<Vec<_>>().join(" ");
+    if names.iter().any(|name| name.starts_with('-')) { format!("-- {words}") } else { words }
+}
+
 /// The event about a change of a folder, for programs.
 fn event(name: &str, folder: &VFolder) -> Value {
     json!({"event": name, "folder": folder.name(), "id": folder.about().id})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pasted;
+
+    #[test]
+    fn a_name_in_a_hint_can_be_pasted() {
+        for (name, words) in
+            [("a.b", "a.b"), ("a b", "'a b'"), ("-s", "-- -s"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
+            assert_eq!(pasted(&[name]), words);
+        }
+        assert_eq!(pasted(&["-a", ".upload/1"]), "-- -a .upload/1");
+    }
 }
