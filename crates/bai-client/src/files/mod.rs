@@ -46,7 +46,7 @@ use super::error::{ClientError, ErrorKind};
 use super::reply::Reply;
 use super::session::ComputeSession;
 use bai_protocol::byte_text;
-use bai_protocol::files::{FileEntry, ListReply};
+use bai_protocol::files::{FileEntry, HOME, ListReply};
 use reqwest::Method;
 use std::time::Duration;
 
@@ -112,8 +112,33 @@ impl ComputeSession {
     }
 
     async fn listing(&self, path: &str, what: &str) -> Result<ListReply, ClientError> {
-        self.at.list(what, path).await
+        self.at.list(what, path).await.map_err(|error| match error.kind() {
+            // Genuine servers do not say why they fail.
+            ErrorKind::Server if leaves_home(path) => {
+                refused::outside(path).with_hint(format!("this server lists and copies what is in {HOME}"))
+            }
+            _ => error,
+        })
     }
+}
+
+/// Whether a path leads out of the home folder by its words.
+fn leaves_home(path: &str) -> bool {
+    let below = match path.strip_prefix(HOME) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+        _ if path.starts_with('/') => return true,
+        _ => path,
+    };
+    let mut depth = 0_usize;
+    for part in below.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 /// What is at a place where a folder may be.

@@ -238,3 +238,18 @@ async fn a_file_that_the_server_does_not_give_is_read_in_parts() {
         assert_eq!((error.kind(), error.to_string().as_str()), (kind, why));
     }
 }
+
+/// A genuine server answers 500 for a path outside of the home folder, without a reason.
+#[tokio::test]
+async fn a_path_outside_of_the_home_folder_is_refused_in_words() {
+    let server = Server::start(|_, stream| status(stream, "500 Internal Server Error")).await;
+    let session = server.session();
+    for path in ["/etc/hosts", "..", "a/../../b", "/home/worker", "/home/work/../other"] {
+        let error = session.list_files(path).await.unwrap_err();
+        assert!(error.to_string().contains("is outside of the session's home folder"), "{path}: {error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("/home/work")), "{error:?}");
+    }
+    for path in [".", "a/../b", "/home/work", "/home/work/a..b"] {
+        assert_eq!(session.list_files(path).await.unwrap_err().kind(), ErrorKind::Server, "{path}");
+    }
+}
