@@ -212,6 +212,19 @@ fn an_app_that_does_not_speak_http_works() {
 }
 
 #[test]
+fn an_app_ends_with_its_session() {
+    let sandbox = with_apps();
+    let mut app = open(&sandbox, "tensorboard", &["-b", "127.0.0.1:0"]).program.child;
+    sandbox.run(&["rm", "work"]).expect_code(0);
+    let mut said = String::new();
+    app.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(
+        (app.wait().unwrap().code(), said.as_str()),
+        (Some(125), "bai-repl: work is gone: it has ended\n")
+    );
+}
+
+#[test]
 fn an_address_that_other_machines_reach_needs_a_flag() {
     let sandbox = with_apps();
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {

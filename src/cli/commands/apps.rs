@@ -72,20 +72,35 @@ pub(in crate::cli) async fn open_app(
     tokio::select! {
         () = listener.serve(on_event) => Ok(ExitStatus::Ok),
         () = interrupted => Ok(ExitStatus::Ok),
-        () = end_of_server(session) => Err(CliError::new(
-            ExitStatus::Lost,
-            format!("{} is gone: the server has ended, and its sessions with it", session.name()),
-        )),
+        why = end_of_session(session) => {
+            Err(CliError::new(ExitStatus::Lost, format!("{} is gone: {why}", session.name())))
+        }
     }
 }
 
-/// Waits until the server of the session has ended for good. Never ends where sessions outlive their server.
-async fn end_of_server(session: &ComputeSession) {
-    if !session.api().has(Capability::SessionsEndWithServer).await {
-        return std::future::pending().await;
-    }
+/// Waits until the session has ended, or its server for good, and says which. Never ends where the server tells no events.
+async fn end_of_session(session: &ComputeSession) -> &'static str {
     let mut events = session.events();
-    while events.next().await.is_some() {}
+    // It may have ended before the first event could come.
+    if events.connected().await.is_ok() && has_ended(session).await {
+        return "it has ended";
+    }
+    while let Some(event) = events.next().await {
+        if event.status().is_some_and(|status| status.is_dead()) && has_ended(session).await {
+            return "it has ended";
+        }
+    }
+    if session.api().has(Capability::SessionsEndWithServer).await {
+        return "the server has ended, and its sessions with it";
+    }
+    std::future::pending().await
+}
+
+async fn has_ended(session: &ComputeSession) -> bool {
+    match session.info().await {
+        Ok(info) => info.status.is_some_and(|status| status.is_dead()),
+        Err(error) => error.says_session_is_gone(),
+    }
 }
 
 /// Tells the address, and who can use it.
