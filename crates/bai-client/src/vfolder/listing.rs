@@ -334,7 +334,7 @@ impl VFolder {
         match listings.find(path).await? {
             Found::Entry(entry) if entry.is_link() => self.look(path).await?.ok_or_else(|| {
                 let shown = self.shown(path);
-                let why = format!("{shown} is a symbolic link that leads out of the folder, or to nothing");
+                let why = format!("{shown}: this symbolic link leads out of the folder, or to nothing");
                 ClientError::new(ErrorKind::Refused, "follow the link", why).into_sentence()
             }),
             Found::Entry(entry) => Ok(entry),
