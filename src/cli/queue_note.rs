@@ -1,5 +1,5 @@
 //! Tells a program that waits for its session why it waits: where no progress is shown, a line on standard error after some seconds
-//! in the queue, and one when the session has left it.
+//! in the queue, and one when the session has left it; also why it waits for a session that ends.
 
 use super::context::CommandContext;
 use crate::format;
@@ -35,13 +35,23 @@ impl QueueNote {
         let said = Arc::new(AtomicBool::new(false));
         let (saying, api, wanted) = (Arc::clone(&said), api.clone(), name.to_owned());
         let waiting = AbortOnDropHandle::new(tokio::spawn(async move {
-            tokio::time::sleep(PATIENCE).await;
-            let Ok(session) = ComputeSession::attach(&api, &wanted).await else { return };
-            let queued = session.info().await.ok().and_then(|info| info.status);
-            if queued.is_some_and(|status| is_queued(&status)) {
-                let why = words(&session.why_queued().await);
-                say(&wanted, &format!("waits in the queue (PENDING){why}"));
-                saying.store(true, Ordering::Relaxed);
+            let mut told_of_end = false;
+            loop {
+                tokio::time::sleep(PATIENCE).await;
+                let Ok(session) = ComputeSession::attach(&api, &wanted).await else { return };
+                match session.info().await.ok().and_then(|info| info.status) {
+                    Some(SessionStatus::Terminating) => {
+                        if !std::mem::replace(&mut told_of_end, true) {
+                            say(&wanted, "is still ending (TERMINATING)");
+                        }
+                    }
+                    Some(status) if is_queued(&status) => {
+                        let why = words(&session.why_queued().await);
+                        say(&wanted, &format!("waits in the queue (PENDING){why}"));
+                        return saying.store(true, Ordering::Relaxed);
+                    }
+                    _ => return,
+                }
             }
         }));
         Some(QueueNote { name: name.to_owned(), said, left: false, waiting: Some(waiting) })
@@ -49,7 +59,9 @@ impl QueueNote {
 
     /// The session has this status now.
     pub(super) fn report(&mut self, status: &SessionStatus) {
-        if is_queued(status) || std::mem::replace(&mut self.left, true) {
+        // An earlier session of the name may be ending.
+        let is_before = is_queued(status) || *status == SessionStatus::Terminating;
+        if is_before || std::mem::replace(&mut self.left, true) {
             return;
         }
         self.waiting = None;

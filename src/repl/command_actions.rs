@@ -11,7 +11,7 @@ use super::editor::{AnswerRead, AnswerStop, edit_outside};
 use super::help_text::{help_table, indented};
 use super::printable::named;
 use super::run_warnings::interrupted;
-use super::session::{RestartOutcome, SessionError};
+use super::session::{PromptSession, RestartOutcome, SessionError};
 use super::settings;
 use super::state::{LoopAction, RanCell, Repl, SessionPhase};
 use super::terminal::{TerminalError, WaitOutcome, open};
@@ -125,21 +125,20 @@ impl Repl {
 
     fn new_session(&mut self) -> CommandResult {
         match self.open_session() {
-            Some(_) if !self.lost => return self.say("the session is open; :restart starts a new kernel"),
+            Some(_) if !self.lost => self.say("the session is open; :restart starts anew"),
             Some(session) => {
-                // An error is only noted: the session may be gone already.
-                let label = || "destroying the lost session".to_owned();
-                if let WaitOutcome::Done(Err(error)) =
-                    self.runtime.block_on(self.terminal.wait(label, session.destroy()))?
-                {
-                    self.terminal.note(&error.sentence)?;
-                }
+                let label = || "asking whether the session lives".to_owned();
+                let checked = self.runtime.block_on(self.terminal.wait(label, session.check()))?;
+                let is_gone = matches!(&checked, WaitOutcome::Done(Err(error)) if error.session_is_gone);
+                let replaced = if is_gone { self.open_again() } else { self.replace(&session) };
+                replaced.map(|_| LoopAction::Continue)
             }
-            None => {}
+            None => {
+                self.forget_session();
+                self.start_opening();
+                Ok(LoopAction::Continue)
+            }
         }
-        self.forget_session();
-        self.start_opening();
-        Ok(LoopAction::Continue)
     }
 
     /// Restarts the kernel. True on success.
@@ -168,12 +167,16 @@ impl Repl {
         }
     }
 
-    /// Replaces the session with a new one of the same name, if the user agrees, because the server cannot restart a kernel.
-    /// True if there is a new session.
+    /// Replaces the session, if the user agrees, because the server cannot restart a kernel. True if there is a new session.
     pub(super) fn recreate(&mut self) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
         self.terminal
             .note("this server cannot restart a kernel; a new session can replace this one under its name")?;
+        self.replace(&session)
+    }
+
+    /// Replaces the session with a new one of the same name, if the user agrees. True if there is a new session.
+    fn replace(&mut self, session: &PromptSession) -> Result<bool, TerminalError> {
         if !self.confirm("destroy this session, with all files outside of mounted folders? [y/N] ")? {
             return Ok(false);
         }

@@ -19,6 +19,10 @@ struct State {
     /// The current session: first the stuck one, then the good one.
     session: usize,
     ended: bool,
+    /// How often the server still says that a session which was destroyed is TERMINATING.
+    looks_before_end: usize,
+    /// The session was destroyed and is TERMINATING.
+    is_ending: bool,
     /// The session waits for resources that it will never get.
     is_pending: bool,
     /// The code that the good session ran.
@@ -87,7 +91,11 @@ fn read(stream: &TcpStream) -> Option<(String, Value)> {
 fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(&'static str, Value)> {
     let id = ID[state.session];
     let session = format!("/session/{id}");
-    let status = if state.is_pending { "PENDING" } else { "RUNNING" };
+    let status = match () {
+        () if state.is_ending => "TERMINATING",
+        () if state.is_pending => "PENDING",
+        () => "RUNNING",
+    };
     let created = |is_new: bool| {
         json!({
             "sessionId": id, "sessionName": "work", "status": status, "servicePorts": [], "created": is_new,
@@ -118,6 +126,11 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
             "404 Not Found",
             json!({"type": "https://api.backend.ai/probs/session-not-found", "title": "No such session."}),
         ),
+        ("GET", _) if path == session && state.is_ending => {
+            state.looks_before_end -= 1;
+            (state.is_ending, state.ended) = (state.looks_before_end > 0, state.looks_before_end == 0);
+            ("200 OK", json!({"status": status, "image": "python:3.13", "statusInfo": "user-requested"}))
+        }
         ("GET", _) if path == session => (
             "200 OK",
             json!({"status": status, "image": "python:3.13", "statusInfo": state.is_pending.then_some("the reason of the server")}),
@@ -127,7 +140,8 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
             json!({"type": "https://api.backend.ai/probs/not-implemented", "title": "Session restart is no longer supported."}),
         ),
         ("DELETE", _) => {
-            state.ended = true;
+            state.is_ending = state.looks_before_end > 0;
+            state.ended = !state.is_ending;
             ("200 OK", json!({"stats": {"status": "terminated"}}))
         }
         ("POST", _) if path == session && state.session == 0 => return None,
@@ -207,6 +221,51 @@ fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
         ["second = 2"],
         "the cell that never began is not run again unasked"
     );
+    terminal.enter(":quit");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_session_is_destroyed_when_it_has_ended_and_its_name_is_free_then() {
+    let (endpoint, state) = cluster();
+    let sandbox = with_keypair(&endpoint);
+    state.lock().unwrap().looks_before_end = 2;
+    let removed = sandbox.run(&["rm", "work"]);
+    removed.expect(0, "");
+    assert_eq!(removed.stderr, "session work is destroyed\n");
+    assert!(state.lock().unwrap().ended, "it is not gone yet");
+
+    *state.lock().unwrap() = State { is_ending: true, looks_before_end: 2, ..State::default() };
+    let flags = ["--no-prelude", "--transport", "poll", "-t", "work", "-c", "x", "python:3.13"];
+    sandbox.run(&flags).expect(0, "ran x\nNone\n");
+}
+
+#[test]
+fn the_prompt_asks_before_it_replaces_a_session_and_waits_for_its_name() {
+    let (endpoint, state) = cluster();
+    state.lock().unwrap().looks_before_end = 2;
+    let sandbox = with_keypair(&endpoint);
+    let arguments = ["--no-prelude", "--transport", "poll", "attach", "work"];
+    let terminal = FakeTerminal::start(&sandbox, &arguments);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("first = 1");
+    terminal.wait_for("or it is stuck");
+    terminal.send([3]);
+    terminal.wait_for("interrupted; Ctrl-C again");
+    terminal.send([3]);
+    terminal.wait_for("still running:");
+    terminal.send("r\r");
+    terminal.wait_for("destroy this session");
+    terminal.enter("n");
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter(":new");
+    terminal
+        .wait_until("the question again", |screen| screen.all.matches("destroy this session").count() == 2);
+    assert!(!state.lock().unwrap().is_ending);
+    terminal.enter("y");
+    terminal.wait_for("the session is new");
+    terminal.enter("second = 2");
+    terminal.wait_for("ran second = 2");
     terminal.enter(":quit");
     assert_eq!(terminal.wait_for_end().code, 0);
 }

@@ -2,20 +2,15 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::events::EventStream;
+use super::follow::Goal;
 use super::session::ComputeSession;
 use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
 use bai_protocol::create::{CreateReply, CreateRequest, ServicePort, SessionType};
-use bai_protocol::info::SessionInfo;
 use bai_protocol::status::SessionStatus;
 use reqwest::Method;
-use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
 
-/// The interval for reading the status in addition to the events, which may not arrive.
-const POLL: Duration = Duration::from_secs(2);
 /// The limit for servers before 19.09, which wait for the session themselves.
 const OLD_SERVER_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -47,33 +42,6 @@ pub enum BatchOutcome {
     Undefined,
 }
 
-/// The status until which a session is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Goal {
-    /// It runs.
-    Running,
-    /// It runs, or has run: a short batch session may be over at the first look.
-    Begun,
-    /// It has run.
-    Over,
-}
-
-impl Goal {
-    fn is_reached(self, status: &SessionStatus) -> bool {
-        let over = matches!(status, SessionStatus::Terminated | SessionStatus::Lost);
-        match self {
-            Goal::Running => status.is_executable(),
-            Goal::Begun => status.is_executable() || *status == SessionStatus::Terminating || over,
-            Goal::Over => over,
-        }
-    }
-
-    /// Whether this goal includes a session that ends.
-    fn allows(self, status: &SessionStatus) -> bool {
-        self == Goal::Over && *status == SessionStatus::Terminating
-    }
-}
-
 impl ComputeSession {
     /// Creates a session, or reuses the one of that name if the request allows it, and follows it until it runs.
     ///
@@ -81,6 +49,8 @@ impl ComputeSession {
     /// themselves never answer for a session that ends in ERROR (`docs/wire` §10, row 24). With `enqueue_only` this
     /// returns as soon as the request is accepted. `max_wait_seconds` limits the wait, not the session.
     /// `on_status` gets each status once, in order.
+    ///
+    /// A session that is still ending holds its name. Its end is awaited first; `on_status` gets its status too.
     ///
     /// **A call that is cut leaves the session to the server**, as in the official client: a future that is dropped by a
     /// timeout of the caller cannot take the request back. A caller with such a timeout asks for the handle first, and
@@ -109,16 +79,31 @@ impl ComputeSession {
     pub async fn create(
         api: &Api,
         request: CreateRequest,
-        on_status: impl FnMut(&SessionStatus) + Send,
+        mut on_status: impl FnMut(&SessionStatus) + Send,
     ) -> Result<(ComputeSession, Created), ClientError> {
-        let what = format!("create the session {}", request.name);
         request.check().map_err(|error| {
             ClientError::new(ErrorKind::BadRequest, "create the session", error.to_string())
                 .with_source(error)
         })?;
+        let max_wait = request.max_wait_seconds.filter(|s| *s > 0).map(|s| Duration::from_secs(s.into()));
+        let (session, mut created) = loop {
+            let requested = Self::request(api, &request).await;
+            let Some(ending) = holder_that_ends(api, &request, &requested).await else { break requested? };
+            ending.follow_to_end(max_wait, &mut on_status).await?;
+        };
+        if !request.enqueue_only {
+            let is_batch = request.session_type == Some(SessionType::Batch);
+            let goal = if is_batch { Goal::Begun } else { Goal::Running };
+            created.status = session.follow(created.status, goal, max_wait, on_status).await?;
+        }
+        Ok((session, created))
+    }
+
+    /// Asks the server once for a session.
+    async fn request(api: &Api, request: &CreateRequest) -> Result<(ComputeSession, Created), ClientError> {
+        let what = format!("create the session {}", request.name);
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
-        let settings = settings(&request);
-        let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
+        let settings = settings(request);
         // Servers have defaults for both, except for a template: 26.9.6 finds no project then.
         let fallback = || request.template.is_some().then(|| "default".to_owned());
         let takes_environment = api.has(Capability::CreatorEnvironment).await;
@@ -154,10 +139,10 @@ impl ComputeSession {
             Err(error) if is_about_image(&error) => {
                 return Err(error.with_kind(ErrorKind::UnknownImage).about(&request.image));
             }
-            Err(error) => return Err(explain_taken(api, &request, error).await),
+            Err(error) => return Err(explain_taken(api, request, error).await),
         };
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
-        let name = reply.session_name.clone().unwrap_or(request.name);
+        let name = reply.session_name.clone().unwrap_or_else(|| request.name.clone());
         let session = ComputeSession::new(api, name, id);
         let mut created = Created {
             created: reply.created,
@@ -170,12 +155,6 @@ impl ComputeSession {
             && session.info().await.is_ok_and(|info| info.tag.as_ref() == Some(tag))
         {
             created.without_effect.retain(|words| *words != TAG);
-        }
-        if !enqueue_only {
-            let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
-            let is_batch = request.session_type == Some(SessionType::Batch);
-            let goal = if is_batch { Goal::Begun } else { Goal::Running };
-            created.status = session.follow(created.status, goal, max_wait, on_status).await?;
         }
         Ok((session, created))
     }
@@ -218,84 +197,37 @@ impl ComputeSession {
             _ => BatchOutcome::Undefined,
         })
     }
+}
 
-    /// Follows the status from `status` on, by events and by polling.
-    async fn follow(
-        &self,
-        status: SessionStatus,
-        goal: Goal,
-        max_wait: Option<Duration>,
-        mut on_status: impl FnMut(&SessionStatus) + Send,
-    ) -> Result<SessionStatus, ClientError> {
-        on_status(&status);
-        let mut status = status;
-        let deadline = max_wait.map(|wait| Instant::now() + wait);
-        let mut events: Option<EventStream> = None;
-        let mut next_poll = Instant::now();
-        loop {
-            if goal.is_reached(&status) {
-                return Ok(status);
-            }
-            if status.is_dead() && !goal.allows(&status) {
-                return Err(self.why_it_failed(&status).await);
-            }
-            // The stream has only events from now on, so subscribe first and ask afterwards (`docs/wire` §10, row 52).
-            let events = events.get_or_insert_with(|| self.events());
-            let seen = tokio::select! {
-                event = events.next() => event.and_then(|event| event.status()),
-                () = sleep_until(next_poll) => {
-                    next_poll = Instant::now() + POLL;
-                    self.poll_status().await?
-                }
-                () = until(deadline) => {
-                    let why = format!("it is still {status} after {} s", max_wait.unwrap_or_default().as_secs());
-                    return Err(ClientError::new(ErrorKind::Timeout, format!("wait for {}", self.name()), why)
-                        .with_hint("it stays in the queue: attach to it later, or destroy it"));
-                }
-            };
-            if let Some(seen) = seen.filter(|seen| *seen != status) {
-                on_status(&seen);
-                status = seen;
-            }
+/// The session that is ending and still holds the name of a request, which the server therefore turned down or answered with that
+/// session.
+async fn holder_that_ends(
+    api: &Api,
+    request: &CreateRequest,
+    requested: &Result<(ComputeSession, Created), ClientError>,
+) -> Option<ComputeSession> {
+    match requested {
+        Ok((session, created)) => {
+            let is_ending = !created.created && created.status == SessionStatus::Terminating;
+            is_ending.then(|| session.clone())
         }
-    }
-
-    /// The current status, or `None` if the server cannot report it now.
-    async fn poll_status(&self) -> Result<Option<SessionStatus>, ClientError> {
-        match self.info().await {
-            // Servers of API v3 have no status, and answer only for sessions that run.
-            Ok(info) => Ok(Some(info.status.unwrap_or(SessionStatus::Running))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(SessionStatus::Terminated)),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Auth | ErrorKind::LoginEnded | ErrorKind::ClockSkew | ErrorKind::Forbidden
-                ) =>
-            {
-                Err(error)
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the status could not be read; still waiting");
-                Ok(None)
-            }
+        Err(error) if says_name_is_taken(error) => {
+            let holder = ComputeSession::attach(api, &request.name).await.ok()?;
+            let status = holder.info().await.ok()?.status;
+            (status == Some(SessionStatus::Terminating)).then_some(holder)
         }
+        Err(_) => None,
     }
+}
 
-    async fn why_it_failed(&self, status: &SessionStatus) -> ClientError {
-        let why = match self.info().await {
-            Ok(info) => {
-                reason(&info).map_or_else(|| format!("it is {status}"), |r| format!("it is {status}: {r}"))
-            }
-            Err(_) => format!("it is {status}"),
-        };
-        ClientError::new(ErrorKind::SessionFailed, format!("start the session {}", self.name()), why)
-    }
+fn says_name_is_taken(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.slug() == "session-already-exists")
 }
 
 /// Servers turn down a name whose session runs another image as if nobody had asked to reuse it. Says what that session
 /// runs, where the server tells.
 async fn explain_taken(api: &Api, request: &CreateRequest, error: ClientError) -> ClientError {
-    if error.problem().is_none_or(|problem| problem.slug() != "session-already-exists") {
+    if !says_name_is_taken(&error) {
         return error;
     }
     let name = &request.name;
@@ -365,50 +297,4 @@ async fn made_nevertheless(api: &Api, name: &str) -> Option<CreateReply> {
         service_ports: Vec::new(),
         note: None,
     })
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The reason for the state of a session: the server's word for it, and the messages of its errors.
-pub(super) fn reason(info: &SessionInfo) -> Option<String> {
-    let mut parts: Vec<String> = info.status_info.iter().filter(|text| !text.is_empty()).cloned().collect();
-    if let Some(data) = &info.status_data {
-        let error = data.get("error").unwrap_or(data);
-        let errors =
-            error.get("collection").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![error.clone()]);
-        for error in errors {
-            let text = |key: &str| error.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-            parts.extend(text("repr").or_else(|| text("message")).or_else(|| text("msg")).map(str::to_owned));
-        }
-    }
-    (!parts.is_empty()).then(|| parts.join(": "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_reason_of_a_failure_is_read_in_every_format() {
-        let info = |status_info: &str, data: Value| {
-            serde_json::from_value::<SessionInfo>(json!({"statusInfo": status_info, "statusData": data}))
-                .unwrap()
-        };
-        let single = json!({"error": {"src": "agent", "name": "X", "repr": "ImageNotFound('x')"}});
-        assert_eq!(
-            reason(&info("failed-to-start", single)).as_deref(),
-            Some("failed-to-start: ImageNotFound('x')")
-        );
-        let many =
-            json!({"error": {"name": "MultiAgentError", "collection": [{"repr": "A"}, {"repr": "B"}]}});
-        assert_eq!(reason(&info("None", many)).as_deref(), Some("A: B"));
-        assert_eq!(reason(&info("user-requested", json!(null))).as_deref(), Some("user-requested"));
-        assert_eq!(reason(&info("", json!({"scheduler": {"msg": 3}}))), None);
-    }
 }

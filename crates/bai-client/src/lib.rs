@@ -43,11 +43,13 @@ mod api;
 mod app;
 mod clock;
 mod create;
+mod ending;
 mod endpoint;
 mod error;
 mod events;
 mod facts;
 mod files;
+mod follow;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

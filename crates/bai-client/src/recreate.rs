@@ -2,19 +2,12 @@
 //! accept no more code.
 
 use super::create::Created;
-use super::error::{ClientError, ErrorKind};
-use super::session::{ComputeSession, DestroyOptions};
+use super::error::ClientError;
+use super::session::ComputeSession;
 use bai_protocol::create::CreateRequest;
 use bai_protocol::status::SessionStatus;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// How long the old session may take to end.
-const END_LIMIT: Duration = Duration::from_secs(90);
-/// The interval for reading its status meanwhile.
-const LOOK: Duration = Duration::from_millis(500);
 
 impl ComputeSession {
     /// Destroys the session and creates one of the same name. **Everything in it is lost**: variables, processes, and
@@ -74,38 +67,6 @@ impl ComputeSession {
             preopen_ports: preopen.flat_map(|port| port.ports.clone()).collect(),
             ..CreateRequest::default()
         })
-    }
-
-    /// Destroys the session and waits until its name is free. It succeeds if the session is already gone.
-    ///
-    /// # Errors
-    /// As [`ComputeSession::destroy`]; [`ErrorKind::Timeout`] when it does not end within 90 s.
-    pub async fn end(&self) -> Result<(), ClientError> {
-        match self.destroy(DestroyOptions::default()).await {
-            Ok(()) => {}
-            Err(error) if error.says_session_is_gone() => return Ok(()),
-            // In some states a server ends sessions only by force.
-            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Server) => {
-                self.destroy(DestroyOptions { forced: true, recursive: false }).await?;
-            }
-            Err(error) => return Err(error),
-        }
-        let deadline = Instant::now() + END_LIMIT;
-        loop {
-            match self.info().await.map(|info| info.status) {
-                Ok(Some(status)) if status.is_dead() && status != SessionStatus::Terminating => {
-                    return Ok(());
-                }
-                Err(error) if error.says_session_is_gone() => return Ok(()),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "the session's status could not be read"),
-            }
-            if Instant::now() >= deadline {
-                let why = format!("it has not ended after {} s", END_LIMIT.as_secs());
-                return Err(ClientError::new(ErrorKind::Timeout, format!("end {}", self.name()), why));
-            }
-            sleep(LOOK).await;
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::RunId;
 use bai_protocol::info::{Match, Matches, SessionInfo};
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::status::SessionStatus;
 use reqwest::Method;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -352,17 +353,20 @@ fn ambiguous(what: &str, several: &[Match]) -> ClientError {
     if is_one_name { error.with_hint("they have the same name: give the id of one of them") } else { error }
 }
 
-/// Removes sessions that are over if a live one has the same name, since servers list both.
+/// Removes the sessions that are further gone than others of the same name, since servers list all of them: those that end beside a live
+/// one, those that are over beside one that still ends.
 fn leave_out_the_dead(fitting: &mut Vec<Match>, reference: &str) {
-    if fitting.len() > 1 && fitting.iter().any(|m| !m.status.is_dead()) {
-        fitting.retain(|m| m.id == reference || !m.status.is_dead());
+    let is_over = |m: &Match| m.status.is_dead() && m.status != SessionStatus::Terminating;
+    for is_gone in [is_over, |m: &Match| m.status.is_dead()] {
+        if fitting.iter().any(|m| !is_gone(m)) {
+            fitting.retain(|m| m.id == reference || !is_gone(m));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bai_protocol::status::SessionStatus;
 
     #[test]
     fn a_terminated_session_does_not_make_a_name_ambiguous() {
@@ -376,5 +380,14 @@ mod tests {
         assert_eq!(left(&all), ["2"]);
         assert_eq!(left(&all[..1]), ["1"]);
         assert_eq!(left(&[all[1].clone(), all[1].clone()]), ["2", "2"]);
+        let ending = matched("3", SessionStatus::Terminating);
+        let cancelled = matched("4", SessionStatus::Cancelled);
+        assert_eq!(
+            left(&[all[0].clone(), ending.clone(), cancelled.clone()]),
+            ["3"],
+            "it still has the name"
+        );
+        assert_eq!(left(&[all[0].clone(), ending.clone(), all[1].clone()]), ["2"]);
+        assert_eq!(left(&[all[0].clone(), cancelled]), ["1", "4"]);
     }
 }

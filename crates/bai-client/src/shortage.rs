@@ -1,6 +1,6 @@
 //! Why a session waits in the queue: the server's own reason, or else which resources it needs and does not get.
 
-use super::create::reason;
+use super::follow::reason;
 use super::session::ComputeSession;
 use bai_protocol::resources::PresetCheck;
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ mod ahead;
 mod binary;
 mod changes;
 mod cuts;
+mod endings;
 mod engine;
 mod faults;
 mod files;
