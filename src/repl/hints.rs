@@ -64,7 +64,7 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
                 .to_owned(),
         ),
         ErrorKind::NotAnswering => Some(match front_end {
-            FrontEnd::CommandLine => "wait, or stop what runs in it: bai-repl interrupt SESSION; bai-repl restart SESSION starts it anew".to_owned(),
+            FrontEnd::CommandLine => "wait, or stop what runs in it: bai-repl interrupt SESSION; bai-repl restart SESSION starts it anew, where the server cannot with --recreate".to_owned(),
             FrontEnd::Prompt => "wait, or :interrupt what runs in it; :restart starts it anew, and :replay runs your cells again then".to_owned(),
         }),
         ErrorKind::NotATerminal => {

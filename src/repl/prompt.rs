@@ -263,8 +263,8 @@ impl Repl {
                     _ => {
                         self.lost = true;
                         self.terminal.note(
-                            ":restart starts a new kernel, :replay also runs the session's other cells again; \
-                             :new replaces the session",
+                            ":restart starts anew, and asks first if that takes a new session; :replay also runs the \
+                             session's other cells again",
                         )?;
                     }
                 }

@@ -77,7 +77,7 @@ pub(crate) async fn start(
         _ => None,
     };
     let cell = if let Start::Cell(cell) = &start { Some(cell) } else { None };
-    let watch = KernelWatch::new(&capabilities, cell, options.look_after);
+    let watch = KernelWatch::new(&capabilities, cell, options.look_after, turn.kernel_ended.clone());
     let listens = matches!(start, Start::Listen);
     let (link, first) = match start {
         Start::Resume(id) => {
@@ -385,6 +385,9 @@ impl Driver {
     fn seen(&mut self, sight: Sight) {
         let (why, state) = match sight {
             Sight::Lives(activity) => return self.lives(activity),
+            Sight::KernelEnded { .. } if self.watch.had_ended => {
+                ("the Python of this session has ended: the code was not run", SessionState::Stuck)
+            }
             Sight::KernelEnded { out_of_memory: true } => (
                 "the Python of this session has ended, probably because its memory was full",
                 SessionState::Stuck,

@@ -7,6 +7,8 @@ use crate::prelude;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::Capabilities;
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,16 +24,37 @@ pub(super) struct KernelWatch {
     pub(super) looking: Option<BoxFuture<'static, Sight>>,
     /// Only until the first frame: after that no kernel runs the program.
     until_begun: bool,
+    /// What the runs of the session know of its kernel's end. Another client may have restarted it since, so each run looks again,
+    /// at once.
+    ended: Arc<AtomicBool>,
+    /// Whether an earlier run has seen the kernel's end.
+    pub(super) had_ended: bool,
 }
 
 impl KernelWatch {
     /// The watch over a run of this cell; `None` for a run that began elsewhere.
-    pub(super) fn new(capabilities: &Capabilities, cell: Option<&Cell>, patience: Duration) -> Self {
+    pub(super) fn new(
+        capabilities: &Capabilities,
+        cell: Option<&Cell>,
+        patience: Duration,
+        ended: Arc<AtomicBool>,
+    ) -> Self {
         let patience = cell.filter(|_| prelude::is_useful(capabilities)).map(|_| patience);
         let until_begun = matches!(cell, Some(Cell::Batch(_)));
-        let mut watch =
-            KernelWatch { patience, pause: Duration::ZERO, next: None, looking: None, until_begun };
+        let had_ended = ended.load(Ordering::Relaxed);
+        let mut watch = KernelWatch {
+            patience,
+            pause: Duration::ZERO,
+            next: None,
+            looking: None,
+            until_begun,
+            ended,
+            had_ended,
+        };
         watch.begin_again();
+        if had_ended {
+            watch.hurry(Duration::ZERO);
+        }
         watch
     }
 
@@ -70,8 +93,12 @@ impl KernelWatch {
     pub(super) fn look(&mut self, session: &SessionRef) {
         self.next = None;
         if self.looking.is_none() {
-            let session = session.clone();
-            self.looking = Some(Box::pin(async move { look(&session).await }));
+            let (session, ended) = (session.clone(), self.ended.clone());
+            self.looking = Some(Box::pin(async move {
+                let sight = look(&session).await;
+                ended.store(matches!(sight, Sight::KernelEnded { .. }), Ordering::Relaxed);
+                sight
+            }));
         }
     }
 

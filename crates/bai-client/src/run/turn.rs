@@ -1,10 +1,11 @@
 //! The turns of a session: its runs follow each other. A turn knows the socket that was opened ahead for its run, and its end is when the
-//! next one is opened.
+//! next one is opened. What a run has seen of the kernel's end, the next one knows.
 
 use super::ahead::Ahead;
 use super::socket::SocketLink;
 use crate::session_ref::SessionRef;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The turns of one session: one run at a time.
@@ -12,24 +13,29 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) struct Turns {
     free: Arc<Semaphore>,
     ahead: Arc<Ahead>,
+    kernel_ended: Arc<AtomicBool>,
 }
 
 impl Turns {
     /// The turns that this semaphore of one permit gives.
     pub(crate) fn new(free: Arc<Semaphore>) -> Self {
-        Turns { free, ahead: Arc::default() }
+        Turns { free, ahead: Arc::default(), kernel_ended: Arc::default() }
     }
 
     /// Waits for the end of the run that is under way.
     pub(crate) async fn take(&self) -> Option<Turn> {
         let permit = self.free.clone().acquire_owned().await.ok()?;
-        Some(Turn { _permit: permit, ahead: self.ahead.clone() })
+        Some(self.turn(permit))
     }
 
     /// Takes the turn if no run is under way.
     pub(crate) fn try_take(&self) -> Option<Turn> {
         let permit = self.free.clone().try_acquire_owned().ok()?;
-        Some(Turn { _permit: permit, ahead: self.ahead.clone() })
+        Some(self.turn(permit))
+    }
+
+    fn turn(&self, permit: OwnedSemaphorePermit) -> Turn {
+        Turn { _permit: permit, ahead: self.ahead.clone(), kernel_ended: self.kernel_ended.clone() }
     }
 
     /// Waits until no run is under way.
@@ -59,6 +65,8 @@ impl Turns {
 pub(crate) struct Turn {
     _permit: OwnedSemaphorePermit,
     ahead: Arc<Ahead>,
+    /// Whether the kernel of the session had ended when somebody last looked.
+    pub(super) kernel_ended: Arc<AtomicBool>,
 }
 
 impl Turn {

@@ -389,6 +389,23 @@ async fn a_silent_program_whose_kernel_has_ended_is_lost() {
 }
 
 #[tokio::test]
+async fn a_run_after_the_end_of_the_kernel_is_lost_without_waiting() {
+    let server = silent_server(r#"{"files": "[]\n", "errors": ""}"#).await;
+    let session = ComputeSession::new(&server.api(), "work".into(), Some(ID.to_owned()));
+    for (look_after, words) in [
+        (Duration::from_millis(1), "because its memory was full"),
+        (Duration::from_secs(3600), "was not run"),
+    ] {
+        let options = RunOptions { look_after, ..RunOptions::default() };
+        let outcome = finish(&mut session.execute(Cell::query("1"), options).await.unwrap(), &[]).await;
+        assert_eq!(outcome.notes, Vec::<String>::new());
+        let lost = outcome.lost.expect("the run is lost");
+        assert_eq!(lost.session, SessionState::Stuck);
+        assert!(lost.error.to_string().contains(words), "{}", lost.error);
+    }
+}
+
+#[tokio::test]
 async fn a_silent_program_whose_kernel_lives_runs_on() {
     for descriptors in [
         r#"{"files": "[{\"filename\": \"0\"}]\n", "errors": ""}"#,
