@@ -6,6 +6,10 @@ use crate::render::Stream;
 
 /// Maximum number of lines at the end that are shown; not more than at the start.
 const LAST: usize = 20;
+/// Maximum number of lines of a traceback at the end, which is shown whole.
+const LAST_OF_TRACEBACK: usize = 100;
+/// How the head of a traceback ends, in Python and in IPython.
+const TRACEBACK: &str = "Traceback (most recent call last)";
 /// Number of bytes at the end that are kept for that.
 const KEPT_BYTES: usize = 16 * 1024;
 /// This many bytes also count as a line, because a text without line ends can be long too.
@@ -179,10 +183,28 @@ impl OutputFold {
         self.end_bytes = 0;
         let lines = std::mem::take(&mut self.folded_lines);
         let count = self.max_lines.unwrap_or(LAST).clamp(1, LAST);
-        let end = last_lines(self.end.drain(..).collect(), count);
+        let texts: Vec<_> = self.end.drain(..).collect();
+        let count = count.max(traceback_lines(&texts).unwrap_or(0));
+        let end = last_lines(texts, count);
         let in_end = end.iter().map(|(_, text)| text.bytes().filter(|byte| *byte == b'\n').count()).sum();
         Some(Folded { lines: lines.saturating_sub(in_end), end })
     }
+}
+
+/// The number of lines of the tracebacks with which these texts end. Their heads have the user's own lines.
+fn traceback_lines(texts: &[(Stream, String)]) -> Option<usize> {
+    let last = texts.iter().rev().take_while(|(stream, _)| *stream == Stream::Stderr);
+    let mut last: Vec<&str> = last.map(|(_, text)| text.as_str()).collect();
+    last.reverse();
+    let text = last.concat();
+    let lines: Vec<&str> = text.lines().collect();
+    let heads = lines.iter().enumerate().filter(|(_, line)| line.contains(TRACEBACK));
+    let counts = heads.map(|(at, _)| {
+        let rule =
+            at.checked_sub(1).and_then(|before| lines.get(before)).filter(|line| line.contains("-----"));
+        lines.len() - at + usize::from(rule.is_some())
+    });
+    counts.into_iter().find(|count| *count <= LAST_OF_TRACEBACK)
 }
 
 /// The last lines of these texts, at least one.
@@ -210,6 +232,26 @@ mod tests {
 
     fn lines(numbers: std::ops::Range<usize>) -> String {
         numbers.map(|n| format!("line {n}\n")).collect()
+    }
+
+    #[test]
+    fn a_traceback_at_the_end_is_shown_whole() {
+        let head =
+            format!("\x1b[31m{}\x1b[39m\n\x1b[31mKeyboardInterrupt\x1b[39m  {TRACEBACK}\n", "-".repeat(75));
+        let traceback = format!("{head}Cell In[2], line 1\n{}KeyboardInterrupt: \n", lines(0..40));
+        let mut fold = OutputFold::new(Some(100));
+        fold.admit(Stream::Stdout, &lines(0..5000));
+        fold.admit(Stream::Stdout, &lines(5000..5001));
+        let (first, rest) = traceback.split_at(200);
+        fold.admit(Stream::Stderr, first);
+        fold.admit(Stream::Stderr, rest);
+        let shown: String = fold.unfold().unwrap().end.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(shown, traceback);
+        fold.admit(Stream::Stdout, &lines(0..5000));
+        fold.admit(Stream::Stderr, &format!("{traceback}{}", lines(0..500)));
+        let shown = fold.unfold().unwrap();
+        assert_eq!(shown.end.len(), 1);
+        assert_eq!(shown.end[0].1.lines().count(), LAST, "it is too long");
     }
 
     #[test]

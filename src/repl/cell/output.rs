@@ -210,7 +210,8 @@ impl RunningCell<'_> {
                 end += 1;
             }
             let Some((piece, tail)) = rest.split_at_checked(end) else { break };
-            if !self.flood.admits(stream, piece) {
+            // Lines that are held back are few on the screen already, and their order stays.
+            if !self.fold.is_folding() && !self.flood.admits(stream, piece) {
                 self.fold.keep(piece);
             } else if let shown = self.fold.admit(stream, piece)
                 && !shown.is_empty()

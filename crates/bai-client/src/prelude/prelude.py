@@ -10,7 +10,7 @@
 #   or the running one; the runner would drop it. Output before a question comes before it;
 # - links show whether the kernel's process lives, and whether it runs a cell, which the server does not say;
 # - the size of the window is that of the standard streams and of the terminal in which the kernel began;
-# - text that is shown and tracebacks end their line, and breakpoint() stops in pdb;
+# - text that is shown and tracebacks end their line, and breakpoint() stops in pdb; tracebacks are without our frames;
 # - text with half a character, which would block the kernel's output for ever, is sent with a question mark there;
 # - output arrives whole: a message is never larger than what the cluster takes, and the kernel waits for a slow reader.
 #
@@ -35,6 +35,8 @@ VERSION = 1
 MARK = '#bai-repl: '
 # The beginning of a question that is a script.
 SCRIPT = 'script '
+# How the names of our files begin: this one, and that of a script (script.py).
+OURS = '<bai-repl'
 CARRIER = 'image/svg+xml'
 ANSWER = 'application/vnd.bai-repl.answer+json'
 # The exit code of a script: its last message.
@@ -129,6 +131,36 @@ def unread(number):
         return fcntl.ioctl(number, termios.FIONREAD, bytes(4)) != bytes(4)
     except OSError:
         return False
+
+
+def is_ours(trace):
+    return trace.tb_frame.f_code.co_filename.startswith(OURS)
+
+
+def without_ours(trace):
+    """The traceback without our frames."""
+    entries, entry = [], trace
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    if sys.version_info < (3, 7) or not any(is_ours(entry) for entry in entries):
+        return trace
+    trace, make = None, type(entries[0])
+    for entry in reversed(entries):
+        if not is_ours(entry):
+            trace = make(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return trace
+
+
+def chain(error):
+    """An exception and those that it came from. One can be its own context indirectly."""
+    seen, rest = set(), [error]
+    while rest:
+        error = rest.pop()
+        if isinstance(error, BaseException) and id(error) not in seen:
+            seen.add(id(error))
+            yield error
+            rest.extend((error.__cause__, error.__context__))
 
 
 class Output:
@@ -251,6 +283,7 @@ class Prelude:
         self.mend_text(self.kernel.session)
         self.wait_for_reader()
         self.end_tracebacks()
+        self.hide_ours()
         self.stop_at_breakpoints()
         self.tell_size()
         self.take_questions()
@@ -330,6 +363,24 @@ class Prelude:
             return show(kind, value, list(lines) + [''])
 
         self.shell._showtraceback = showing
+
+    def hide_ours(self):
+        """Tracebacks are without our frames, as without this prelude."""
+        find, formatter = self.shell._get_exc_info, self.shell.InteractiveTB
+
+        def _get_exc_info(exc_tuple=None):
+            kind, value, trace = find(exc_tuple)
+            for error in chain(value):
+                error.__traceback__ = without_ours(error.__traceback__)
+            trace = sys.last_traceback = without_ours(trace)
+            return kind, value, trace
+
+        self.shell._get_exc_info = _get_exc_info
+        if sys.version_info < (3, 7):
+            # No traceback can be made there.
+            records = formatter.get_records
+            formatter.get_records = lambda *args, **options: [
+                record for record in records(*args, **options) or () if not record[1].startswith(OURS)]
 
     def stop_at_breakpoints(self):
         # The hook of debugpy waits for nobody: no debugger of that kind reaches this kernel.

@@ -33,7 +33,19 @@ COROUTINE = 0x80
 INTERRUPTED = 130
 # The names of the files that Python's own tracebacks have.
 NAMES = {'-c': '<string>', '-': '<stdin>', '': '<stdin>'}
+# How the names of our own files begin.
+OURS = '<bai-repl'
 FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+
+
+def parts(report, seen=None):
+    """The report of an exception and those of the exceptions that it came from."""
+    seen = set() if seen is None else seen
+    if report is not None and report.stack is not None and id(report) not in seen:
+        seen.add(id(report))
+        yield report
+        for part in report.__cause__, report.__context__:
+            yield from parts(part, seen)
 
 
 class Exit(BaseException):
@@ -299,7 +311,8 @@ class Script:
         while first is not None and first.tb_frame.f_code.co_filename != self.filename:
             first = first.tb_next
         report = traceback.TracebackException(type(error), error, first or trace)
-        report.stack[:] = [frame for frame in report.stack if frame.filename != __file__]
+        for part in parts(report):
+            part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(OURS)]
         lines = list(report.format())
         if not report.stack and lines[0].startswith('Traceback'):
             # No code of the user was running: a syntax error.

@@ -392,3 +392,30 @@ fn a_breakpoint_stops_and_asks() {
         );
     });
 }
+
+#[test]
+fn a_traceback_is_without_our_frames() {
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            "import sys\nclass Text(str):\n    def __len__(self): raise ValueError('no length')\n\
+             get_ipython()._showtraceback = lambda kind, value, lines: print('\\n'.join(lines))"
+                .into(),
+            "sys.stdout.write(Text('x'))".into(),
+            "try:\n    sys.stdout.write(Text('x'))\nexcept ValueError:\n    1 / 0".into(),
+            "%xmode Plain".into(),
+            "sys.stdout.write(Text('x'))".into(),
+        ];
+        let came = outputs(python, &cells);
+        let is_old = python.to_str().unwrap().contains("3.6");
+        for (at, words) in [(2, "no length"), (3, "division by zero"), (5, "no length")] {
+            // Before 3.7 no traceback can be made, and this form has no other place for it.
+            if at == 5 && is_old {
+                continue;
+            }
+            let shown: String = came[at].iter().map(|part| part[1].as_str().unwrap_or_default()).collect();
+            assert!(shown.contains(words) && shown.contains("__len__"), "{came:?}");
+            assert!(!shown.contains("bai-repl"), "{shown}");
+        }
+    });
+}
