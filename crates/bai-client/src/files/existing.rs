@@ -47,7 +47,7 @@ impl ComputeSession {
         let new_folders: BTreeSet<_> =
             files.iter().filter(|file| file.is_folder()).map(|file| file.to.as_str()).collect();
         let (mut existing, mut alike, mut links) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        let mut present = BTreeSet::new();
+        let mut present = BTreeMap::new();
         for (folder, names) in &folders {
             let entries = match places.get(*folder) {
                 Some(Place::Folder(entries)) => entries,
@@ -60,7 +60,7 @@ impl ComputeSession {
             for entry in entries.iter().filter(|entry| names.contains(entry.filename.as_str())) {
                 let name = &entry.filename;
                 let target = if *folder == "." { name.clone() } else { format!("{folder}/{name}") };
-                present.insert(target.clone());
+                present.insert(target.clone(), entry.mtime);
                 if new_folders.contains(target.as_str()) {
                     // A link may lead to a folder.
                     if !entry.is_dir() && !entry.is_link() {
@@ -82,7 +82,9 @@ impl ComputeSession {
             }
         }
         let here = self.equal_to(files, alike, &mut existing).await?;
-        Ok(CheckedTargets { links, here, existing, present })
+        let older =
+            folders.keys().filter_map(|folder| Some(((*folder).to_owned(), older_folder(folder, &places)?)));
+        Ok(CheckedTargets { links, here, existing, present, older: older.collect() })
     }
 
     /// Those of these targets whose files are equal to what would be sent. Others are `existing`.
@@ -135,7 +137,7 @@ impl ComputeSession {
         Ok(places)
     }
 
-    async fn list_all(&self, folders: Vec<String>) -> Result<HashMap<String, Place>, ClientError> {
+    pub(super) async fn list_all(&self, folders: Vec<String>) -> Result<HashMap<String, Place>, ClientError> {
         let listing = |folder: String| async move { self.place(&folder).await.map(|place| (folder, place)) };
         stream::iter(folders.into_iter().map(listing)).buffer_unordered(AT_ONCE).try_collect().await
     }
@@ -148,10 +150,27 @@ pub(super) struct CheckedTargets {
     pub(super) links: BTreeSet<String>,
     /// Those whose files are there already, and equal, each with its SHA-256.
     pub(super) here: BTreeMap<String, String>,
-    /// Those at which anything is.
-    pub(super) present: BTreeSet<String>,
+    /// Those at which anything is, each with the time of its last change.
+    pub(super) present: BTreeMap<String, f64>,
+    /// The folders of the targets, each with the older folder that it is or will be in: one that may be a mount point.
+    pub(super) older: BTreeMap<String, String>,
     /// Those that are taken by something else, unless it may be replaced.
     pub(super) existing: Vec<String>,
+}
+
+/// The folder itself if it exists, or the nearest one above it that does. The first folder of its path if that is not known; `None` for the
+/// home folder, and for what is in a new folder.
+fn older_folder(folder: &str, places: &HashMap<String, Place>) -> Option<String> {
+    let above = std::iter::successors(Some(folder), |folder| Some(split(folder).0));
+    let mut top = None;
+    for folder in above.take_while(|folder| *folder != ".") {
+        match places.get(folder) {
+            Some(Place::Folder(_)) => return Some(folder.to_owned()),
+            Some(Place::Missing) => top = None,
+            _ => top = Some(folder.to_owned()),
+        }
+    }
+    top
 }
 
 /// A path as its folder and its name. The home folder is `.`.
@@ -182,6 +201,29 @@ pub(super) fn refuse_repeated(targets: &[&str]) -> Result<(), ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_folder_is_in_no_mount_point_but_below_an_older_one() {
+        let places: HashMap<_, _> = [
+            ("mnt", Place::Folder(Vec::new())),
+            ("mnt/new", Place::Missing),
+            ("new", Place::Missing),
+            ("far/new", Place::Missing),
+        ]
+        .map(|(folder, place)| (folder.to_owned(), place))
+        .into();
+        for (folder, older) in [
+            (".", None),
+            ("mnt", Some("mnt")),
+            ("mnt/new", Some("mnt")),
+            ("mnt/new/sub", Some("mnt")),
+            ("new", None),
+            ("new/sub", None),
+            ("far/new", Some("far")),
+        ] {
+            assert_eq!(older_folder(folder, &places).as_deref(), older, "{folder}");
+        }
+    }
 
     #[test]
     fn two_files_for_one_target_are_refused() {

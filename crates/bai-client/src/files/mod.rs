@@ -9,6 +9,7 @@ mod large_down;
 mod large_up;
 mod leftovers;
 mod links;
+mod mounted;
 mod multipart;
 mod named;
 mod outcome;

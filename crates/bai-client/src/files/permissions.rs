@@ -11,7 +11,7 @@ use super::shell::word;
 use super::upload::{Outgoing, PUBLIC};
 use crate::error::ClientError;
 use crate::session::ComputeSession;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Files and folders in one command.
 const TOGETHER: usize = 100;
@@ -34,11 +34,11 @@ impl LatePermissions {
     /// What these need. Those in `existing` keep their own rights, but for the right to execute.
     pub(super) fn of<'f>(
         files: impl IntoIterator<Item = &'f Outgoing>,
-        existing: &BTreeSet<String>,
+        existing: &BTreeMap<String, f64>,
     ) -> LatePermissions {
         let of = |file: &Outgoing| {
             let to = match file.mode {
-                mode if file.is_private() && !existing.contains(&file.to) => format!("{mode:o}"),
+                mode if file.is_private() && !existing.contains_key(&file.to) => format!("{mode:o}"),
                 mode if mode & 0o111 != 0 && !file.is_folder() => "x".to_owned(),
                 _ => return None,
             };

@@ -90,8 +90,8 @@ impl ComputeSession {
     /// session makes first, or that a large upload makes, takes files of any size. Large files and small ones may also be
     /// uploaded to a new folder in one call. The right to execute a small file is given there by a command, and so is the privacy of a small
     /// file or a folder: until the command has run, other users of the session's machine may read them. Below a folder that is
-    /// mounted in the session (a virtual folder), genuine servers store small files where the session cannot see them: upload them
-    /// to the home folder, and move them there.
+    /// mounted in the session (a virtual folder), genuine servers store small files where the session cannot see them: such a
+    /// file is noticed, and sent as a large one.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
@@ -133,15 +133,15 @@ impl ComputeSession {
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         refuse_repeated(&files.iter().map(|file| file.to.as_str()).collect::<Vec<_>>())?;
-        let CheckedTargets { links, here, present, .. } =
-            self.check_targets(&files, options.overwrite).await?;
+        let checked = self.check_targets(&files, options.overwrite).await?;
+        let CheckedTargets { links, here, present, .. } = &checked;
         files.iter().for_each(|file| meter.expect(file.size));
         let mut folders: Vec<_> = files.extract_if(.., |file| file.is_folder()).collect();
         // One that is in another comes after it.
         folders.sort_by(|one, other| one.to.cmp(&other.to));
         let is_only_one = files.len() == 1;
         for file in files.extract_if(.., |file| here.contains_key(&file.to)) {
-            uploaded.here(file, &here, meter);
+            uploaded.here(file, here, meter);
         }
         // A genuine server writes a small file through a link. The session's own command replaces the link.
         let any_name = self.api().has(Capability::ByteNames).await;
@@ -155,11 +155,37 @@ impl ComputeSession {
         if any_name {
             self.send_folders(&folders).await?;
         } else {
-            late = LatePermissions::of(small.iter().chain(&folders), &present);
+            late = LatePermissions::of(small.iter().chain(&folders), present);
             let folders: Vec<_> = folders.iter().map(|folder| folder.to.as_str()).collect();
             self.own_folders(&folders, &late).await?;
         }
-        for file in large {
+        self.send_by_command(large, options, is_only_one, uploaded, meter).await?;
+        let (small, hidden) = match any_name {
+            true => (small, Vec::new()),
+            false => self.try_folders(small, &checked, options, is_only_one, uploaded, meter).await?,
+        };
+        self.send_by_command(hidden, options, is_only_one, uploaded, meter).await?;
+        let is_exclusive = self.api().has(Capability::ExclusiveUploads).await;
+        for call in small.chunks(MAX_UPLOAD_FILES) {
+            if !options.overwrite && !is_exclusive {
+                self.check_again(call).await?;
+            }
+            self.send_small(call, options, is_only_one, uploaded, meter).await?;
+        }
+        uploaded.skipped.extend(self.give_permissions(&late).await?);
+        Ok(())
+    }
+
+    /// Sends files in parts, which a command of the session joins. It sees what the session sees.
+    async fn send_by_command(
+        &self,
+        files: Vec<Outgoing>,
+        options: UploadOptions,
+        is_only_one: bool,
+        uploaded: &mut Uploaded,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<(), ClientError> {
+        for file in files {
             let sent = match file.content.open(&file.to).await {
                 Ok(content) => {
                     let target = LargeTarget { to: &file.to, mode: file.mode, replaces: options.overwrite };
@@ -173,18 +199,10 @@ impl ComputeSession {
                 Err(error) => uploaded.skip(&error, &file.content.shown(&file.to)),
             }
         }
-        let is_exclusive = self.api().has(Capability::ExclusiveUploads).await;
-        for call in small.chunks(MAX_UPLOAD_FILES) {
-            if !options.overwrite && !is_exclusive {
-                self.check_again(call).await?;
-            }
-            self.send_small(call, options, is_only_one, uploaded, meter).await?;
-        }
-        uploaded.skipped.extend(self.give_permissions(&late).await?);
         Ok(())
     }
 
-    async fn send_small(
+    pub(super) async fn send_small(
         &self,
         files: &[Outgoing],
         options: UploadOptions,
@@ -238,7 +256,7 @@ impl ComputeSession {
 
     /// Looks once more for files in the way, on a server that replaces them without a question. It may take a while until a file is
     /// sent; after this it is only a moment.
-    async fn check_again(&self, files: &[Outgoing]) -> Result<(), ClientError> {
+    pub(super) async fn check_again(&self, files: &[Outgoing]) -> Result<(), ClientError> {
         match self.check_targets(files, false).await {
             Err(error) => {
                 Err(error.existing().first().map(|target| taken_meanwhile(target)).unwrap_or(error))

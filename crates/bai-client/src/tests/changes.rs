@@ -6,22 +6,28 @@ use super::*;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A change to the file at a path.
 type Change<'a> = &'a (dyn Fn(&Path) + Sync);
 
 /// What is hidden, each with a word of the same length.
-const HIDDEN: [(&str, &str); 4] = [
+const HIDDEN: [(&str, &str); 5] = [
     ("file-ranges", "file-hidden"),
+    ("signed-bodies", "signed-hiding"),
     ("byte-names", "byte-hides"),
     // What listings tell about links.
     (r#"\"target\":"#, r#"\"hidden\":"#),
     (r#"\"resolved\":"#, r#"\"ignored1\":"#),
 ];
 
-/// A way to a server on which clients see only what genuine servers have for files.
-async fn without_capabilities(upstream: &str) -> String {
+/// A way to a server on which clients see only what genuine servers have for files, and on which each first word of `sent` becomes
+/// the second, of the same length.
+pub(super) async fn without_capabilities(
+    upstream: &str,
+    sent: &'static [(&'static str, &'static str)],
+) -> String {
     let upstream = upstream.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -31,25 +37,9 @@ async fn without_capabilities(upstream: &str) -> String {
             tokio::spawn(async move {
                 let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
                     (client.into_split(), server.into_split());
-                let down = async {
-                    let mut buffer = vec![0; 1 << 16];
-                    while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-                        for (word, other) in HIDDEN {
-                            let find = |buffer: &[u8]| {
-                                buffer.windows(word.len()).position(|at| at == word.as_bytes())
-                            };
-                            while let Some(at) = find(&buffer[..read]) {
-                                buffer[at..at + word.len()].copy_from_slice(other.as_bytes());
-                            }
-                        }
-                        if to_client.write_all(&buffer[..read]).await.is_err() {
-                            return;
-                        }
-                    }
-                };
                 tokio::select! {
-                    _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
-                    () = down => {}
+                    () = altered(&mut from_client, &mut to_server, sent) => {}
+                    () = altered(&mut from_server, &mut to_client, &HIDDEN) => {}
                 }
             });
         }
@@ -57,10 +47,26 @@ async fn without_capabilities(upstream: &str) -> String {
     endpoint
 }
 
+/// Passes bytes on, with other words in place of some.
+async fn altered(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, words: &[(&str, &str)]) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        for (word, other) in words {
+            let find = |buffer: &[u8]| buffer.windows(word.len()).position(|at| at == word.as_bytes());
+            while let Some(at) = find(&buffer[..read]) {
+                buffer[at..at + word.len()].copy_from_slice(other.as_bytes());
+            }
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// The session as it is, and as a genuine server would show it; and its folder on this machine.
 pub(super) async fn both(lab: &Lab) -> ([(&'static str, ComputeSession); 2], PathBuf) {
     let session = lab.session().await;
-    let endpoint = without_capabilities(&lab.engine.endpoint()).await;
+    let endpoint = without_capabilities(&lab.engine.endpoint(), &[]).await;
     let plain = ComputeSession::attach(&lab.api_at(&endpoint), "work").await.unwrap();
     assert!(
         !plain.api().has(Capability::FileRanges).await && session.api().has(Capability::FileRanges).await

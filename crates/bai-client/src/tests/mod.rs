@@ -13,6 +13,7 @@ mod files;
 mod idle;
 mod large;
 mod links;
+mod mounted;
 mod peer;
 mod replay;
 mod runs;
