@@ -49,6 +49,11 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
         ErrorKind::NameTaken => {
             Some(format!("bai-repl attach {subject} goes to it; or give another name after -t"))
         }
+        ErrorKind::Refused if !subject.is_empty() => {
+            let storage =
+                format!("if {subject} is a virtual folder, `bai-repl vfolder upload {subject} FILE` writes to its storage");
+            Some(general.map_or_else(|| storage.clone(), |general| format!("{storage}; {general}")))
+        }
         ErrorKind::LoginEnded => Some(format!("run: bai-repl login {subject}")),
         ErrorKind::LoggedInElsewhere => Some(match general {
             Some(general) => format!("{general}; --force ends that login"),

@@ -48,7 +48,8 @@ pub enum ErrorKind {
     AlreadyExists,
     /// A session of that name lives and runs another image. [`ClientError::subject`] is the name.
     NameTaken,
-    /// The server refuses a valid request: the name is taken, a quota is reached, the state is wrong.
+    /// The server refuses a valid request: the name is taken, a quota is reached, the state is wrong. If the session must not write to a
+    /// folder, [`ClientError::subject`] is the first part of its path: it may be a virtual folder.
     Refused,
     /// The request is malformed, according to the server or to this crate.
     BadRequest,

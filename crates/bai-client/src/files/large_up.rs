@@ -242,10 +242,11 @@ pub(crate) fn identity(of: &[&str]) -> String {
 /// The error for a folder that the session's user must not write to.
 fn not_writable(what: &str, folder: &str) -> ClientError {
     let why = format!("the user of the session must not write to the folder {folder}");
-    ClientError::new(ErrorKind::Refused, what, why).with_hint(
+    let error = ClientError::new(ErrorKind::Refused, what, why).with_hint(
         "if an upload of small files has made the folder, it belongs to the server: make folders in the session first, \
          or choose another folder",
-    )
+    );
+    error.about(folder.split('/').next().unwrap_or(folder))
 }
 
 /// The command that makes the folders. They belong to the session's own user, who may then write there. A folder that an
