@@ -91,19 +91,18 @@ impl Arguments {
         }
     }
 
-    /// Parses a command line in which no word is a subcommand. To make the table of all of them would take as long as all else
-    /// before a script starts. `None` for the others, and for what is wrong: help and errors name the subcommands.
+    /// Parses a command line whose first word is no subcommand: what follows an image is a script with its arguments, whatever it
+    /// is named. To make the table of all subcommands would take as long as all else before a script starts. `None` for the
+    /// others, and for what is wrong: help and errors name the subcommands.
     fn read_without_commands(words: &[OsString]) -> Option<Self> {
-        let is_command = |word: &OsString| {
-            word.to_str().is_some_and(|word| word == "help" || CliCommand::has_subcommand(word))
-        };
-        if words.iter().skip(1).any(is_command) {
-            return None;
-        }
+        let is_command = |word: &str| word == "help" || CliCommand::has_subcommand(word);
         let table = GlobalFlags::augment_args(OpenFlags::augment_args(clap::Command::new("bai-repl")));
         let matches = table.try_get_matches_from(words).ok()?;
         let (open, global) =
             (OpenFlags::from_arg_matches(&matches).ok()?, GlobalFlags::from_arg_matches(&matches).ok()?);
+        if open.image.as_deref().is_some_and(is_command) {
+            return None;
+        }
         Some(Arguments { command: None, open, global })
     }
 }

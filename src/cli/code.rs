@@ -1,6 +1,6 @@
 //! The code that a command without a prompt runs: from `-c` or `-p`, a file, or standard input.
 
-use super::args::OpenFlags;
+use super::args::{CliCommand, OpenFlags};
 use super::commands::upload::real_place;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
@@ -9,6 +9,7 @@ use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{Cell, Prelude, Script, Window, expand_tilde, shell_script};
 use bai_protocol::byte_text;
 use bai_protocol::language::{self, Language, likely_of_image};
+use clap::Subcommand;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
             let text = if is_folder { Ok(String::new()) } else { read_source(&file) };
             let text = text.map_err(|error| match meant {
                 Some(subcommand) => error.hint(did_you_mean(subcommand)),
+                None if name.to_str().is_some_and(CliCommand::has_subcommand) => {
+                    error.hint(format!("a command is the first word: bai-repl {}", name.display()))
+                }
                 None => error,
             })?;
             let path = std::path::absolute(&file).ok();

@@ -30,7 +30,8 @@ use tokio::sync::oneshot;
 
 /// One interrupt may come as two signals: `timeout` sends one to its child and one to the group.
 const SAME_INTERRUPT_LIMIT: Duration = Duration::from_millis(100);
-/// A second Ctrl-C within this time ends this program without waiting for the remote one.
+/// A second Ctrl-C within this time ends this program without waiting for the remote one, if that is no process which gets
+/// each of them.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 /// Time limit for the end of a program after the reader of its output is gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -234,12 +235,12 @@ impl ScriptRun<'_> {
                 event = self.run.next() => event,
                 answer = SecretQuestion::answered(&mut self.secret) => {
                     self.secret = None;
-                    self.give_secret(answer)?;
+                    self.give_secret(answer).await?;
                     continue;
                 }
                 answer = answered(&mut self.answer) => {
                     self.answer = None;
-                    self.give(answer)?;
+                    self.give(answer).await?;
                     continue;
                 }
             };
@@ -313,7 +314,7 @@ impl ScriptRun<'_> {
 
     async fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
         match signal {
-            StopSignal::Interrupt => self.interrupt(),
+            StopSignal::Interrupt => self.interrupt().await,
             StopSignal::Fatal(signal) if self.reaches_program().await => {
                 self.signals.go_on();
                 self.run.signal(match signal {
@@ -348,11 +349,13 @@ impl ScriptRun<'_> {
         Ok(())
     }
 
-    fn interrupt(&mut self) -> Result<(), EarlyEnd> {
+    async fn interrupt(&mut self) -> Result<(), EarlyEnd> {
         let now = Instant::now();
         match self.interrupted.map(|before| now.duration_since(before)) {
             Some(since) if since < SAME_INTERRUPT_LIMIT => return Ok(()),
-            Some(since) if since < SECOND_INTERRUPT_LIMIT => return Err(EarlyEnd::Interrupted),
+            Some(since) if since < SECOND_INTERRUPT_LIMIT && !self.reaches_program().await => {
+                return Err(EarlyEnd::Interrupted);
+            }
             _ => {}
         }
         self.interrupted = Some(now);

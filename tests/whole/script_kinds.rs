@@ -58,6 +58,24 @@ fn a_folder_and_an_archive_run_as_in_python_itself() {
 }
 
 #[test]
+fn a_script_may_have_the_name_of_a_command_and_come_from_a_pipe() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.work().join("app")).unwrap();
+    sandbox.write("app/__main__.py", "import sys; print(sys.argv)");
+    sandbox.write("rm", "import sys; print(sys.argv)");
+    sandbox.run(&["-q", "python", "app", "ls"]).expect(0, "['app', 'ls']\n");
+    sandbox.run(&["-q", "python", "rm", "help"]).expect(0, "['rm', 'help']\n");
+    let missing = sandbox.run(&["python", "ls"]);
+    missing.expect(2, "");
+    assert!(missing.stderr.contains("a command is the first word: bai-repl ls"), "{}", missing.stderr);
+    let mut shell = sandbox.program("bash");
+    let words = "mkfifo pipe && { echo 'print(__name__)' > pipe & } && \"$0\" -q python pipe";
+    let shell = shell.args(["-c", words, bai_testkit::binary()]).current_dir(sandbox.work());
+    let output = shell.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "__main__\n", "{output:?}");
+}
+
+#[test]
 fn a_folder_is_refused_where_a_script_is_a_cell() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     link.hide("scripts");

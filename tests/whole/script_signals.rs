@@ -184,6 +184,30 @@ fn a_script_that_goes_on_after_a_signal_gets_the_next_one() {
 }
 
 #[test]
+fn a_script_gets_each_ctrl_c() {
+    let sandbox = Sandbox::new();
+    // A signal takes longer than two signals of one Ctrl-C are apart.
+    let script = "import atexit, signal, time\natexit.register(print, 'saved')\ncame = []\n\
+                  def handle(*_): time.sleep(0.3); came.append(1); print('caught', flush=True)\n\
+                  signal.signal(signal.SIGINT, handle)\nprint('on', flush=True)\n\
+                  while len(came) < 3: time.sleep(0.01)\nprint('end')";
+    for python in pythons() {
+        let endings = python.both(&sandbox, script).map(|mut running| {
+            for _ in 0..3 {
+                running = running.signal(Signal::SIGINT);
+                let mut line = String::new();
+                running.out.read_line(&mut line).unwrap();
+                assert_eq!(line, "caught\n");
+            }
+            running.end()
+        });
+        let [own, ours] = endings;
+        assert_eq!(ours, own, "{}", python.image);
+        assert_eq!(ours, (Some(0), "end\nsaved\n".to_owned(), String::new()));
+    }
+}
+
+#[test]
 fn programs_of_other_kinds_get_their_signals_too() {
     let sandbox = Sandbox::new();
     let trap = "trap 'echo bye; exit 9' TERM; echo on; while :; do sleep 0.01; done";

@@ -171,8 +171,10 @@ enum Form {
 fn here(path: &str, name: &str, bytes: &[u8], workdir: &Path) -> Option<PathBuf> {
     let [path, name] =
         [path, name].map(|text| PathBuf::from(OsString::from_vec(byte_text::bytes(text).into_owned())));
-    if !path.is_dir() {
-        let content = std::fs::read(&path).ok()?;
+    let metadata = std::fs::metadata(&path).ok()?;
+    if !metadata.is_dir() {
+        // A pipe has been read already.
+        let content = metadata.is_file().then(|| std::fs::read(&path).ok()).flatten()?;
         // The mark at the beginning is no part of the code.
         let content = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&content);
         if content != bytes {

@@ -34,9 +34,23 @@ fn a_command_line_without_subcommands_needs_no_table_of_them() {
     for words in same {
         assert_eq!(format!("{:?}", short(words).unwrap()), format!("{:?}", whole(words)), "{words:?}");
     }
+    for words in [&["python", "ls"][..], &["python", "rm", "x"], &["-q", "python", "app", "help"]] {
+        let open = short(words).unwrap().open;
+        assert_eq!(
+            open.script,
+            words.iter().skip_while(|word| **word != "python").skip(1).copied().collect::<Vec<_>>()
+        );
+    }
     // Here the table decides, or names the subcommands.
-    let others: &[&[&str]] =
-        &[&["ls"], &["help"], &["--help"], &["--version"], &["-q", "rm", "x"], &["python", "ls"], &["--jsn"]];
+    let others: &[&[&str]] = &[
+        &["ls"],
+        &["help"],
+        &["--help"],
+        &["--version"],
+        &["-q", "rm", "x"],
+        &["-t", "ls", "ls"],
+        &["--jsn"],
+    ];
     for words in others {
         assert!(short(words).is_none(), "{words:?}");
     }
@@ -131,7 +145,6 @@ fn wrong_usage_is_reported() {
         &["--rm", "--keep"],
         &["--transport", "pigeon"],
         &["-t", "work", "ls"],
-        &["python", "ls"],
         &["ls", "-t", "work"],
         &["pty", "work", "--json"],
         &["--json", "themes", "dark"],

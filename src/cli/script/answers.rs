@@ -27,10 +27,10 @@ impl ScriptRun<'_> {
     }
 
     /// Gives the program the secret.
-    pub(super) fn give_secret(&mut self, answer: InputReply) -> Result<(), EarlyEnd> {
+    pub(super) async fn give_secret(&mut self, answer: InputReply) -> Result<(), EarlyEnd> {
         match answer {
             InputReply::Line(secret) => self.run.send_secret(Some(secret)),
-            InputReply::Interrupted => return self.interrupt(),
+            InputReply::Interrupted => return self.interrupt().await,
             InputReply::End | InputReply::Piece(_) => self.run.send_secret(None),
         }
         Ok(())
@@ -49,7 +49,7 @@ impl ScriptRun<'_> {
     }
 
     /// Gives the program an answer.
-    pub(super) fn give(&mut self, answer: InputReply) -> Result<(), EarlyEnd> {
+    pub(super) async fn give(&mut self, answer: InputReply) -> Result<(), EarlyEnd> {
         match answer {
             InputReply::Line(line) => {
                 self.run.send_input(line);
@@ -59,7 +59,7 @@ impl ScriptRun<'_> {
                 let rest = if std::io::stdin().is_terminal() { Rest::WhenAsked } else { Rest::AtHand };
                 self.send_piece(bytes.into(), rest);
             }
-            InputReply::Interrupted => self.interrupt()?,
+            InputReply::Interrupted => self.interrupt().await?,
             InputReply::End if self.asks_piece => {
                 self.send_piece(Bytes::new(), Rest::None);
             }
