@@ -130,6 +130,25 @@ impl Code {
         Some((&self.text, self.script.as_ref()?))
     }
 
+    /// It was started at a terminal of this type, and reads nothing else.
+    pub(super) fn is_at_terminal(&mut self, kind: String) {
+        if let Some(script) = self.script.as_mut().filter(|script| script.terminal && script.last) {
+            script.pty = Some(kind).filter(|_| self.stdin_is_free);
+        }
+    }
+
+    /// Whether it is to have a terminal of its own.
+    pub(super) fn wants_terminal(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.pty.is_some())
+    }
+
+    /// The server has no terminals for scripts.
+    pub(super) fn has_no_terminal(&mut self) {
+        if let Some(script) = &mut self.script {
+            script.pty = None;
+        }
+    }
+
     /// Whether it is a script, and not a cell.
     pub(super) fn is_script(&self) -> bool {
         self.script.is_some()

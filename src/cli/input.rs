@@ -1,13 +1,13 @@
 //! Input for a program that runs without a prompt: lines or bytes of standard input, or of the keyboard.
 
-use crate::terminal::{SecretError, read_secret};
+use crate::terminal::{HeldKeys, SecretError, read_secret};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Whence, lseek};
 use secrecy::ExposeSecret;
 use std::io::{BufRead, Read};
 use std::os::fd::AsFd;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -43,13 +43,15 @@ pub(super) enum Wanted {
 /// The source of input.
 #[derive(Debug)]
 pub(super) struct InputSource {
+    /// What is typed before the program begins, if it is held for it.
+    held: Mutex<Option<HeldKeys>>,
     questions: Option<mpsc::Sender<(Wanted, oneshot::Sender<InputReply>)>>,
 }
 
 impl InputSource {
     /// A source without input, because standard input was the script.
     pub(super) fn empty() -> Self {
-        InputSource { questions: None }
+        InputSource { questions: None, held: Mutex::default() }
     }
 
     /// Standard input, terminal or not. It is read only on a request, and on its own thread, because a read cannot be
@@ -62,12 +64,22 @@ impl InputSource {
                 let _ = reply.send(read(wanted));
             }
         });
-        InputSource { questions: Some(questions) }
+        InputSource { questions: Some(questions), held: Mutex::default() }
     }
 
     /// Whether somebody has given input that nobody has read: a file or a pipe with something in it.
     pub(super) fn has_unread(&self) -> bool {
         self.questions.is_some() && is_unread()
+    }
+
+    /// The same, for a program whose terminal gets what these keys are.
+    pub(super) fn holding(self, held: Option<HeldKeys>) -> Self {
+        InputSource { held: Mutex::new(held), ..self }
+    }
+
+    /// What is held for the program, once.
+    pub(super) fn take_held(&self) -> Option<HeldKeys> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Requests input. An answer that does not come is the end of the input.

@@ -13,12 +13,12 @@ use super::progress::OpeningProgress;
 use super::readiness::Patience;
 use super::script_files::{self, ScriptFiles};
 use super::script_start::{self, CodeSession, Start};
-use super::server::{Server, destroy_session};
+use super::server::{self, Server, destroy_session};
 use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
-use crate::terminal::Screen;
-use bai_client::{ComputeSession, ErrorKind};
+use crate::terminal::{HeldKeys, Screen};
+use bai_client::{Cell, ComputeSession, ErrorKind};
 use bai_engine::Expectation;
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
@@ -40,8 +40,15 @@ pub(super) fn run(
             if creation::is_temporary(&open.creation) {
                 code.ends_its_session();
             }
+            let at_terminal = screen.stdin_tty && screen.stdout_tty && screen.stderr_tty;
+            if at_terminal && !context.global.json && script::is_process(&request.image) {
+                code.is_at_terminal(std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()));
+            }
+            // What is typed meanwhile is for the terminal of the script, with Ctrl-D and all.
+            let holds = code.wants_terminal() && !server::is_cluster(context)?;
+            let typed_ahead = if holds { HeldKeys::hold() } else { None };
             request.is_for_script = code.is_script() && !creation::outlives(&open.creation);
-            runtime.block_on(run_code(request, code, &files, open, context))
+            runtime.block_on(run_code(request, code, typed_ahead, &files, open, context))
         }
         None => {
             script_files::refuse(open)?;
@@ -90,7 +97,7 @@ async fn attach_and_run(
     let image = info.image().unwrap_or_default().to_owned();
     let existing = OpenedSession { session, is_new: false, image, creation_note: None };
     let mut signals = StopSignals::listen()?;
-    let exit = run_in_place(&existing, code, open, context, display, &mut signals).await;
+    let exit = run_in_place(&existing, code, None, open, context, display, &mut signals).await;
     server.close().await;
     exit
 }
@@ -98,6 +105,7 @@ async fn attach_and_run(
 async fn run_code(
     request: CreateRequest,
     code: Code,
+    typed_ahead: Option<HeldKeys>,
     files: &ScriptFiles,
     open: &OpenFlags,
     context: &CommandContext,
@@ -123,7 +131,8 @@ async fn run_code(
             };
             match sent {
                 Ok(None) => {
-                    let exit = run_in_place(&opened, code, open, context, display, &mut signals).await;
+                    let exit =
+                        run_in_place(&opened, code, typed_ahead, open, context, display, &mut signals).await;
                     exit.map(|exit| files.exit_of(exit))
                 }
                 Ok(Some(exit)) => Ok(exit),
@@ -194,6 +203,7 @@ async fn open_in_place(
 async fn run_in_place(
     opened: &OpenedSession,
     code: Code,
+    typed_ahead: Option<HeldKeys>,
     open: &OpenFlags,
     context: &CommandContext,
     display: ConsoleOptions,
@@ -209,6 +219,8 @@ async fn run_in_place(
         Start::Ready(cell) => cell,
         Start::Ended(exit) => return Ok(exit),
     };
+    let wants_terminal = matches!(&cell, Cell::Script(_, script) if script.pty.is_some());
+    let input = input.holding(typed_ahead.filter(|_| wants_terminal));
     let output = Output::start(context.global.json, display);
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

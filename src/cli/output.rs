@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::json_lines;
 use crate::render::{Console, ConsoleOptions, Flow, Stream, sanitize};
-use crate::terminal::{Out, Size};
+use crate::terminal::{Out, OwnLines, PassthroughGuard, Size};
 use bai_protocol::byte_text;
 use bai_protocol::record::{ConsoleRecord, Display};
 use bai_protocol::signal::OutputStream;
@@ -30,6 +30,8 @@ pub(super) enum OutputMessage {
     Case(String, CaseOutput),
     /// The window has this size now.
     Resize(Size),
+    /// The program has a terminal of its own: its standard output is what that gives.
+    AtTerminal,
     /// A request to write everything now, because the user is about to be asked.
     Flush(oneshot::Sender<()>),
 }
@@ -160,11 +162,12 @@ pub(super) fn write_plain(
 ) -> Result<Flow, CliError> {
     let mut console = Console::new(Out::stdout(), Out::stderr(), options);
     console.begin_cell();
+    let mut passing = None;
     let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
     while let Some(message) = messages.blocking_recv() {
         let mut waiting = Some(message);
         let mut written = Ok(());
-        around(&mut || written = write_waiting(&mut console, &mut messages, waiting.take()));
+        around(&mut || written = write_waiting(&mut console, &mut messages, waiting.take(), &mut passing));
         written.map_err(failed)?;
         for (stream, name) in [(Stream::Stdout, OutputStream::Stdout), (Stream::Stderr, OutputStream::Stderr)]
         {
@@ -181,11 +184,28 @@ fn write_waiting(
     console: &mut Console<Out, Out>,
     messages: &mut mpsc::Receiver<OutputMessage>,
     first: Option<OutputMessage>,
+    passing: &mut Option<PassthroughGuard>,
 ) -> Result<(), crate::render::RenderError> {
     let mut next = first;
     while let Some(message) = next {
         // What has no reader is not written.
-        let _ = take(console, message)?;
+        let _ = match (&passing, &message) {
+            (_, OutputMessage::AtTerminal) => {
+                console.pass_output()?;
+                *passing = Some(PassthroughGuard::enter());
+                Flow::Open
+            }
+            (Some(_), OutputMessage::Record(record)) if !matches!(record, ConsoleRecord::Stdout(_)) => {
+                let _ = console.flush()?;
+                let _lines = OwnLines::begin();
+                let _ = take(console, message)?;
+                console.flush()?
+            }
+            _ => take(console, message)?,
+        };
+        if let Some(passing) = passing {
+            passing.update(console.passed());
+        }
         next = messages.try_recv().ok();
     }
     console.flush().map(drop)
@@ -194,7 +214,7 @@ fn write_waiting(
 fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow, crate::render::RenderError> {
     match message {
         OutputMessage::Record(record) => write_record(console, &record),
-        OutputMessage::Event(_) => Ok(Flow::Open),
+        OutputMessage::Event(_) | OutputMessage::AtTerminal => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) => console.note(&sanitize::sentence(&sentence)),
         OutputMessage::Case(headline, case_output) => write_case(console, &headline, case_output),
@@ -252,7 +272,7 @@ fn write_json(mut messages: mpsc::Receiver<OutputMessage>, mut readers: Readers)
                 OutputMessage::Event(event) | OutputMessage::Step(event, _) => {
                     json_lines::write(&mut out, &event)?
                 }
-                OutputMessage::Case(..) | OutputMessage::Resize(_) => {}
+                OutputMessage::Case(..) | OutputMessage::Resize(_) | OutputMessage::AtTerminal => {}
                 OutputMessage::Flush(done) => drop(done.send(())),
             }
             if messages.is_empty() {
@@ -302,6 +322,7 @@ pub(super) fn record_event(record: ConsoleRecord) -> Value {
         ConsoleRecord::AskSecret { prompt } => {
             json!({"event": "console", "type": "ask-secret", "data": prompt})
         }
+        ConsoleRecord::Terminal(_) => json!({"event": "console", "type": "terminal"}),
         ConsoleRecord::Unknown { kind, payload } => {
             json!({"event": "console", "type": kind, "data": payload})
         }

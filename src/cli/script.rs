@@ -2,8 +2,12 @@
 //! the exit code is that of the remote program.
 
 mod answers;
+mod own_terminal;
+mod signals;
 
 use self::answers::answered;
+use self::own_terminal::{ScriptTerminal, typed};
+use self::signals::{passed, stops_late};
 use super::batch_steps::BatchSteps;
 use super::display::script_window;
 use super::error::{CliError, exit_of};
@@ -13,26 +17,21 @@ use super::output::{Output, OutputMessage, UnreadStreams};
 use super::replacement_note::ReplacementNote;
 use super::secret_question::SecretQuestion;
 use super::settle::settle;
-use super::stop_signals::{StopSignal, StopSignals};
+use super::stop_signals::StopSignals;
 use crate::render::Flow;
 use crate::repl::{FrontEnd, output_lost};
-use crate::terminal::FatalSignal;
+use crate::terminal::{FatalSignal, HeldKeys, PassedSignals};
 use bai_client::{
-    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, OutputStream, Rest, Run, RunEvent, RunOptions,
-    RunSignal, SessionState,
+    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
 };
 use bai_protocol::language::{self, likely_of_image};
+use bai_protocol::record::TerminalChange;
 use bytes::Bytes;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// One interrupt may come as two signals: `timeout` sends one to its child and one to the group.
-const SAME_INTERRUPT_LIMIT: Duration = Duration::from_millis(100);
-/// A second Ctrl-C within this time ends this program without waiting for the remote one, if that is no process which gets
-/// each of them.
-const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 /// Time limit for the end of a program after the reader of its output is gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -61,6 +60,18 @@ struct ScriptRun<'a> {
     interrupted: Option<Instant>,
     /// The signal that ends this program once the remote one has ended, and until when it waits for that.
     ending: Option<(FatalSignal, tokio::time::Instant)>,
+    /// Signals that are for the program.
+    passed: Option<PassedSignals>,
+    /// The program was asked to stop, and this program waits for that until then.
+    stops_until: Option<tokio::time::Instant>,
+    /// Whether this program alone was asked to stop.
+    stops_alone: bool,
+    /// Whether the script is to have a terminal of its own.
+    wants_terminal: bool,
+    /// The user's terminal while it is the script's.
+    terminal: Option<ScriptTerminal>,
+    /// Holds back what is typed for the terminal of the script, until it has one.
+    typed_ahead: Option<HeldKeys>,
     /// Whether signals and closed pipes reach the program itself, if it is a process. Else they interrupt it.
     passes_signals: bool,
     /// Whether the server takes the input as bytes with an end.
@@ -97,6 +108,9 @@ pub(super) async fn run(
     let replacement = ReplacementNote::of(session, &options).await;
     let takes_pieces = session.api().has(Capability::Scripts).await;
     let passes_signals = is_program(&cell) && session.api().has(Capability::Signals).await;
+    let takes_all = passes_signals && session.api().has(Capability::ScriptTerminals).await;
+    let passed = takes_all.then(PassedSignals::listen).and_then(Result::ok);
+    let wants_terminal = matches!(&cell, Cell::Script(_, script) if script.pty.is_some());
     let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let ends_session = cell.ends_its_session();
@@ -117,6 +131,12 @@ pub(super) async fn run(
         resizes,
         interrupted: None,
         ending: None,
+        passed,
+        stops_until: None,
+        stops_alone: false,
+        wants_terminal,
+        terminal: None,
+        typed_ahead: input.take_held(),
         passes_signals,
         takes_pieces,
         takes_end,
@@ -133,6 +153,8 @@ pub(super) async fn run(
     let was_interrupted = script.interrupted.is_some();
     let ending = script.ending;
     let passes_signals = script.passes_signals;
+    // Until the output is written.
+    let _terminal = (script.terminal.take(), script.typed_ahead.take());
     drop(script);
     if !gets_input && input.has_unread() {
         eprintln!(
@@ -175,7 +197,12 @@ pub(super) async fn run(
 async fn runs_processes(session: &ComputeSession) -> bool {
     let info = session.info().await;
     let image = info.ok().and_then(|info| info.image().map(str::to_owned)).unwrap_or_default();
-    !image.starts_with("jupyter:") && likely_of_image(&image) != Some(&language::SQLITE)
+    is_process(&image)
+}
+
+/// Whether a script of this image is a process of its own, where the server has scripts.
+pub(super) fn is_process(image: &str) -> bool {
+    !image.starts_with("jupyter:") && likely_of_image(image) != Some(&language::SQLITE)
 }
 
 /// Whether it runs in a process of its own, as far as the session's server has one.
@@ -219,6 +246,14 @@ impl ScriptRun<'_> {
                     self.stop(signal).await?;
                     continue;
                 }
+                signal = passed(&mut self.passed) => {
+                    self.pass(signal).await;
+                    continue;
+                }
+                () = stops_late(self.stops_until) => {
+                    self.suspend().await;
+                    continue;
+                }
                 () = self.output.closed() => return Err(EarlyEnd::Output),
                 stream = self.unread.next() => {
                     self.reader_gone(stream).await?;
@@ -231,6 +266,11 @@ impl ScriptRun<'_> {
                 }
                 () = over(self.ending) => {
                     return Err(self.ending.map_or(EarlyEnd::Interrupted, |(signal, _)| EarlyEnd::Fatal(signal)));
+                }
+                // However much the program prints, Ctrl-C reaches it.
+                bytes = typed(&mut self.terminal) => {
+                    self.send_keys(bytes);
+                    continue;
                 }
                 event = self.run.next() => event,
                 answer = SecretQuestion::answered(&mut self.secret) => {
@@ -248,12 +288,20 @@ impl ScriptRun<'_> {
                 Some(RunEvent::Console(ConsoleRecord::AskSecret { prompt })) => {
                     self.ask_secret(&prompt).await
                 }
+                Some(RunEvent::Console(ConsoleRecord::Terminal(change))) => match change {
+                    TerminalChange::Open if self.wants_terminal => self.open_terminal().await?,
+                    TerminalChange::Stopped if self.may_stop() => self.suspend().await,
+                    // The server was not asked.
+                    TerminalChange::Open | TerminalChange::Stopped => {}
+                },
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;
                     let record = self.in_its_place(record);
                     self.say(OutputMessage::Record(record)).await?;
                 }
+                Some(RunEvent::WaitingInput { .. }) if self.terminal.is_some() => self.wants_keys(),
                 Some(RunEvent::WaitingInput { is_password }) => {
+                    self.give_keys_back();
                     self.asks_piece = self.takes_pieces;
                     let wanted = self.wanted(is_password);
                     self.ask(wanted).await;
@@ -312,59 +360,8 @@ impl ScriptRun<'_> {
         }
     }
 
-    async fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
-        match signal {
-            StopSignal::Interrupt => self.interrupt().await,
-            StopSignal::Fatal(signal) if self.reaches_program().await => {
-                self.signals.go_on();
-                self.run.signal(match signal {
-                    FatalSignal::Terminate => RunSignal::Terminate,
-                    FatalSignal::HangUp => RunSignal::HangUp,
-                });
-                Ok(())
-            }
-            // As Ctrl-C does; what the program prints on its way out arrives.
-            StopSignal::Fatal(signal) if self.ending.is_none() => {
-                self.ending = Some((signal, tokio::time::Instant::now() + DRAIN_LIMIT));
-                self.run.interrupt();
-                Ok(())
-            }
-            StopSignal::Fatal(signal) => Err(EarlyEnd::Fatal(signal)),
-        }
-    }
-
-    /// Whether a signal reaches the program itself.
-    async fn reaches_program(&mut self) -> bool {
-        self.passes_signals = self.passes_signals && runs_processes(self.session).await;
-        self.passes_signals
-    }
-
-    /// Nobody reads a stream of the output any more.
-    async fn reader_gone(&mut self, stream: OutputStream) -> Result<(), EarlyEnd> {
-        match stream {
-            stream if self.reaches_program().await => self.run.signal(RunSignal::ReaderGone { stream }),
-            OutputStream::Stdout => return Err(EarlyEnd::Output),
-            OutputStream::Stderr => {}
-        }
-        Ok(())
-    }
-
-    async fn interrupt(&mut self) -> Result<(), EarlyEnd> {
-        let now = Instant::now();
-        match self.interrupted.map(|before| now.duration_since(before)) {
-            Some(since) if since < SAME_INTERRUPT_LIMIT => return Ok(()),
-            Some(since) if since < SECOND_INTERRUPT_LIMIT && !self.reaches_program().await => {
-                return Err(EarlyEnd::Interrupted);
-            }
-            _ => {}
-        }
-        self.interrupted = Some(now);
-        self.secret = None;
-        self.run.interrupt();
-        Ok(())
-    }
-
     async fn lost(&mut self, lost: LostRun) -> Result<ExitStatus, EarlyEnd> {
+        self.leave_terminal().await;
         self.say(OutputMessage::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
         let hint = match lost.session {
             SessionState::Usable => "the session can still be used".to_owned(),

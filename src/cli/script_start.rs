@@ -55,6 +55,9 @@ pub(super) async fn start(
         return Err(CliError::new(ExitStatus::Usage, "this server runs no folder as a script")
             .hint("name the file in it that begins, and upload the others with --with"));
     }
+    if !session.api().has(Capability::ScriptTerminals).await {
+        code.has_no_terminal();
+    }
     if runs_scripts {
         if has_terminal() && session.api().has(Capability::Secrets).await {
             code.asks_for_secrets();

@@ -120,6 +120,8 @@ pub struct Console<O, E> {
     stderr: Sanitizer,
     pub(super) tail: Tail,
     passed: PassthroughTracker,
+    /// Standard output goes to the terminal unfiltered, since it comes from a terminal of the program's own.
+    passes: bool,
     /// The user was told in this cell that a full-screen program is not shown.
     told_full_screen: bool,
     pub(super) last: Option<Medium>,
@@ -152,6 +154,7 @@ impl<O: Write, E: Write> Console<O, E> {
             stderr: Sanitizer::new(policy, stderr_base(&options)),
             tail: Tail::default(),
             passed: PassthroughTracker::default(),
+            passes: options.raw,
             told_full_screen: false,
             last: None,
             last_picture: None,
@@ -209,9 +212,10 @@ impl<O: Write, E: Write> Console<O, E> {
                 Ok(self.flow(Stream::Stdout))
             }
             // They are for the front end.
-            ConsoleRecord::NextInput { .. } | ConsoleRecord::Leave | ConsoleRecord::AskSecret { .. } => {
-                Ok(self.flow(Stream::Stdout))
-            }
+            ConsoleRecord::NextInput { .. }
+            | ConsoleRecord::Leave
+            | ConsoleRecord::AskSecret { .. }
+            | ConsoleRecord::Terminal(_) => Ok(self.flow(Stream::Stdout)),
             ConsoleRecord::Unknown { kind, .. } => {
                 self.note(&format!("[a record of the unknown kind {}]", sanitize::line(kind, 60)))
             }
@@ -248,6 +252,23 @@ impl<O: Write, E: Write> Console<O, E> {
             };
         }
         self.terminal_bytes(stream, bytes)
+    }
+
+    /// From here on standard output is that of a terminal of the program's own, and passes unfiltered. What else is written to
+    /// the terminal stays filtered.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn pass_output(&mut self) -> Result<(), RenderError> {
+        let _ = self.flush()?;
+        self.stdout = Sanitizer::new(Policy::Raw, Attributes::default());
+        self.passes = true;
+        Ok(())
+    }
+
+    /// The modes that output may have changed that has passed unfiltered.
+    pub fn passed(&self) -> &PassthroughTracker {
+        &self.passed
     }
 
     /// Whether the earlier text of standard error does not affect the style of its next line.
@@ -398,7 +419,7 @@ impl<O: Write, E: Write> Console<O, E> {
         sanitizer.push(piece, &mut self.cursor, &mut self.pen, buffer);
         let is_full_screen = sanitizer.began_full_screen();
         self.tail.note(buffer.get(from..).unwrap_or_default(), before);
-        if self.options.raw {
+        if self.passes && (stream == Stream::Stdout || self.options.raw) {
             self.passed.note(piece);
         }
         if is_full_screen && !std::mem::replace(&mut self.told_full_screen, true) {

@@ -6,11 +6,13 @@
 
 mod full_screen;
 mod guard;
+mod keyboard;
 mod links;
 mod listeners;
 pub mod model;
 mod modes;
 mod out;
+mod passed_signals;
 mod probe;
 mod reset;
 mod restore;
@@ -20,10 +22,12 @@ mod signals;
 
 pub use full_screen::{FullScreen, PassthroughGuard, PromptGuard};
 pub use guard::{CONTAINED_THREAD, install};
+pub use keyboard::{HeldKeys, Keyboard, OwnLines};
 pub use links::supports_links;
 pub use listeners::{give_interrupts_back, remember_listeners, with_listeners};
 pub use modes::{RawMode, RunMode};
 pub use out::Out;
+pub use passed_signals::{PassedSignals, suspend};
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};
 pub use reset::{PassthroughTracker, reset_sequences};
 pub use restore::restore;

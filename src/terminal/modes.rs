@@ -103,7 +103,7 @@ pub struct RunMode {
 }
 
 impl RunMode {
-    /// Switches standard input to this mode; returns `None` if it is not a terminal. `quit` is the control character that
+    /// Switches standard input to this mode; returns `None` if it is not a terminal, or another program has it. `quit` is the control character that
     /// sends SIGQUIT, if any.
     ///
     /// # Errors
@@ -111,6 +111,9 @@ impl RunMode {
     pub fn enter(quit: Option<u8>) -> io::Result<Option<Self>> {
         let stdin = io::stdin();
         let Ok(found) = termios::tcgetattr(&stdin) else { return Ok(None) };
+        if in_background() {
+            return Ok(None);
+        }
         termios::tcsetattr(&stdin, SetArg::TCSANOW, &run_mode(&found, quit))?;
         Ok(Some(Self { stdin, found }))
     }
@@ -118,6 +121,10 @@ impl RunMode {
 
 impl Drop for RunMode {
     fn drop(&mut self) {
+        // In the background the modes are those of the program in front.
+        if in_background() {
+            return;
+        }
         let _ = termios::tcsetattr(&self.stdin, SetArg::TCSANOW, &self.found);
     }
 }
@@ -135,6 +142,14 @@ fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
     }
     set_read_one(&mut mode.control_chars);
     mode
+}
+
+/// Whether another process group has the terminal of standard input, which stops those that read it or change its modes.
+pub(super) fn in_background() -> bool {
+    // SAFETY: both calls take plain integers.
+    #[allow(unsafe_code)]
+    let (front, own) = unsafe { (libc::tcgetpgrp(libc::STDIN_FILENO), libc::getpgrp()) };
+    front > 0 && front != own
 }
 
 /// Whether the process group is in the foreground, so that it can change the modes without being stopped.

@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::full_screen;
 use super::modes::{get_now, in_foreground, set_now};
+use super::passed_signals::are_passed;
 use super::restore::{initial_termios, restore};
 
 /// Whether a [`FatalSignals`] listener exists.
@@ -82,7 +83,7 @@ fn handler_of(signal: Signal) -> Option<extern "C" fn(libc::c_int)> {
     }
 }
 
-fn set_handler(signal: Signal, handler: SigHandler) -> io::Result<SigAction> {
+pub(super) fn set_handler(signal: Signal, handler: SigHandler) -> io::Result<SigAction> {
     set_action(signal, SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty()))
 }
 
@@ -111,7 +112,10 @@ extern "C" fn on_unexpected(number: libc::c_int) {
 /// as in [`on_unexpected`].
 extern "C" fn on_quit(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let errno = Errno::last_raw();
-    if was_sent(info) || current_action(Signal::SIGQUIT) == Some(on_quit as *const () as libc::sighandler_t) {
+    let is_passed = are_passed();
+    if was_sent(info) && !is_passed
+        || current_action(Signal::SIGQUIT) == Some(on_quit as *const () as libc::sighandler_t)
+    {
         restore();
         deliver_by_default(Signal::SIGQUIT);
     }
@@ -141,11 +145,13 @@ extern "C" fn on_crash(number: libc::c_int, info: *mut libc::siginfo_t, _: *mut 
 
 extern "C" fn on_fatal(number: libc::c_int) {
     let errno = Errno::last_raw();
-    restore();
     // A listener handles the first signal; tokio's handler runs after this one.
-    if !is_listened_to()
-        && let Ok(signal) = Signal::try_from(number)
-    {
+    let is_listened_to = is_listened_to();
+    // A program elsewhere that gets the signal may go on, at this terminal.
+    if !(is_listened_to && are_passed()) {
+        restore();
+    }
+    if !is_listened_to && let Ok(signal) = Signal::try_from(number) {
         deliver_by_default(signal);
     }
     Errno::set_raw(errno);
@@ -172,11 +178,19 @@ fn milliseconds() -> u64 {
 /// before the suspension again.
 extern "C" fn on_suspend(_: libc::c_int) {
     let errno = Errno::last_raw();
+    if !are_passed() {
+        stop();
+        let _ = set_handler(Signal::SIGTSTP, SigHandler::Handler(on_suspend));
+    }
+    Errno::set_raw(errno);
+}
+
+/// Stops this process, with the terminal as the shell expects it. Safe in a signal handler.
+pub(super) fn stop() {
     let current = get_now();
     restore();
     deliver_by_default(Signal::SIGTSTP);
     // Continued.
-    let _ = set_handler(Signal::SIGTSTP, SigHandler::Handler(on_suspend));
     if let Some(current) = current
         && initial_termios().is_some()
         && in_foreground()
@@ -186,7 +200,6 @@ extern "C" fn on_suspend(_: libc::c_int) {
         // Other threads have received SIGCONT already, and may have painted before the modes were set.
         let _ = raise(Signal::SIGWINCH);
     }
-    Errno::set_raw(errno);
 }
 
 /// Performs the default action of `signal` at once, also within its own handler.

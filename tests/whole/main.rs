@@ -47,6 +47,7 @@ mod script_output;
 mod script_secrets;
 mod script_sessions;
 mod script_signals;
+mod script_terminal;
 mod session_environment;
 mod sessions_board;
 mod shell_completion;

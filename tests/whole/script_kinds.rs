@@ -106,37 +106,6 @@ fn a_module_runs_as_python_runs_it() {
 }
 
 #[test]
-fn a_script_that_wants_a_terminal_says_where_there_is_one() {
-    let sandbox = Sandbox::new();
-    for (code, error) in [
-        ("import curses; curses.wrapper(lambda w: w.getch())", "curses.error"),
-        ("open('/dev/tty')", "OSError"),
-        ("import termios, sys; termios.tcgetattr(sys.stdin)", "termios.error"),
-        ("import tty; tty.setcbreak(0)", "termios.error"),
-        ("import os; os.ttyname(0)", "OSError"),
-    ] {
-        sandbox.write("s.py", code);
-        for python in pythons() {
-            let terminal = FakeTerminal::start(&sandbox, &["-q", &python.image, "s.py"]);
-            let end = terminal.wait_for_end();
-            let shown = &end.screen.all;
-            assert_eq!(end.code, 1, "{}: {code}: {shown}", python.image);
-            assert!(
-                shown.contains(error.split('.').next_back().unwrap()),
-                "{}: {code}: {shown}",
-                python.image
-            );
-            assert!(shown.contains("the command pty opens one"), "{}: {code}: {shown}", python.image);
-            assert_eq!(shown.matches("terminal of its own").count(), 1, "{}: {code}: {shown}", python.image);
-        }
-        // Elsewhere there is no terminal in Python itself either.
-        let run = sandbox.run(&["-q", "python", "s.py"]);
-        run.expect_code(1);
-        assert!(!run.stderr.contains("command pty"), "{code}: {}", run.stderr);
-    }
-}
-
-#[test]
 fn a_script_in_a_terminal_knows_its_window() {
     let sandbox = Sandbox::new();
     sandbox.write(

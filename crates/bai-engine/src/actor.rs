@@ -9,7 +9,6 @@ use super::state::ServerState;
 use bai_protocol::byte_text;
 use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
-use bai_protocol::signal::RunSignal;
 use bai_protocol::status::SessionStatus;
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
 use std::collections::VecDeque;
@@ -316,7 +315,7 @@ impl Actor {
                 }
             }
             SessionCommand::Interrupt(id) => self.interrupt(id, Op::Interrupt, WITHDRAWN_EXIT_CODE).await,
-            SessionCommand::Signal(id, signal @ RunSignal::ReaderGone { .. }) => {
+            SessionCommand::Signal(id, signal) if !signal.ends() => {
                 if self.current.as_ref().is_some_and(|run| *run.id() == id) {
                     let _ = self.kernel.send(Op::Signal(signal)).await;
                 }

@@ -168,7 +168,8 @@ fn other_record(record: &ConsoleRecord, wanted: Wanted) -> Option<Cow<'_, Consol
         | ConsoleRecord::Clear { .. }
         | ConsoleRecord::NextInput { .. }
         | ConsoleRecord::Leave
-        | ConsoleRecord::AskSecret { .. } => record.clone(),
+        | ConsoleRecord::AskSecret { .. }
+        | ConsoleRecord::Terminal(_) => record.clone(),
         _ => return Some(Cow::Borrowed(record)),
     };
     let ours = if wanted.live { ours } else { ours.plain()? };

@@ -101,7 +101,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 27] = [
+const CAPABILITIES: [Capability; 28] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -121,6 +121,7 @@ const CAPABILITIES: [Capability; 27] = [
     Capability::Windows,
     Capability::Signals,
     Capability::Secrets,
+    Capability::ScriptTerminals,
     Capability::BinaryFrames,
     Capability::IdleOutput,
     Capability::ByteOutput,

@@ -67,6 +67,9 @@ pub enum Capability {
     Signals,
     /// A script can ask for a secret at the terminal of its client, whatever its input is ([`crate::execute::Script::tty`]).
     Secrets,
+    /// A script can have a terminal of its own ([`crate::execute::Script::pty`]), and all signals of
+    /// [`crate::signal::RunSignal`] reach a program.
+    ScriptTerminals,
     /// Text that a run prints comes in binary frames ([`crate::binary_frame`]), and its input may, at a client that sends `binary: true`.
     BinaryFrames,
 }

@@ -66,6 +66,11 @@ pub struct Script {
     /// [`crate::capability::Capability::Secrets`]. The question is [`crate::record::ConsoleRecord::AskSecret`].
     #[serde(deserialize_with = "lenient::null_as_default", skip_serializing_if = "std::ops::Not::not")]
     pub tty: bool,
+    /// The type of the terminal (`TERM`) at which it was started, for servers with
+    /// [`crate::capability::Capability::ScriptTerminals`]: it gets one of its own, in the window of the run. `None` if its input
+    /// or its output is a file or a pipe. Whether it has one is told by [`crate::record::ConsoleRecord::Terminal`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pty: Option<String>,
 }
 
 /// The line that ends the input of the program that asks, as Ctrl-D does. For servers with

@@ -48,6 +48,8 @@ pub enum ConsoleRecord {
         /// What is shown there before the answer.
         prompt: String,
     },
+    /// The terminal of a script's own has changed. Only for a client that has asked for one ([`crate::execute::Script::pty`]).
+    Terminal(TerminalChange),
     /// A record of an unknown type, with its payload as JSON.
     Unknown {
         /// The type's name.
@@ -55,6 +57,16 @@ pub enum ConsoleRecord {
         /// The payload.
         payload: Value,
     },
+}
+
+/// What happens to the terminal of a script's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TerminalChange {
+    /// The script begins, and has it: its standard output from here on is what the terminal gives, and its input what is typed.
+    Open,
+    /// The script has stopped, as Ctrl-Z makes it. [`crate::signal::RunSignal::Continue`] lets it go on. A script without a
+    /// terminal is stopped by [`crate::signal::RunSignal::Suspend`] alone.
+    Stopped,
 }
 
 /// What a record that has no text counts for, so that a queue of them has an end.
@@ -73,7 +85,7 @@ impl ConsoleRecord {
             ConsoleRecord::NextInput { text, .. } | ConsoleRecord::AskSecret { prompt: text } => {
                 SMALL + text.len()
             }
-            ConsoleRecord::Clear { .. } | ConsoleRecord::Leave => SMALL,
+            ConsoleRecord::Clear { .. } | ConsoleRecord::Leave | ConsoleRecord::Terminal(_) => SMALL,
             ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
         }
     }
@@ -149,6 +161,8 @@ impl ConsoleRecord {
             }
             ConsoleRecord::Leave => json!(["leave", null]),
             ConsoleRecord::AskSecret { prompt } => json!(["ask-secret", {"prompt": prompt}]),
+            ConsoleRecord::Terminal(TerminalChange::Open) => json!(["terminal", "open"]),
+            ConsoleRecord::Terminal(TerminalChange::Stopped) => json!(["terminal", "stopped"]),
             ConsoleRecord::Unknown { kind, payload } => json!([kind, payload]),
         }
     }
@@ -175,6 +189,8 @@ impl ConsoleRecord {
             }
             "leave" => ConsoleRecord::Leave,
             "ask-secret" => ConsoleRecord::AskSecret { prompt: field(&payload, "prompt") },
+            "terminal" if payload == "open" => ConsoleRecord::Terminal(TerminalChange::Open),
+            "terminal" if payload == "stopped" => ConsoleRecord::Terminal(TerminalChange::Stopped),
             _ => ConsoleRecord::Unknown { kind, payload },
         })
     }
@@ -248,7 +264,8 @@ impl Serialize for ConsoleRecord {
             ConsoleRecord::Clear { .. }
             | ConsoleRecord::NextInput { .. }
             | ConsoleRecord::Leave
-            | ConsoleRecord::AskSecret { .. } => self.to_wire().serialize(serializer),
+            | ConsoleRecord::AskSecret { .. }
+            | ConsoleRecord::Terminal(_) => self.to_wire().serialize(serializer),
             ConsoleRecord::Unknown { kind, payload } => (kind, payload).serialize(serializer),
         }
     }
@@ -360,6 +377,8 @@ mod tests {
             ConsoleRecord::NextInput { text: "x = 1\n".into(), replace: true },
             ConsoleRecord::Leave,
             ConsoleRecord::AskSecret { prompt: "pin? ".into() },
+            ConsoleRecord::Terminal(TerminalChange::Open),
+            ConsoleRecord::Terminal(TerminalChange::Stopped),
         ];
         for record in records {
             assert_eq!(serde_json::to_value(&record).unwrap(), record.to_wire());

@@ -14,6 +14,25 @@ pub enum RunSignal {
     /// SIGHUP.
     #[serde(rename = "HUP")]
     HangUp,
+    /// SIGINT for the program alone, which does not end its question as an interrupt does. For servers with
+    /// [`crate::capability::Capability::ScriptTerminals`], as the next five.
+    #[serde(rename = "INT")]
+    Interrupt,
+    /// SIGQUIT.
+    #[serde(rename = "QUIT")]
+    Quit,
+    /// SIGUSR1.
+    #[serde(rename = "USR1")]
+    User1,
+    /// SIGUSR2.
+    #[serde(rename = "USR2")]
+    User2,
+    /// Stops it, as Ctrl-Z does. When it has stopped, that is told by [`crate::record::ConsoleRecord::Terminal`].
+    #[serde(rename = "TSTP")]
+    Suspend,
+    /// Lets it go on.
+    #[serde(rename = "CONT")]
+    Continue,
     /// Nobody reads this stream any more: a program that writes to it gets SIGPIPE, or the error EPIPE if it ignores that.
     #[serde(rename = "PIPE")]
     ReaderGone {
@@ -33,12 +52,23 @@ pub enum OutputStream {
 }
 
 impl RunSignal {
+    /// Whether it ends a program that does nothing about it.
+    pub fn ends(self) -> bool {
+        !matches!(self, RunSignal::ReaderGone { .. } | RunSignal::Suspend | RunSignal::Continue)
+    }
+
     /// The exit code of a program that it ends, as in a shell.
     pub fn exit_code(self) -> i32 {
         128 + match self {
             RunSignal::Terminate => 15,
             RunSignal::HangUp => 1,
             RunSignal::ReaderGone { .. } => 13,
+            RunSignal::Interrupt => 2,
+            RunSignal::Quit => 3,
+            RunSignal::User1 => 10,
+            RunSignal::User2 => 12,
+            RunSignal::Suspend => 20,
+            RunSignal::Continue => 18,
         }
     }
 }
@@ -53,6 +83,8 @@ mod tests {
         for (signal, wire) in [
             (RunSignal::Terminate, json!({"signal": "TERM"})),
             (RunSignal::HangUp, json!({"signal": "HUP"})),
+            (RunSignal::User1, json!({"signal": "USR1"})),
+            (RunSignal::Suspend, json!({"signal": "TSTP"})),
             (
                 RunSignal::ReaderGone { stream: OutputStream::Stderr },
                 json!({"signal": "PIPE", "stream": "stderr"}),

@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::own_program::OwnScript;
 use super::process;
 use super::wire::{FromDriver, ToDriver};
-use bai_protocol::execute::Script;
+use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use std::process::ExitStatus;
@@ -113,6 +113,18 @@ impl Backend {
     /// Whether this is the script that it runs by itself.
     pub(super) fn is_for(&self, code: &str, script: Option<&Script>) -> bool {
         matches!(self, Backend::Driven(interpreter) if interpreter.is_for(code, script))
+    }
+
+    /// Whether the script that it runs by itself has a terminal of its own.
+    pub(super) fn has_terminal(&self) -> bool {
+        matches!(self, Backend::Driven(interpreter) if interpreter.has_terminal())
+    }
+
+    /// The terminal of its script has this size from now on.
+    pub(super) fn resize(&self, window: Window) {
+        if let Backend::Driven(interpreter) = self {
+            interpreter.resize(window);
+        }
     }
 
     /// The script begins: gives it the input that is not the user's.

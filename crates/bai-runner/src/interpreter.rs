@@ -4,18 +4,20 @@
 //! waits for its `Ack`, and the runner reads all earlier output before it passes the message on.
 
 use super::error::StartError;
+use super::input::Input;
 use super::kernel_spec::KernelSpec;
 use super::language::{Launch, Resolved};
 use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::own_program::OwnScript;
+use super::own_terminal::{self, OwnTerminal};
 use super::process::{self, Process, Program};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
-use bai_protocol::execute::Script;
+use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use std::process::ExitStatus;
@@ -49,7 +51,7 @@ pub(super) struct Interpreter {
     out: Output,
     err: Output,
     /// The standard input of the interpreter and its children.
-    stdin: Option<StandardInput>,
+    stdin: Option<Input>,
     wakeups: Wakeups,
     /// Of the programs that cells have started.
     lost_interrupts: LostInterrupts,
@@ -86,6 +88,8 @@ pub(super) enum Event {
     Reader(ReaderEvent),
     /// Only internal progress.
     Progress,
+    /// The program that it is has stopped.
+    Stopped,
     /// The process is gone.
     Ended(ExitStatus),
 }
@@ -143,12 +147,26 @@ impl Interpreter {
             };
             let launch = launch.ok_or_else(unsuitable)?;
             let Launch { args, default_env, first_in, remove_env, source, dialect, stdin, wake } = launch;
-            let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
             let mut env = process::environment(&spec.env, default_env, remove_env);
             process::put_first(&mut env, first_in);
-            let program =
-                Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: child_stdin };
-            let (process, out, err) = Process::spawn(program)?;
+            let pty = own_script.as_ref().and_then(|own| own.script.pty.as_ref());
+            pty.into_iter().for_each(|kind| own_terminal::name_in(&mut env, kind));
+            let mut program =
+                Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: None };
+            let (process, out, err, stdin) = match pty.is_some() {
+                true => {
+                    let terminal = OwnTerminal::open()?;
+                    let input = Input::Terminal(terminal.input()?);
+                    let (process, out) = Process::spawn_at_terminal(&program, terminal)?;
+                    (process, Output::of_terminal(out), Output::none(), Some(input))
+                }
+                false => {
+                    let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
+                    program.stdin = child_stdin;
+                    let (process, out, err) = Process::spawn(program)?;
+                    (process, Output::new(out), Output::new(err), stdin.map(Input::Pipe))
+                }
+            };
             let mut source = source.into_bytes();
             if !source.is_empty() {
                 source.push(0);
@@ -158,8 +176,8 @@ impl Interpreter {
                 control: MessageReader::new(control),
                 aside: MessageReader::new(aside),
                 to_driver: MessageWriter::new(to_driver, dialect, source),
-                out: Output::new(out),
-                err: Output::new(err),
+                out,
+                err,
                 stdin,
                 wakeups: Wakeups::new(wake),
                 lost_interrupts: LostInterrupts::new(),
@@ -196,7 +214,11 @@ impl Interpreter {
                     let executable = resolved.info.executable.clone();
                     return Err(StartError::Died { executable, how, output: last_lines(early) });
                 }
-                Event::Message(..) | Event::Aside(_) | Event::Progress | Event::Reader(_) => {}
+                Event::Message(..)
+                | Event::Aside(_)
+                | Event::Progress
+                | Event::Reader(_)
+                | Event::Stopped => {}
             }
         }
     }
@@ -271,7 +293,13 @@ impl Interpreter {
             }
             () = lost_interrupts.look() => return Event::Progress,
             () = to_driver.flush() => return Event::Progress,
-            status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
+            status = process.ended_or_stopped() => {
+                let Some(status) = status else {
+                    stdin.iter_mut().for_each(|stdin| stdin.hold(true));
+                    return Event::Stopped;
+                };
+                return status.map_or(Event::Progress, Event::Ended);
+            }
             () = too_late => {
                 process.kill();
                 *cut_off = Some(CutOff::Killed);
@@ -338,7 +366,7 @@ impl Interpreter {
 
     /// The driver has announced that standard input will be read.
     pub(super) fn reader_was_announced(&mut self) {
-        self.stdin.iter_mut().for_each(StandardInput::wait_was_announced);
+        self.stdin.iter_mut().for_each(Input::wait_was_announced);
     }
 
     /// A cell begins or is over. Waiting readers are only looked for while a cell runs, and no cell reads a line that
@@ -362,6 +390,16 @@ impl Interpreter {
     /// Whether this is the script that it runs by itself.
     pub(super) fn is_for(&self, code: &str, script: Option<&Script>) -> bool {
         self.own_script.as_ref().is_some_and(|own| own.is(code, script))
+    }
+
+    /// Whether its script has a terminal of its own.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.process.has_terminal()
+    }
+
+    /// The terminal of its script has this size from now on.
+    pub(super) fn resize(&self, window: Window) {
+        self.process.resize(window);
     }
 
     /// The script begins: gives it the input that is not the user's.
@@ -395,7 +433,7 @@ impl Interpreter {
             match self.next(true).await {
                 Event::Ended(_) => return,
                 Event::Message(id, _) => self.send(&ToDriver::Ack { id }),
-                Event::Aside(_) | Event::Output(_) | Event::Reader(_) | Event::Progress => {}
+                Event::Aside(_) | Event::Output(_) | Event::Reader(_) | Event::Stopped | Event::Progress => {}
             }
         }
     }
@@ -412,7 +450,10 @@ impl Interpreter {
 
     /// Lets a signal from outside reach the program that the interpreter is.
     pub(super) fn signal(&mut self, signal: RunSignal) {
-        program_signal::deliver(signal, &self.process, &mut self.out, &mut self.err);
+        if signal == RunSignal::Continue {
+            self.stdin.iter_mut().for_each(|stdin| stdin.hold(false));
+        }
+        program_signal::deliver(signal, &mut self.process, &mut self.out, &mut self.err);
     }
 }
 

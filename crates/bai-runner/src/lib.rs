@@ -82,6 +82,7 @@ mod free_ports;
 #[doc(hidden)]
 pub mod fuzzing;
 mod image;
+mod input;
 mod interpreter;
 mod jupyter;
 mod kernel;
@@ -93,6 +94,7 @@ mod op;
 mod outbox;
 mod output;
 mod own_program;
+mod own_terminal;
 mod port_owner;
 mod process;
 #[cfg(target_os = "linux")]

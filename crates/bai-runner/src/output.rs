@@ -16,6 +16,8 @@ pub(super) struct Output {
     pipe: Pipe,
     decoder: Utf8Decoder,
     buffer: Vec<u8>,
+    /// Whether one read gives only a small part of what is there.
+    is_piecemeal: bool,
 }
 
 enum Pipe {
@@ -36,7 +38,27 @@ impl Pipe {
 
 impl Output {
     pub(super) fn new(pipe: Receiver) -> Self {
-        Output { pipe: Pipe::Watched(pipe), decoder: Utf8Decoder::default(), buffer: vec![0; CHUNK] }
+        Output {
+            pipe: Pipe::Watched(pipe),
+            decoder: Utf8Decoder::default(),
+            buffer: vec![0; CHUNK],
+            is_piecemeal: false,
+        }
+    }
+
+    /// What a terminal gives, in small pieces.
+    pub(super) fn of_terminal(pipe: Receiver) -> Self {
+        Output { is_piecemeal: true, ..Output::new(pipe) }
+    }
+
+    /// A stream that nobody writes to.
+    pub(super) fn none() -> Self {
+        Output {
+            pipe: Pipe::Closed,
+            decoder: Utf8Decoder::default(),
+            buffer: Vec::new(),
+            is_piecemeal: false,
+        }
     }
 
     /// Waits until there is output to read; for ever once all writers have closed the stream. Ends a rest.
@@ -44,7 +66,7 @@ impl Output {
     pub(super) async fn readable(&mut self) {
         if let Pipe::Resting(_) = self.pipe {
             self.change(|pipe| match pipe {
-                Pipe::Resting(pipe) => Ok(Pipe::Watched(Receiver::from_owned_fd(pipe)?)),
+                Pipe::Resting(pipe) => Ok(Pipe::Watched(Receiver::from_owned_fd_unchecked(pipe)?)),
                 other => Ok(other),
             });
         }
@@ -72,7 +94,14 @@ impl Output {
     /// One piece of the available output, or `None`. The text may be empty, for half a code point.
     pub(super) fn read(&mut self) -> Option<String> {
         let Pipe::Watched(pipe) = &self.pipe else { return None };
-        let result = pipe.try_read(&mut self.buffer);
+        let mut result = pipe.try_read(&mut self.buffer);
+        while self.is_piecemeal
+            && let Ok(count @ 1..) = result
+            && let Some(rest) = self.buffer.get_mut(count..).filter(|rest| !rest.is_empty())
+            && let Ok(more @ 1..) = pipe.try_read(rest)
+        {
+            result = Ok(count + more);
+        }
         self.decode(result).map(|(text, _)| text)
     }
 

@@ -56,7 +56,7 @@ impl OwnProgram {
     ) -> io::Result<Plan> {
         let mut plan = Plan::default();
         let mut words = self.options.to_vec();
-        if script.terminal {
+        if script.terminal && script.pty.is_none() {
             words.extend(self.prompts);
             if let Some((name, text)) = self.prompts_file {
                 plan.files.push((scratch.path()?.join(name), text.as_bytes().to_vec()));

@@ -1,6 +1,8 @@
-//! Child processes: each in its own session and process group, without a terminal. They end when we end.
+//! Child processes: each in its own session and process group, without a terminal or at one of its own. They end when we end.
 
 use super::dispositions;
+use super::own_terminal::{self, OwnTerminal};
+use bai_protocol::execute::Window;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -9,10 +11,12 @@ use std::process::{ExitStatus, Stdio};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, pipe2};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Pipes of the driver get numbers from here on, away from those that programs expect to be free. If fewer files may be open,
 /// the next number counts.
@@ -37,10 +41,52 @@ pub(super) struct Program<'a> {
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// The child that we wait for: the leader of the group, or the one that attends to it at its terminal.
+    waited: Pid,
     group: Pid,
+    /// The terminal of its own.
+    terminal: Option<OwnTerminal>,
+    stops: Stops,
     /// This end is never written to. It closes when this value is dropped or when our process ends in any way; then the
     /// system kills the group.
     _lifeline: OwnedFd,
+}
+
+/// Whether we want to know when a program stops.
+#[derive(Debug, Default)]
+struct Stops {
+    wanted: bool,
+    /// Changes of any child, once they are listened to.
+    changes: Option<tokio::signal::unix::Signal>,
+}
+
+impl Stops {
+    /// Waits until this child has stopped, if that is of interest. Cancel-safe.
+    async fn next(&mut self, child: Pid) {
+        if !self.wanted {
+            return std::future::pending().await;
+        }
+        if self.changes.is_none() {
+            self.changes = signal(SignalKind::child()).ok();
+            if has_stopped(child) {
+                return;
+            }
+        }
+        while let Some(changes) = &mut self.changes
+            && changes.recv().await.is_some()
+        {
+            if has_stopped(child) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// Whether this child has stopped since the last call.
+fn has_stopped(child: Pid) -> bool {
+    let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+    matches!(waitid(Id::Pid(child), flags), Ok(WaitStatus::Stopped(..)))
 }
 
 impl Process {
@@ -48,22 +94,80 @@ impl Process {
     pub(super) fn spawn(program: Program<'_>) -> io::Result<(Process, Receiver, Receiver)> {
         let (out, child_out) = output_pipe()?;
         let (err, child_err) = output_pipe()?;
-        let (lifeline_child, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
-        let lifeline_child = move_high(&lifeline_child)?;
-        let mut inherited: Vec<RawFd> = program.pipes.iter().map(AsRawFd::as_raw_fd).collect();
-        inherited.push(lifeline_child.as_raw_fd());
-        let mut command = Command::new(program.executable);
-        command.args(program.args).current_dir(program.workdir).env_clear();
-        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        let mut command = command(&program);
         command.stdin(program.stdin.map_or_else(Stdio::null, Stdio::from));
         command.stdout(child_out).stderr(child_err);
+        Ok((Self::begin(command, program.pipes, prepare_child, None)?, out, err))
+    }
+
+    /// Starts the program at a terminal of its own, which is its standard input and output. Returns what the terminal gives.
+    pub(super) fn spawn_at_terminal(
+        program: &Program<'_>,
+        terminal: OwnTerminal,
+    ) -> io::Result<(Process, Receiver)> {
+        let out = terminal.output()?;
+        let mut command = command(program);
+        command.stdin(terminal.programs_end()?).stdout(terminal.programs_end()?);
+        command.stderr(terminal.programs_end()?);
+        Ok((Self::begin(command, program.pipes, own_terminal::lead, Some(terminal))?, out))
+    }
+
+    fn begin(
+        mut command: Command,
+        pipes: &[OwnedFd],
+        prepare: fn(&mut Command, Vec<RawFd>),
+        terminal: Option<OwnTerminal>,
+    ) -> io::Result<Process> {
+        let (lifeline_child, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
+        let lifeline_child = move_high(&lifeline_child)?;
+        let mut inherited: Vec<RawFd> = pipes.iter().map(AsRawFd::as_raw_fd).collect();
+        inherited.push(lifeline_child.as_raw_fd());
         dispositions::by_default(command.as_std_mut());
-        prepare_child(&mut command, inherited);
+        prepare(&mut command, inherited);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
-        let process = Process { child, group: Pid::from_raw(pid), _lifeline: lifeline };
-        tie_lifeline(&lifeline_child, pid)?;
-        Ok((process, out, err))
+        let waited = Pid::from_raw(pid);
+        // The program runs by now, so it is the job in the foreground.
+        let group = terminal.as_ref().and_then(OwnTerminal::front).unwrap_or(waited);
+        let stops = Stops { wanted: terminal.is_some(), changes: None };
+        let process = Process { child, waited, group, terminal, stops, _lifeline: lifeline };
+        tie_lifeline(&lifeline_child, group.as_raw())?;
+        Ok(process)
+    }
+
+    /// Whether it has a terminal of its own.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    /// Its terminal, if it has one, has this size from now on.
+    pub(super) fn resize(&self, window: Window) {
+        self.terminal.iter().for_each(|terminal| terminal.resize(window));
+    }
+
+    /// Stops the program. A program without a terminal cannot decide itself: the system stops none that has no shell, unless it
+    /// has no choice.
+    pub(super) fn suspend(&mut self) {
+        self.stops.wanted = true;
+        self.signal_group(if self.has_terminal() { Signal::SIGTSTP } else { Signal::SIGSTOP });
+    }
+
+    /// Lets a stopped program go on.
+    pub(super) fn go_on(&self) {
+        self.signal_group(Signal::SIGCONT);
+        if self.has_terminal() {
+            // An error means that it is gone.
+            let _ = kill(self.waited, Signal::SIGCONT);
+        }
+    }
+
+    /// Waits for its end, or until it has stopped (`None`). Cancel-safe.
+    pub(super) async fn ended_or_stopped(&mut self) -> Option<io::Result<ExitStatus>> {
+        let Process { child, stops, waited, .. } = self;
+        tokio::select! { biased;
+            status = child.wait() => Some(status),
+            () = stops.next(*waited) => None,
+        }
     }
 
     /// The leader of the group.
@@ -85,6 +189,10 @@ impl Process {
     /// SIGKILL to the whole group.
     pub(super) fn kill(&self) {
         self.signal_group(Signal::SIGKILL);
+        if self.has_terminal() {
+            // It may have stopped with the program.
+            self.go_on();
+        }
     }
 
     fn signal_group(&self, signal: Signal) {
@@ -107,6 +215,14 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The program as a command, without its streams.
+fn command(program: &Program<'_>) -> Command {
+    let mut command = Command::new(program.executable);
+    command.args(program.args).current_dir(program.workdir).env_clear();
+    command.envs(program.env.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 /// Runs in the child between fork and exec: a session without a terminal, and the pipes stay open.

@@ -104,9 +104,14 @@ impl Language for Python {
         // The guest removes the variables.
         let folder = drivers::python_guest(scratch)?;
         let numbers = pipes.map(|number| number.to_string()).join(",");
+        // At a terminal Python's own streams are as they should be.
+        let default_env: &[_] = match script.1.pty {
+            Some(_) => &[("MPLBACKEND", "agg")],
+            None => &[("MPLBACKEND", "agg"), ("PYTHONUNBUFFERED", "bai-repl")],
+        };
         let launch = Launch {
             args,
-            default_env: &[("MPLBACKEND", "agg"), ("PYTHONUNBUFFERED", "bai-repl")],
+            default_env,
             first_in: vec![("PYTHONPATH", folder.into()), ("BAI_REPL_GUEST", numbers.into())],
             remove_env: REMOVED,
             source: String::new(),

@@ -1,11 +1,13 @@
 //! Work in its own child process: a batch step (`docs/wire` §3.7, §9.4) or a cell in a language without a driver. A
 //! batch step is a shell command or the usual command of the language. All processes of its group end with it.
 
+use super::input::Input;
 use super::kernel_spec::KernelSpec;
 use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
 use super::lost_interrupt::LostInterrupts;
 use super::op::Step;
 use super::output::Output;
+use super::own_terminal::{self, OwnTerminal};
 use super::process::{self, Process, Program};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
@@ -30,7 +32,7 @@ pub(super) struct RunningStep {
     process: Process,
     out: Output,
     err: Output,
-    stdin: StandardInput,
+    stdin: Input,
     lost_interrupts: LostInterrupts,
     variables: Variables,
     rest: VecDeque<Invocation>,
@@ -45,6 +47,8 @@ struct Variables {
     active: Vec<(String, String)>,
     /// Where a person sees the output.
     window: Option<Window>,
+    /// The type of the terminal that it gets of its own.
+    pty: Option<String>,
 }
 
 /// The result of a start.
@@ -60,6 +64,8 @@ pub(super) enum StepEvent {
     /// A process begins or ends to wait for a line on standard input.
     Reader(ReaderEvent),
     Progress,
+    /// The process has stopped.
+    Stopped,
     Ended(ExitStatus),
 }
 
@@ -90,7 +96,11 @@ impl RunningStep {
             StepKind::Clean | StepKind::Build => &[ALWAYS],
         };
         let active = environment.filter(|_| is_active).map(|environment| activated(environment, spec));
-        Self::first_of(commands, Variables { defaults, active: active.unwrap_or_default(), window }, spec)
+        Self::first_of(
+            commands,
+            Variables { defaults, active: active.unwrap_or_default(), window, pty: None },
+            spec,
+        )
     }
 
     /// Starts the program of a cell or a script.
@@ -99,6 +109,7 @@ impl RunningStep {
         defaults: &'static [(&'static str, &'static str)],
         spec: &KernelSpec,
         window: Option<Window>,
+        pty: Option<String>,
     ) -> Started {
         for (path, text) in &plan.files {
             if let Err(error) = std::fs::write(path, text) {
@@ -108,7 +119,7 @@ impl RunningStep {
                 );
             }
         }
-        let variables = Variables { defaults, window, ..Variables::default() };
+        let variables = Variables { defaults, window, pty, ..Variables::default() };
         let mut started = Self::first_of(plan.commands.into(), variables, spec);
         if let (Started::Running(step), Some(input)) = (&mut started, plan.input) {
             step.stdin.send(&input, true, false);
@@ -132,20 +143,29 @@ impl RunningStep {
         command: &Invocation,
         variables: &Variables,
         spec: &KernelSpec,
-    ) -> io::Result<(Process, Output, Output, StandardInput)> {
+    ) -> io::Result<(Process, Output, Output, Input)> {
         let mut env =
             process::environment(&[&spec.env[..], &variables.active].concat(), variables.defaults, &[]);
-        window::add_to(&mut env, window::in_session(variables.window, &spec.env));
-        let (stdin, child_stdin) = StandardInput::new()?;
-        let (process, out, err) = Process::spawn(Program {
+        let program = |env, stdin| Program {
             executable: &command.executable,
             args: &command.args,
             workdir: &spec.workdir,
-            env: &env,
+            env,
             pipes: &[],
-            stdin: Some(child_stdin),
-        })?;
-        Ok((process, Output::new(out), Output::new(err), stdin))
+            stdin,
+        };
+        if let Some(kind) = &variables.pty {
+            own_terminal::name_in(&mut env, kind);
+            let terminal = OwnTerminal::open()?;
+            variables.window.into_iter().for_each(|window| terminal.resize(window));
+            let input = Input::Terminal(terminal.input()?);
+            let (process, out) = Process::spawn_at_terminal(&program(&env, None), terminal)?;
+            return Ok((process, Output::of_terminal(out), Output::none(), input));
+        }
+        window::add_to(&mut env, window::in_session(variables.window, &spec.env));
+        let (stdin, child_stdin) = StandardInput::new()?;
+        let (process, out, err) = Process::spawn(program(&env, Some(child_stdin)))?;
+        Ok((process, Output::new(out), Output::new(err), Input::Pipe(stdin)))
     }
 
     /// Starts the next command after one that has succeeded. `None` when there is no other; an error text when it
@@ -162,11 +182,28 @@ impl RunningStep {
         })
     }
 
+    /// Whether it has a terminal of its own.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.process.has_terminal()
+    }
+
+    /// Its terminal has this size from now on.
+    pub(super) fn resize(&mut self, window: Window) {
+        self.variables.window = Some(window);
+        self.process.resize(window);
+    }
+
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> StepEvent {
         let leader = self.process.leader();
         let from_out = tokio::select! { biased;
-            status = self.process.wait() => return status.map_or(StepEvent::Progress, StepEvent::Ended),
+            status = self.process.ended_or_stopped() => {
+                let Some(status) = status else {
+                    self.stdin.hold(true);
+                    return StepEvent::Stopped;
+                };
+                return status.map_or(StepEvent::Progress, StepEvent::Ended);
+            }
             () = self.out.readable(), if room => true,
             () = self.err.readable(), if room => false,
             event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
@@ -207,7 +244,10 @@ impl RunningStep {
 
     /// Lets a signal from outside reach the process.
     pub(super) fn signal(&mut self, signal: RunSignal) {
-        program_signal::deliver(signal, &self.process, &mut self.out, &mut self.err);
+        if signal == RunSignal::Continue {
+            self.stdin.hold(false);
+        }
+        program_signal::deliver(signal, &mut self.process, &mut self.out, &mut self.err);
     }
 }
 

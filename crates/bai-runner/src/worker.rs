@@ -28,7 +28,7 @@ use bai_protocol::byte_text;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::{Script, Window};
 use bai_protocol::language as table;
-use bai_protocol::record::ConsoleRecord;
+use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use bai_protocol::signal::RunSignal;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -341,11 +341,18 @@ impl Worker {
 
     /// Tells the interpreter the window, if it knows another one.
     fn tell_window(&mut self) {
+        if let Some(RunningTask { step: Some(step), .. }) = &mut self.current {
+            self.window.into_iter().for_each(|window| step.resize(window));
+        }
         let InterpreterSlot::Running(interpreter) = &mut self.slot else { return };
         if self.told_window == self.window {
             return;
         }
         self.told_window = self.window;
+        if interpreter.has_terminal() {
+            self.window.into_iter().for_each(|window| interpreter.resize(window));
+            return;
+        }
         let window = window::in_session(self.window, &self.spec.env);
         let (columns, rows) = window.map(|window| (window.columns, window.rows)).unzip();
         interpreter.send(&ToDriver::Window { columns, rows, variables: &window::variables(window) });
@@ -364,7 +371,7 @@ impl Worker {
 
     /// A signal from outside. An interpreter that outlives the task gets an interrupt in its place.
     fn on_signal(&mut self, signal: RunSignal) {
-        let ends = !matches!(signal, RunSignal::ReaderGone { .. });
+        let ends = signal.ends();
         match (&mut self.current, &mut self.slot) {
             (None, _) if ends => self.withdraw_next(signal.exit_code()),
             (Some(RunningTask { step: Some(step), signalled, .. }), _) => {
@@ -376,8 +383,15 @@ impl Worker {
                 interpreter.signal(signal);
             }
             _ if ends => self.on_interrupt(),
+            // What has not begun does nothing, so it has stopped.
+            _ if signal == RunSignal::Suspend => self.has_stopped(),
             _ => {}
         }
+    }
+
+    /// The program has stopped.
+    fn has_stopped(&mut self) {
+        self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Stopped));
     }
 
     /// Ends the task that waits for a new interpreter.
@@ -547,6 +561,9 @@ impl Worker {
                         let run = ToDriver::Run { id: current.id, code, script: script.as_ref() };
                         interpreter.send(&run);
                         interpreter.begin_script();
+                        if interpreter.has_terminal() {
+                            self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Open));
+                        }
                         self.current = Some(current);
                         return;
                     }
@@ -558,6 +575,9 @@ impl Worker {
         };
         match started {
             Started::Running(step) => {
+                if step.has_terminal() {
+                    self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Open));
+                }
                 current.step = Some(step);
                 self.current = Some(current);
             }

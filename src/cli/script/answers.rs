@@ -79,7 +79,7 @@ impl ScriptRun<'_> {
     }
 
     /// Sends a piece of the input, or keeps it for the next question.
-    fn send_piece(&mut self, bytes: Bytes, rest: Rest) {
+    pub(super) fn send_piece(&mut self, bytes: Bytes, rest: Rest) {
         if !self.run.send_piece(bytes.clone(), rest) {
             self.unsent = Some((bytes, rest));
         }

@@ -239,7 +239,8 @@ pub(super) fn keeps_fold(event: Option<&RunEvent>) -> bool {
         ConsoleRecord::Clear { .. }
         | ConsoleRecord::NextInput { .. }
         | ConsoleRecord::Leave
-        | ConsoleRecord::AskSecret { .. } => true,
+        | ConsoleRecord::AskSecret { .. }
+        | ConsoleRecord::Terminal(_) => true,
         ConsoleRecord::Display(display) => display.update,
         _ => is_text(event),
     }

@@ -4,7 +4,7 @@ use super::{RunEvent, Step};
 use crate::error::{ClientError, ErrorKind};
 use crate::prelude::{END, unpack};
 use bai_protocol::execute::{ExecuteResult, RunId, RunStatus};
-use bai_protocol::record::ConsoleRecord;
+use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use std::collections::VecDeque;
 
 /// The last number of a signal.
@@ -43,6 +43,8 @@ pub(super) struct Machine {
     ended: bool,
     /// Whether the open question is such a one.
     asks_piece: bool,
+    /// Whether the program has a terminal: its question is open at all times, and its output goes on.
+    at_terminal: bool,
     /// Whether there is more of the last piece, so that the next such question is not for the caller.
     has_more: bool,
     /// The number of the open question.
@@ -111,6 +113,7 @@ impl Machine {
         for record in frame.console {
             let Some(record) = self.for_caller(unpack(record)) else { continue };
             self.cannot_hide |= cannot_hide(&record);
+            self.at_terminal |= record == ConsoleRecord::Terminal(TerminalChange::Open);
             let record = if self.live { Some(record) } else { record.plain() };
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
         }
@@ -149,7 +152,7 @@ impl Machine {
                     // A resumed run repeats its open question.
                     self.ask();
                 }
-                NextAction::Await
+                if self.at_terminal { NextAction::Continue } else { NextAction::Await }
             }
             RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code.map(as_shell)),
             RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code.map(as_shell)),

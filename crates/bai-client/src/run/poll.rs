@@ -170,7 +170,8 @@ impl PollLink {
         }
         self.failures = 0;
         self.server_failures = 0;
-        if reply.status == RunStatus::Continued && reply.console.is_empty() {
+        if matches!(reply.status, RunStatus::Continued | RunStatus::WaitingInput) && reply.console.is_empty()
+        {
             // The server's wait paces us. A server that does not wait must not make us spin.
             self.not_before = self.asked + FLOOR;
         }

@@ -24,7 +24,10 @@ impl Worker {
     pub(super) fn start_program(&mut self, code: &str, script: Option<&Script>) -> Started {
         self.scratch = Scratch::default();
         match self.plan(code, script) {
-            Ok((plan, defaults)) => RunningStep::start_program(plan, defaults, &self.spec, self.window),
+            Ok((plan, defaults)) => {
+                let pty = script.and_then(|script| script.pty.clone());
+                RunningStep::start_program(plan, defaults, &self.spec, self.window, pty)
+            }
             Err(error) => Started::Over(
                 Some(format!("cannot make a folder to compile the cell in: {}", explain(&error))),
                 1,
@@ -75,6 +78,11 @@ impl Worker {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());
                 step.into_iter().for_each(|step| step.take_output(|record| self.outbox.push(record)));
                 self.ask(InputRequester::Reader, false);
+            }
+            StepEvent::Stopped => {
+                let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+                step.into_iter().for_each(|step| step.take_output(|record| self.outbox.push(record)));
+                self.has_stopped();
             }
             StepEvent::Ended(status) => self.on_step_end(&status),
         }

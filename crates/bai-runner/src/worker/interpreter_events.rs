@@ -30,6 +30,12 @@ impl Worker {
                 }
                 self.on_message(message);
             }
+            Event::Stopped => {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+                    interpreter.drain(|record| self.outbox.push(record));
+                }
+                self.has_stopped();
+            }
             Event::Ended(status) => self.on_death(&status),
         }
     }

@@ -284,7 +284,7 @@ fn forward(number: usize, to: mpsc::Sender<OutputMessage>) -> Output {
                     let _ = done.send(());
                     continue;
                 }
-                OutputMessage::Case(..) | OutputMessage::Resize(_) => continue,
+                OutputMessage::Case(..) | OutputMessage::Resize(_) | OutputMessage::AtTerminal => continue,
             };
             if let Some(event) = event.as_object_mut() {
                 event.insert("case".to_owned(), json!(number));

@@ -93,7 +93,8 @@ def attend():
 
 
 def _begin(work):
-    streams.install()
+    if not streams.AT_TERMINAL:
+        streams.install()
     display.install()
     patches.install()
     wire.listen({

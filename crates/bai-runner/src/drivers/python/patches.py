@@ -184,7 +184,12 @@ def install_for_sessions():
 
 def install():
     hooks.install()
-    window.install()
+    if not streams.AT_TERMINAL:
+        # There is a window, and Python itself asks questions.
+        window.install()
+        hooks.when_imported('getpass', _getpass)
+        hooks.when_imported('bdb', _bdb)
+        hooks.when_imported('pdb', _pdb)
     sources.install()
     leaving.install()
     for name in ('system', 'posix_spawn', 'posix_spawnp'):
@@ -193,12 +198,9 @@ def install():
         _starts_child(os, name, _forget_our_threads)
     hooks.when_imported('traceback', _traceback)
     hooks.when_imported('subprocess', _subprocess)
-    hooks.when_imported('getpass', _getpass)
     hooks.when_imported('inspect', _inspect)
     hooks.when_imported('multiprocessing.context', _multiprocessing)
     hooks.when_imported('asyncio', _asyncio)
-    hooks.when_imported('bdb', _bdb)
-    hooks.when_imported('pdb', _pdb)
     for name in _DISPLAY_MODULES:
         hooks.when_imported(name, _ipython)
     hooks.when_imported('matplotlib.pyplot', _pyplot)

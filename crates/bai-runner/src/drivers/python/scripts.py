@@ -40,8 +40,9 @@ def begin_program(script):
     """Python itself is about to run this script."""
     global is_running, _collections
     is_running, _collections = True, _count_collections()
-    streams.on_error = errors.hide_ours
-    streams.begin_script(script['terminal'], script.get('tty', False))
+    if not streams.AT_TERMINAL:
+        streams.on_error = errors.hide_ours
+        streams.begin_script(script['terminal'], script.get('tty', False))
     import atexit
     atexit.register(_end_program)
 
@@ -63,6 +64,8 @@ def _end_program():
             action()
         except Exception:
             sys.excepthook(*sys.exc_info())
+    if streams.AT_TERMINAL:
+        return
     value = getattr(sys, 'last_value', None)
     if value is not None:
         errors.name_terminal(type(value), value)

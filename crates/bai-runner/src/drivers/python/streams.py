@@ -31,6 +31,9 @@ def _spare(number):
     return number
 
 
+# Whether these are the terminal of a script's own. Then they are Python's, and nothing of ours is between them and the script.
+AT_TERMINAL = os.isatty(0)
+
 # Kept in case user code closes these descriptors.
 _SPARE = {0: _spare(0), 1: _spare(1), 2: _spare(2)}
 
@@ -152,6 +155,8 @@ def _settle(number):
 
 def before_child():
     """Puts the output of a child after all output from before its start."""
+    if AT_TERMINAL:
+        return
     flush()
     _settle(1)
     _settle(2)
@@ -159,7 +164,8 @@ def before_child():
 
 def after_child():
     """Puts its text on standard error before the next output."""
-    _output.__class__ = _OutputAfterError
+    if not AT_TERMINAL:
+        _output.__class__ = _OutputAfterError
 
 
 class _Questions:

@@ -1,0 +1,228 @@
+//! A pseudo-terminal for one program: its session, its job, its size, and what is typed. The program is the job of a session, as
+//! under a shell, so that Ctrl-Z can stop it: the system does not stop a program that leads its session. The leader is a process
+//! of ours that only waits. It stops and ends as the program does, so that who waits for it waits for the program.
+//!
+//! What is shown of the output, and what is done about a stop, is not decided here.
+
+use bai_protocol::execute::Window;
+use bytes::{Buf, BytesMut};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::pty::{Winsize, openpty};
+use nix::sys::termios::{self, InputFlags, SetArg};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::process::Command;
+
+/// The size before a window is known.
+const USUAL: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+/// What a process may not close as one range is closed one by one, up to here.
+const LAST_DESCRIPTOR: RawFd = 65_536;
+
+/// A pseudo-terminal.
+#[derive(Debug)]
+pub(super) struct OwnTerminal {
+    master: OwnedFd,
+    /// As long as it is open, the end of one program does not end the output of the others.
+    slave: OwnedFd,
+}
+
+impl OwnTerminal {
+    /// Opens one. Reads and writes of ours do not block.
+    pub(super) fn open() -> io::Result<Self> {
+        let pty = openpty(Some(&USUAL), None)?;
+        for end in [&pty.master, &pty.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+        fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+        let mut modes = termios::tcgetattr(&pty.slave)?;
+        // Backspace takes a whole character.
+        modes.input_flags.insert(InputFlags::IUTF8);
+        termios::tcsetattr(&pty.slave, SetArg::TCSANOW, &modes)?;
+        Ok(OwnTerminal { master: pty.master, slave: pty.slave })
+    }
+
+    /// The program's end of it.
+    pub(super) fn programs_end(&self) -> io::Result<OwnedFd> {
+        self.slave.try_clone()
+    }
+
+    /// What the programs in it write.
+    pub(super) fn output(&self) -> io::Result<Receiver> {
+        Receiver::from_owned_fd_unchecked(self.master.try_clone()?)
+    }
+
+    /// What is typed.
+    pub(super) fn input(&self) -> io::Result<TerminalInput> {
+        let writer = Sender::from_owned_fd_unchecked(self.master.try_clone()?)?;
+        Ok(TerminalInput { writer, unwritten: BytesMut::new(), has_asked: false, is_held: false })
+    }
+
+    /// Changes its size. The system tells the programs in the foreground.
+    #[allow(unsafe_code)]
+    pub(super) fn resize(&self, window: Window) {
+        let size = Winsize { ws_row: window.rows, ws_col: window.columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the descriptor is open, and the request reads one `Winsize` from the pointer, which is valid.
+        unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
+    }
+
+    /// The job in the foreground. `None` if there is none.
+    #[allow(unsafe_code)]
+    pub(super) fn front(&self) -> Option<Pid> {
+        // SAFETY: the descriptor is open.
+        let group = unsafe { libc::tcgetpgrp(self.master.as_raw_fd()) };
+        (group > 0).then(|| Pid::from_raw(group))
+    }
+}
+
+/// Puts the type of the terminal into an environment.
+pub(super) fn name_in(env: &mut Vec<(OsString, OsString)>, kind: &str) {
+    env.retain(|(name, _)| name != "TERM");
+    env.push(("TERM".into(), kind.into()));
+}
+
+/// What is typed into a terminal. More is asked for as soon as the terminal has taken what came: it keeps what no program reads yet.
+#[derive(Debug)]
+pub(super) struct TerminalInput {
+    writer: Sender,
+    unwritten: BytesMut,
+    has_asked: bool,
+    /// The program has stopped: Ctrl-Z would have no effect on it now.
+    is_held: bool,
+}
+
+impl TerminalInput {
+    /// Types bytes.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        self.unwritten.extend_from_slice(bytes);
+        self.ask_again();
+    }
+
+    /// The last question has ended.
+    pub(super) fn ask_again(&mut self) {
+        self.has_asked = false;
+    }
+
+    /// Keeps what is typed back from here on, or no longer.
+    pub(super) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    /// Waits until more is to be asked for. Cancel-safe.
+    pub(super) async fn wanted(&mut self) {
+        if self.is_held {
+            std::future::pending::<()>().await;
+        }
+        while !self.unwritten.is_empty() {
+            if self.writer.writable().await.is_err() {
+                self.unwritten.clear();
+            }
+            // The rest follows when there is room.
+            if let Ok(count) = self.writer.try_write(&self.unwritten) {
+                self.unwritten.advance(count);
+            }
+        }
+        if std::mem::replace(&mut self.has_asked, true) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Makes the program the job of a session whose terminal is its standard input. The process that is started is the session's
+/// leader; these descriptors stay open in the program.
+#[allow(unsafe_code)]
+pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) {
+    let prepare = move || {
+        nix::unistd::setsid()?;
+        // SAFETY: descriptor 0 is the terminal, and the request takes an integer.
+        if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: this process has one thread. Both go on with system calls alone.
+        match unsafe { libc::fork() } {
+            0 => {
+                take_foreground()?;
+                for &fd in &inherited {
+                    // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
+                    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+                    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+                }
+                Ok(())
+            }
+            program if program > 0 => attend(program),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: the closure only makes system calls that are safe after fork; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Puts this process into a job of its own, in the foreground of its terminal.
+#[allow(unsafe_code)]
+fn take_foreground() -> io::Result<()> {
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+    // The system stops a process in the background that does this, unless it blocks the signal.
+    let mut only = SigSet::empty();
+    only.add(Signal::SIGTTOU);
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&only), None)?;
+    // SAFETY: descriptor 0 is open, and both calls take integers.
+    let result = unsafe { libc::tcsetpgrp(0, libc::getpid()) };
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None)?;
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The leader's work: it stops, goes on and ends as the program does.
+#[allow(unsafe_code)]
+fn attend(program: libc::pid_t) -> ! {
+    // SAFETY: system calls alone, with integers and pointers to values on this stack. The process was made by fork and has one thread.
+    unsafe {
+        close_others();
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        let mut status = 0;
+        loop {
+            if libc::waitpid(program, &mut status, libc::WUNTRACED) != program {
+                if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
+                    continue;
+                }
+                libc::_exit(1);
+            }
+            if !libc::WIFSTOPPED(status) {
+                break;
+            }
+            // Who lets this process go on lets the program go on first: a later signal could undo the next stop.
+            libc::kill(libc::getpid(), libc::SIGSTOP);
+        }
+        if libc::WIFSIGNALED(status) {
+            let signal = libc::WTERMSIG(status);
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            libc::setrlimit(libc::RLIMIT_CORE, &none);
+            libc::signal(signal, libc::SIG_DFL);
+            libc::kill(libc::getpid(), signal);
+            libc::_exit(128 + signal);
+        }
+        libc::_exit(libc::WEXITSTATUS(status))
+    }
+}
+
+/// Closes all but the terminal: among the others is the pipe by which our process learns that the program runs.
+///
+/// # Safety
+/// Nothing in this process may use its other descriptors.
+#[allow(unsafe_code)]
+unsafe fn close_others() {
+    // SAFETY: the calls take integers; that nobody uses the descriptors is the caller's promise.
+    unsafe {
+        #[cfg(target_os = "linux")]
+        if libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) == 0 {
+            return;
+        }
+        for fd in 3..LAST_DESCRIPTOR {
+            libc::close(fd);
+        }
+    }
+}

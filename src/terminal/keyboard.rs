@@ -1,0 +1,166 @@
+//! The keyboard while a program elsewhere has it: bytes pass as they are typed, and no key has a meaning here. A program in the
+//! background leaves the keyboard and its modes to the one in front.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg, Termios};
+use tokio::io::unix::AsyncFd;
+
+use super::modes::{RunMode, in_background};
+
+/// The most bytes that are read at once.
+const BLOCK: usize = 16 * 1024;
+/// Ctrl-D and Ctrl-\\, as terminals have them.
+const END_OF_INPUT: u8 = 0x04;
+const QUIT: u8 = 0x1c;
+
+/// A guard that holds what is typed for a program that has not begun: nothing is echoed, and only the keys that send signals have a
+/// meaning. Dropping it restores the previous modes.
+#[derive(Debug)]
+pub struct HeldKeys {
+    _mode: RunMode,
+    early: Vec<u8>,
+}
+
+impl HeldKeys {
+    /// Begins. `None` if standard input is no terminal, or another program has it.
+    pub fn hold() -> Option<Self> {
+        if in_background() {
+            return None;
+        }
+        // Whole lines from before, and ends of the input, which a change of the modes would lose.
+        let stdin = io::stdin();
+        let mut early = Vec::new();
+        let is_in_lines = termios::tcgetattr(&stdin).ok()?.local_flags.contains(LocalFlags::ICANON);
+        while is_in_lines && early.len() < BLOCK && has_bytes(stdin.as_fd()) {
+            let mut line = [0; BLOCK];
+            match nix::unistd::read(&stdin, &mut line) {
+                Ok(0) => early.push(END_OF_INPUT),
+                Ok(count) => early.extend_from_slice(line.get(..count).unwrap_or_default()),
+                Err(_) => break,
+            }
+        }
+        let mode = RunMode::enter(Some(QUIT)).ok().flatten()?;
+        Some(Self { _mode: mode, early })
+    }
+
+    /// What was typed before, once.
+    pub fn take_early(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.early)
+    }
+}
+
+/// A guard for the keyboard; dropping it restores the previous modes.
+#[derive(Debug)]
+pub struct Keyboard {
+    stdin: AsyncFd<OwnedFd>,
+    /// The modes that it found.
+    found: Option<Termios>,
+}
+
+impl Keyboard {
+    /// Takes the keyboard, at once or when the program comes to the front. Unread input is kept. Call it on the runtime.
+    ///
+    /// # Errors
+    /// When standard input is not a terminal.
+    pub fn take() -> io::Result<Self> {
+        let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+        termios::tcgetattr(&stdin)?;
+        let mut keyboard = Self { stdin: register(stdin)?, found: None };
+        keyboard.make_raw();
+        Ok(keyboard)
+    }
+
+    /// Sets the modes, if another program has changed them meanwhile.
+    pub fn make_raw(&mut self) {
+        if in_background() {
+            return;
+        }
+        let Ok(now) = termios::tcgetattr(self.stdin.get_ref()) else { return };
+        let processed = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
+        if now.local_flags.intersects(processed) || now.output_flags.contains(OutputFlags::OPOST) {
+            let mut raw = now.clone();
+            termios::cfmakeraw(&mut raw);
+            // It fails only if the terminal is gone.
+            let _ = termios::tcsetattr(self.stdin.get_ref(), SetArg::TCSANOW, &raw);
+            self.found.get_or_insert(now);
+        }
+    }
+
+    /// What is typed next; nothing when the terminal is gone. Cancel-safe.
+    ///
+    /// # Errors
+    /// An error of the system.
+    pub async fn read(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let mut ready = self.stdin.readable().await?;
+            // Whoever is in front reads it. The next key comes here if that is this program.
+            if in_background() || !has_bytes(self.stdin.get_ref().as_fd()) {
+                ready.clear_ready();
+                continue;
+            }
+            drop(ready);
+            self.make_raw();
+            let mut bytes = vec![0; BLOCK];
+            match nix::unistd::read(self.stdin.get_ref(), &mut bytes) {
+                Ok(count) => {
+                    bytes.truncate(count);
+                    return Ok(bytes);
+                }
+                Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        if let Some(found) = &self.found
+            && !in_background()
+        {
+            let _ = termios::tcsetattr(self.stdin.get_ref(), SetArg::TCSANOW, found);
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn register(stdin: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor is owned by what is registered, so it is open and the same for as long as that lives.
+    Ok(unsafe { AsyncFd::register(stdin) }?)
+}
+
+fn has_bytes(stdin: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(stdin, PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// A guard while this program writes lines of its own between the output of a program that has the keyboard: `\n` returns the
+/// carriage. Dropping it restores the previous modes.
+#[derive(Debug)]
+pub struct OwnLines(Option<Termios>);
+
+impl OwnLines {
+    /// Begins.
+    pub fn begin() -> Self {
+        let found = termios::tcgetattr(io::stdin()).ok().filter(|_| !in_background());
+        if let Some(found) = &found {
+            let mut mode = found.clone();
+            mode.output_flags.insert(OutputFlags::OPOST | OutputFlags::ONLCR);
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &mode);
+        }
+        Self(found)
+    }
+}
+
+impl Drop for OwnLines {
+    fn drop(&mut self) {
+        if let Some(found) = &self.0
+            && !in_background()
+        {
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, found);
+        }
+    }
+}
