@@ -3,9 +3,12 @@
 use super::super::*;
 use super::harness::{Session, at_least};
 
-/// The output between two cells until it holds `text`.
-async fn between(session: &mut Session, text: &str) -> String {
-    let mut seen = String::new();
+/// Runs a cell, and returns its output and what comes after its end until that holds `text`. On a slow machine a task may be
+/// over before the cell that has started it.
+async fn follow(session: &mut Session, code: &str, text: &str) -> String {
+    let cell = session.run(code).await;
+    assert_eq!(cell.exit_code, 0, "{code}: {}", cell.stderr());
+    let mut seen = cell.stdout() + &cell.stderr();
     while !seen.contains(text) {
         match session.next().await {
             Reply::Console(ConsoleRecord::Stdout(more) | ConsoleRecord::Stderr(more)) => seen.push_str(&more),
@@ -20,14 +23,13 @@ async fn tasks_and_timers_go_on_between_cells() {
     for python in at_least((3, 8)).await {
         let mut session = Session::start(&python).await;
         session.value("import asyncio\nasync def ticks():\n  for n in range(3):\n    await asyncio.sleep(0.01)\n    print('tick', n)").await;
-        session.value("task = asyncio.create_task(ticks())").await;
-        assert_eq!(between(&mut session, "tick 2\n").await, "tick 0\ntick 1\ntick 2\n", "{python}");
-        session.value("_ = asyncio.get_event_loop().call_later(0.01, print, 'later')").await;
-        assert_eq!(between(&mut session, "later\n").await, "later\n", "{python}");
+        let ticks = follow(&mut session, "task = asyncio.create_task(ticks())", "tick 2\n").await;
+        assert_eq!(ticks, "tick 0\ntick 1\ntick 2\n", "{python}");
+        let timer = "_ = asyncio.get_event_loop().call_later(0.01, print, 'later')";
+        assert_eq!(follow(&mut session, timer, "later\n").await, "later\n", "{python}");
         // A program of its own inside of a cell works, and does not end that.
         session.value("async def other(): await asyncio.sleep(0)\nasyncio.run(other())").await;
-        session.value("task = asyncio.ensure_future(ticks())").await;
-        between(&mut session, "tick 2\n").await;
+        follow(&mut session, "task = asyncio.ensure_future(ticks())", "tick 2\n").await;
         assert_eq!(session.value("await asyncio.sleep(0, 'value')").await, "'value'\n", "{python}");
         // The next cell begins at once.
         session.value("for_ever = asyncio.create_task(asyncio.sleep(3600))").await;
@@ -42,8 +44,7 @@ async fn an_exception_that_nobody_looks_at_is_reported_between_cells() {
     for python in at_least((3, 8)).await {
         let mut session = Session::start(&python).await;
         session.value("import asyncio\nasync def fail():\n  await asyncio.sleep(0.01)\n  1 / 0").await;
-        session.value("task = asyncio.create_task(fail())").await;
-        let text = between(&mut session, "ZeroDivisionError").await;
+        let text = follow(&mut session, "task = asyncio.create_task(fail())", "ZeroDivisionError").await;
         assert!(
             text.starts_with("Exception in ") && text.contains("<cell 1>") && !text.contains("bai-repl"),
             "{text}"
@@ -52,13 +53,10 @@ async fn an_exception_that_nobody_looks_at_is_reported_between_cells() {
         let awaited = session.run("task = asyncio.create_task(fail())\nawait task").await;
         assert!(awaited.stderr().contains("ZeroDivisionError") && !awaited.stderr().contains("Exception in"));
         session.value("async def handle():\n  try:\n    await asyncio.create_task(fail())\n  except ZeroDivisionError: print('handled')").await;
-        session.value("task = asyncio.create_task(handle())").await;
-        assert_eq!(between(&mut session, "handled\n").await, "handled\n", "{python}");
-        assert_eq!(
-            session.value("_ = asyncio.get_event_loop().call_later(0.05, print, 'silence')").await,
-            ""
-        );
-        assert_eq!(between(&mut session, "silence\n").await, "silence\n", "{python}");
+        let handled = follow(&mut session, "task = asyncio.create_task(handle())", "handled\n").await;
+        assert_eq!(handled, "handled\n", "{python}");
+        let silence = "_ = asyncio.get_event_loop().call_later(0.05, print, 'silence')";
+        assert_eq!(follow(&mut session, silence, "silence\n").await, "silence\n", "{python}");
     }
 }
 
@@ -66,15 +64,20 @@ async fn an_exception_that_nobody_looks_at_is_reported_between_cells() {
 async fn ctrl_c_in_an_await_shows_the_users_line() {
     for python in at_least((3, 8)).await {
         let mut session = Session::start(&python).await;
-        let waits = "import asyncio\nasync def nap():\n  print('ready'); await asyncio.sleep(3600)";
+        // The interrupt comes when the loop waits.
+        let waits = "import asyncio, sys, threading, time\nasync def nap(): await asyncio.sleep(3600)\n\
+                     def watch(main):\n  \
+                     while sys._current_frames()[main].f_code.co_name != 'select': time.sleep(0.01)\n  \
+                     print('ready')";
         session.value(waits).await;
-        session.send(Op::Code("await nap()".to_owned())).await;
+        let code = "threading.Thread(target=watch, args=[threading.get_ident()]).start()\nawait nap()";
+        session.send(Op::Code(code.to_owned())).await;
         session.until_output("ready").await;
         session.send(Op::Interrupt).await;
         let outcome = session.finish().await;
         let text = outcome.stderr();
         assert!(
-            text.contains("line 3, in nap") && text.trim_end().ends_with("KeyboardInterrupt"),
+            text.contains("line 2, in nap") && text.trim_end().ends_with("KeyboardInterrupt"),
             "{python}: {text}"
         );
         assert!(
@@ -99,6 +102,6 @@ async fn timers_of_node_go_on_between_cells() {
         return bai_testkit::leave_out("nodejs");
     }
     let mut session = Session::start("nodejs").await;
-    session.run("setTimeout(() => console.log('later'), 10); undefined").await;
-    assert_eq!(between(&mut session, "later\n").await, "later\n");
+    let code = "setTimeout(() => console.log('later'), 10); undefined";
+    assert_eq!(follow(&mut session, code, "later\n").await, "later\n");
 }
