@@ -18,7 +18,7 @@ impl ComputeSession {
     /// session.
     ///
     /// # Errors
-    /// As [`ComputeSession::destroy`] and [`ComputeSession::create`]; [`ErrorKind::Timeout`] when the old session does not
+    /// As [`ComputeSession::destroy`] and [`ComputeSession::create`]; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) when the old session does not
     /// end within 90 s.
     pub async fn recreate(
         &self,
@@ -35,7 +35,7 @@ impl ComputeSession {
     /// agents, and where and how virtual folders are mounted.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] before 20.03; else what the server says.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) before 20.03; else what the server says.
     pub async fn blueprint(&self) -> Result<CreateRequest, ClientError> {
         let summary = self.summary().await?;
         let info = self.info().await?;
