@@ -33,3 +33,20 @@ fn output_that_nobody_watches_ends_as_in_python_itself() {
         }
     }
 }
+
+#[test]
+fn a_signal_handler_that_raises_an_exception_never_makes_a_write_come_twice() {
+    let sandbox = Sandbox::new();
+    let script = "import signal, sys\nclass Cut(Exception): pass\ndef cut(*_): raise Cut\nsignal.signal(signal.SIGALRM, cut)\n\
+                  for n in range(2000):\n  try:\n    signal.setitimer(signal.ITIMER_REAL, (n % 20 + 1) * 1e-5)\n    \
+                  sys.stdout.write('%d\\n' % n)\n    sys.stdout.flush()\n    signal.setitimer(signal.ITIMER_REAL, 0)\n  \
+                  except Cut: pass";
+    sandbox.write("s.py", script);
+    for python in pythons() {
+        let output = sandbox.command(&["-q", &python.image, "s.py"]).stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let numbers: Vec<u32> = text.lines().map(|line| line.parse().unwrap()).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{}: {text}", python.image);
+        assert_eq!(output.status.code(), Some(0), "{}", python.image);
+    }
+}

@@ -86,11 +86,18 @@ class StandardOutput(_Standard):
         return self._write_rest(data, written or 0)
 
 
+class _OutputInBlocks(StandardOutput):
+    """Standard output below a buffer. A signal handler must not raise an exception between the write and the moment when the
+    buffer learns of it: the buffer would write the same again. So no code of Python is between them."""
+
+    write = _file_write
+
+
 class _OutputAfterError(StandardOutput):
     """Standard output while something on standard error may not have been read."""
 
     def write(self, data):
-        self.__class__ = StandardOutput
+        self.__class__ = StandardOutput if self.twin is None else _OutputInBlocks
         _settle(2)
         return self._write_rest(data, 0)
 
@@ -348,6 +355,7 @@ def _open(kind, number, encoding, is_buffered=False):
         # A text stream asks at each write whether its file is closed. That takes a tenth of the time of a print(), unless it
         # finds a plain file when it is made.
         raw.twin = io.FileIO(number, 'w', closefd=False)
+        raw.__class__ = _OutputInBlocks
         buffer = io.BufferedWriter(raw.twin)
     else:
         buffer = raw
