@@ -2,6 +2,12 @@
 
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The date of the last request, in microseconds.
+static LAST: AtomicI64 = AtomicI64::new(0);
+/// By how many microseconds dates may run ahead of the clock. A clock that is further back has been set.
+const AHEAD_LIMIT: i64 = 1_000_000;
 
 /// The date of a request: the text of the header, and the eight digits of its day.
 pub(super) struct RequestDate {
@@ -10,6 +16,16 @@ pub(super) struct RequestDate {
 }
 
 impl RequestDate {
+    /// The date of a request that is signed now. No two are equal: two equal requests of one microsecond would have one signature, and
+    /// servers may take each once.
+    pub(super) fn unique() -> Self {
+        let now = Timestamp::now().as_microsecond();
+        let later = |last: i64| if last - now < AHEAD_LIMIT { now.max(last + 1) } else { now };
+        let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last)));
+        let date = last.map_or(now, later);
+        Self::new(Timestamp::from_microsecond(date).unwrap_or_else(|_| Timestamp::now()))
+    }
+
     /// ISO 8601 in UTC with microseconds, as the official client writes it.
     pub(super) fn new(now: Timestamp) -> Self {
         RequestDate {
@@ -47,6 +63,16 @@ mod tests {
     fn dates_have_the_format_of_the_official_client() {
         let date = RequestDate::new("2026-01-02T03:04:05.678901Z".parse().unwrap());
         assert_eq!((date.text.as_str(), date.day.as_str()), ("2026-01-02T03:04:05.678901+00:00", "20260102"));
+    }
+
+    #[test]
+    fn no_two_requests_have_the_same_date() {
+        let dates = || (0..5000).map(|_| RequestDate::unique().text).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(dates)).collect();
+        let mut all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 20_000);
     }
 
     #[test]

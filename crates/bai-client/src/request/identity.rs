@@ -7,7 +7,6 @@ use crate::error::{ClientError, ErrorKind};
 use crate::options::Credentials;
 use bai_protocol::capability::Capability;
 use bai_protocol::sign;
-use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use url::{Position, Url};
@@ -45,7 +44,7 @@ impl Request<'_> {
         // Boxed, since the version is read by a request too, though an unsigned one.
         let version =
             Box::pin(self.api.version()).await.map_err(|error| error.with_what(&self.what))?.to_string();
-        let date = RequestDate::new(Timestamp::now());
+        let date = RequestDate::unique();
         self.put(headers, DATE, &date.text, false)?;
         self.put(headers, HeaderName::from_static("x-backendai-version"), &version, false)?;
         if let Some(domain) = &self.api.options().domain {
