@@ -96,10 +96,11 @@ async fn end_of_session(session: &ComputeSession) -> &'static str {
     std::future::pending().await
 }
 
+/// Whether the session has ended, on a server that runs.
 async fn has_ended(session: &ComputeSession) -> bool {
     match session.info().await {
         Ok(info) => info.status.is_some_and(|status| status.is_dead()),
-        Err(error) => error.says_session_is_gone(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
     }
 }
 
