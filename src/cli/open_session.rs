@@ -18,7 +18,7 @@ use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::terminal::{HeldKeys, Screen};
-use bai_client::{Cell, ComputeSession, ErrorKind};
+use bai_client::{ComputeSession, ErrorKind};
 use bai_engine::Expectation;
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
@@ -219,8 +219,7 @@ async fn run_in_place(
         Start::Ready(cell) => cell,
         Start::Ended(exit) => return Ok(exit),
     };
-    let wants_terminal = matches!(&cell, Cell::Script(_, script) if script.pty.is_some());
-    let input = input.holding(typed_ahead.filter(|_| wants_terminal));
+    let input = input.holding(typed_ahead);
     let output = Output::start(context.global.json, display);
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

@@ -111,6 +111,8 @@ pub(super) async fn run(
     let takes_all = passes_signals && session.api().has(Capability::ScriptTerminals).await;
     let passed = takes_all.then(PassedSignals::listen).and_then(Result::ok);
     let wants_terminal = matches!(&cell, Cell::Script(_, script) if script.pty.is_some());
+    // Where the script has none, the keys are given back before it begins.
+    let typed_ahead = input.take_held().filter(|_| wants_terminal);
     let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
     let resizes = options.window.and_then(|_| signal(SignalKind::window_change()).ok());
     let ends_session = cell.ends_its_session();
@@ -136,7 +138,7 @@ pub(super) async fn run(
         stops_alone: false,
         wants_terminal,
         terminal: None,
-        typed_ahead: input.take_held(),
+        typed_ahead,
         passes_signals,
         takes_pieces,
         takes_end,

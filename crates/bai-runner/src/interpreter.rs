@@ -11,7 +11,7 @@ use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::own_program::OwnScript;
-use super::own_terminal::{self, OwnTerminal};
+use super::own_terminal;
 use super::process::{self, Process, Program};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
@@ -155,10 +155,8 @@ impl Interpreter {
                 Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: None };
             let (process, out, err, stdin) = match pty.is_some() {
                 true => {
-                    let terminal = OwnTerminal::open()?;
-                    let input = Input::Terminal(terminal.input()?);
-                    let (process, out) = Process::spawn_at_terminal(&program, terminal)?;
-                    (process, Output::of_terminal(out), Output::none(), Some(input))
+                    let (process, out, err, stdin) = own_terminal::start(&program, None)?;
+                    (process, out, err, Some(stdin))
                 }
                 false => {
                     let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();

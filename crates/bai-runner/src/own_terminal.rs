@@ -4,6 +4,9 @@
 //!
 //! What is shown of the output, and what is done about a stop, is not decided here.
 
+use super::input::Input;
+use super::output::Output;
+use super::process::{Process, Program};
 use bai_protocol::execute::Window;
 use bytes::{Buf, BytesMut};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -21,6 +24,19 @@ const USUAL: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel
 /// What a process may not close as one range is closed one by one, up to here.
 const LAST_DESCRIPTOR: RawFd = 65_536;
 
+/// Starts the program at a new terminal of this size, which is its standard input and output. Returns what the terminal gives, and what
+/// it takes; nothing comes from a standard error of its own.
+pub(super) fn start(
+    program: &Program<'_>,
+    window: Option<Window>,
+) -> io::Result<(Process, Output, Output, Input)> {
+    let terminal = OwnTerminal::open()?;
+    window.into_iter().for_each(|window| terminal.resize(window));
+    let input = Input::Terminal(terminal.input()?);
+    let (process, out) = Process::spawn_at_terminal(program, terminal)?;
+    Ok((process, Output::of_terminal(out), Output::none(), input))
+}
+
 /// A pseudo-terminal.
 #[derive(Debug)]
 pub(super) struct OwnTerminal {
@@ -31,7 +47,7 @@ pub(super) struct OwnTerminal {
 
 impl OwnTerminal {
     /// Opens one. Reads and writes of ours do not block.
-    pub(super) fn open() -> io::Result<Self> {
+    fn open() -> io::Result<Self> {
         let pty = openpty(Some(&USUAL), None)?;
         for end in [&pty.master, &pty.slave] {
             fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
@@ -55,7 +71,7 @@ impl OwnTerminal {
     }
 
     /// What is typed.
-    pub(super) fn input(&self) -> io::Result<TerminalInput> {
+    fn input(&self) -> io::Result<TerminalInput> {
         let writer = Sender::from_owned_fd_unchecked(self.master.try_clone()?)?;
         Ok(TerminalInput { writer, unwritten: BytesMut::new(), has_asked: false, is_held: false })
     }

@@ -7,7 +7,7 @@ use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
 use super::lost_interrupt::LostInterrupts;
 use super::op::Step;
 use super::output::Output;
-use super::own_terminal::{self, OwnTerminal};
+use super::own_terminal;
 use super::process::{self, Process, Program};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
@@ -156,11 +156,7 @@ impl RunningStep {
         };
         if let Some(kind) = &variables.pty {
             own_terminal::name_in(&mut env, kind);
-            let terminal = OwnTerminal::open()?;
-            variables.window.into_iter().for_each(|window| terminal.resize(window));
-            let input = Input::Terminal(terminal.input()?);
-            let (process, out) = Process::spawn_at_terminal(&program(&env, None), terminal)?;
-            return Ok((process, Output::of_terminal(out), Output::none(), input));
+            return own_terminal::start(&program(&env, None), variables.window);
         }
         window::add_to(&mut env, window::in_session(variables.window, &spec.env));
         let (stdin, child_stdin) = StandardInput::new()?;

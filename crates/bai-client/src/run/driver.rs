@@ -77,7 +77,7 @@ pub(crate) async fn start(
         _ => None,
     };
     let cell = if let Start::Cell(cell) = &start { Some(cell) } else { None };
-    let watch = KernelWatch::new(&capabilities, cell, options.look_after, turn.kernel_ended.clone());
+    let mut watch = KernelWatch::new(&capabilities, cell, options.look_after, turn.kernel_ended.clone());
     let listens = matches!(start, Start::Listen);
     let (link, first) = match start {
         Start::Resume(id) => {
@@ -89,7 +89,6 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?,
     };
-    let mut watch = watch;
     if matches!(link, Link::Socket(_)) {
         watch.hurry(SILENT_SOCKET);
     }

@@ -319,9 +319,7 @@ impl VFolder {
             _ => Ok(None),
         }
     }
-}
 
-impl VFolder {
     /// The entry of a path that the user has named. A symbolic link is followed, and what it leads to has the name of the link.
     ///
     /// # Errors

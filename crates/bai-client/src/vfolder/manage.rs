@@ -51,9 +51,7 @@ impl VFolder {
     pub async fn info(&self) -> Result<VFolderInfo, ClientError> {
         let what = format!("read the facts about {}", self.name());
         let mut info: VFolderInfo = self.request(&what, Method::GET, "").send().await?.json()?;
-        if info.is_owner {
-            info.is_owner = self.api.is_own(info.user.as_deref()).await;
-        }
+        self.api.check_owners(std::iter::once((info.user.as_deref(), &mut info.is_owner))).await;
         Ok(info)
     }
 

@@ -25,7 +25,6 @@ use super::session_ref::segment;
 use bai_protocol::resources::VirtualFolder;
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
-use std::collections::BTreeMap;
 
 /// How many projects are asked for their folders at once.
 const AT_ONCE: usize = 4;
@@ -91,14 +90,8 @@ impl Api {
                 folders.push(folder);
             }
         }
-        let mut is_own = BTreeMap::new();
-        for folder in folders.iter_mut().filter(|folder| folder.is_owner) {
-            let Some(owner) = &folder.user else { continue };
-            if !is_own.contains_key(owner) {
-                is_own.insert(owner.clone(), self.is_own(Some(owner)).await);
-            }
-            folder.is_owner = is_own.get(owner).copied().unwrap_or(true);
-        }
+        let owners = folders.iter_mut().map(|folder| (folder.user.as_deref(), &mut folder.is_owner));
+        self.check_owners(owners).await;
         Ok(folders)
     }
 

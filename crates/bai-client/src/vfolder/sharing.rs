@@ -19,17 +19,20 @@ struct Shares {
 }
 
 impl Api {
-    /// Whether a folder that the server calls this user's has this user as its owner: some servers say so of every folder that an
-    /// administrator may delete. A server that does not name owners is believed.
-    pub(super) async fn is_own(&self, owner: Option<&str>) -> bool {
-        let Some(owner) = owner else { return true };
+    /// Finds out which of the folders that the server calls this user's have this user as their owner: some servers say so of every
+    /// folder that an administrator may delete. A server that does not name owners, or this user, is believed.
+    pub(super) async fn check_owners(&self, folders: impl Iterator<Item = (Option<&str>, &mut bool)>) {
+        let mut doubtful =
+            folders.filter_map(|(owner, is_own)| Some((owner?, is_own)).filter(|(_, is)| **is));
+        let Some(first) = doubtful.next() else { return };
+        let Ok(data) = self.graphql("find out who you are", "query { user { uuid } }", json!({})).await
+        else {
+            return;
+        };
+        let Some(own) = data.pointer("/user/uuid").and_then(Value::as_str) else { return };
         let plain = |id: &str| id.replace('-', "").to_ascii_lowercase();
-        match self.graphql("find out who you are", "query { user { uuid } }", json!({})).await {
-            Ok(data) => data
-                .pointer("/user/uuid")
-                .and_then(Value::as_str)
-                .is_none_or(|own| plain(own) == plain(owner)),
-            Err(_) => true,
+        for (owner, is_own) in std::iter::once(first).chain(doubtful) {
+            *is_own = plain(own) == plain(owner);
         }
     }
 
@@ -120,7 +123,9 @@ impl VFolder {
     /// [`ErrorKind::BadRequest`] for a folder of one's own; else what the server says.
     pub async fn leave(&self) -> Result<(), ClientError> {
         let what = format!("leave {}", self.name());
-        if self.about.is_owner && self.api.is_own(self.about.user.as_deref()).await {
+        let mut is_owner = self.about.is_owner;
+        self.api.check_owners(std::iter::once((self.about.user.as_deref(), &mut is_owner))).await;
+        if is_owner {
             let why = format!("{} is your own folder; it can be deleted", self.name());
             return Err(ClientError::new(ErrorKind::BadRequest, what, why).into_sentence());
         }
