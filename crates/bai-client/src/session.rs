@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::run::{self, Activity, Cell, Interrupter, Listener, Run, RunOptions, Start, Turns};
+use super::run::{self, Activity, Cell, Delay, Interrupter, Listener, Run, RunOptions, Start, Turns};
 use super::session_ref::SessionRef;
 use super::stray::Stray;
 use bai_protocol::capability::Capability;
@@ -14,7 +14,6 @@ use bai_protocol::status::SessionStatus;
 use reqwest::Method;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// How long a completion may take. It follows a key press, so a late one is useless.
 const COMPLETION_LIMIT: Duration = Duration::from_secs(3);
@@ -33,7 +32,7 @@ pub struct ComputeSession {
     /// Interrupts the last run, which may be over.
     last: Arc<Mutex<Option<Interrupter>>>,
     /// What runs instead of a command of a transfer, and for how long it has been so.
-    pub(super) delay: Arc<watch::Sender<Option<(Activity, Duration)>>>,
+    pub(super) delay: Arc<Delay>,
 }
 
 /// Options of [`ComputeSession::destroy`].
@@ -245,16 +244,7 @@ impl ComputeSession {
     /// Waits until a transfer waits for something else that the session runs, for some seconds. Returns what that is, if it is not what
     /// was `told` last, and the time.
     pub async fn delayed(&self, told: Option<Activity>) -> (Activity, Duration) {
-        let mut delay = self.delay.subscribe();
-        let is_news =
-            |delay: &Option<(Activity, Duration)>| delay.is_some_and(|(activity, _)| told != Some(activity));
-        // It cannot fail: `self` owns the sender.
-        delay
-            .wait_for(is_news)
-            .await
-            .ok()
-            .and_then(|delay| *delay)
-            .unwrap_or((Activity::Unknown, Duration::ZERO))
+        self.delay.news(told).await
     }
 
     /// Asks the running program to stop. Best effort: success does not mean that a program runs. Takes 5 s at most.

@@ -43,7 +43,7 @@ impl ComputeSession {
             while let Some(event) = run.next().await {
                 match event {
                     RunEvent::NotStarted { waited, activity, .. } => {
-                        self.delay.send_replace(Some((activity, waited)));
+                        self.delay.is(activity, waited);
                     }
                     RunEvent::Console(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) => {
                         said.push_str(&text);
@@ -57,7 +57,7 @@ impl ComputeSession {
             Err(ClientError::new(ErrorKind::Lost, what, "the command in the session has no end"))
         });
         let end = end.await;
-        self.delay.send_replace(None);
+        self.delay.is_over();
         let Ok(end) = end else {
             let why = format!("the command in the session takes longer than {} s", LIMIT.as_secs());
             return Err(ClientError::new(ErrorKind::Timeout, what, why));

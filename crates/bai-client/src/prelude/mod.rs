@@ -15,7 +15,7 @@ pub use script::KernelScript;
 pub(super) use script::PieceForKernel;
 
 use super::error::{ClientError, ErrorKind};
-use super::run::{Activity, Cell, Run, RunEvent, RunOptions, SessionState, Transport};
+use super::run::{Activity, Cell, Delay, Run, RunEvent, RunOptions, SessionState, Transport};
 use super::session::ComputeSession;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::complete::{Completion, CompletionRequest};
@@ -64,7 +64,7 @@ pub struct Prelude {
     session: ComputeSession,
     state: watch::Sender<PreludeState>,
     /// What the session does that leaves a question unanswered, and for how long it has been so.
-    unanswered: watch::Sender<Option<(Activity, Duration)>>,
+    unanswered: Delay,
     asking: Mutex<()>,
     /// Why the session takes no more code, once that is known.
     ended: std::sync::Mutex<Option<ClientError>>,
@@ -87,7 +87,7 @@ impl Prelude {
         Prelude {
             session,
             state: watch::Sender::new(PreludeState::Absent),
-            unanswered: watch::Sender::new(None),
+            unanswered: Delay::default(),
             asking: Mutex::default(),
             ended: std::sync::Mutex::default(),
             latest: AtomicU64::new(0),
@@ -186,7 +186,6 @@ impl Prelude {
     /// a question if its kernel has ended.
     pub async fn make_way(&self) -> Result<(), ClientError> {
         let ended = || self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err);
-        let mut unanswered = self.unanswered.subscribe();
         let mut state = self.state.subscribe();
         let free = async {
             // Neither can fail: `self` owns the senders.
@@ -195,7 +194,7 @@ impl Prelude {
         };
         tokio::select! {
             () = free => ended(),
-            Ok(_) = unanswered.wait_for(Option::is_some) => Err(self.delay()),
+            _ = self.unanswered.news(None) => Err(self.delay()),
             () = tokio::time::sleep(WAY_LIMIT) => Ok(()),
         }
     }
@@ -203,18 +202,13 @@ impl Prelude {
     /// Waits until the session has left a question unanswered for some seconds. Never ends while the session answers, nor while what
     /// it does instead is what was `told` last.
     pub async fn unanswered(&self, told: Option<Activity>) -> (Activity, ClientError) {
-        let mut unanswered = self.unanswered.subscribe();
-        let is_news =
-            |delay: &Option<(Activity, Duration)>| delay.is_some_and(|(activity, _)| told != Some(activity));
-        // It cannot fail: `self` owns the sender.
-        let activity =
-            unanswered.wait_for(is_news).await.ok().and_then(|delay| *delay).map(|(activity, _)| activity);
-        (activity.unwrap_or(Activity::Unknown), self.delay())
+        let (activity, _) = self.unanswered.news(told).await;
+        (activity, self.delay())
     }
 
     /// Why a question is unanswered.
     fn delay(&self) -> ClientError {
-        let (activity, waited) = self.unanswered.borrow().unwrap_or((Activity::Unknown, WAY_LIMIT));
+        let (activity, waited) = self.unanswered.now().unwrap_or((Activity::Unknown, WAY_LIMIT));
         ClientError::new(ErrorKind::NotAnswering, "use the session", activity.delay(waited))
             .into_sentence()
             .with_hint("wait, or interrupt what runs in it; a restart starts it anew")
@@ -265,10 +259,10 @@ impl Prelude {
                     run.send_input(String::new());
                 }
                 RunEvent::NotStarted { waited, activity, .. } => {
-                    self.unanswered.send_replace(Some((activity, waited)));
+                    self.unanswered.is(activity, waited);
                 }
                 RunEvent::Lost(lost) => {
-                    self.unanswered.send_replace(None);
+                    self.unanswered.is_over();
                     if lost.session == SessionState::Stuck {
                         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
                         *ended = Some(lost.error.clone());
@@ -278,7 +272,7 @@ impl Prelude {
                 _ => {}
             }
         }
-        self.unanswered.send_replace(None);
+        self.unanswered.is_over();
         if answer.is_some() {
             others.into_iter().for_each(|record| self.session.keep_output(record));
         }

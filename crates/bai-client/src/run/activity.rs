@@ -13,6 +13,7 @@ use bai_protocol::capability::Capability;
 use bai_protocol::files::{FileEntry, ListReply};
 use bai_protocol::status::SessionStatus;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 /// The folder of the links. The runner writes a file there whenever it starts a kernel.
@@ -60,6 +61,38 @@ impl Activity {
                  cut off, and gives it no other code"
             ),
         }
+    }
+}
+
+/// What a session does that leaves somebody waiting, and for how long it has been so. Those who wait set it, and those who tell the
+/// user watch it.
+#[derive(Debug, Default)]
+pub(crate) struct Delay(watch::Sender<Option<(Activity, Duration)>>);
+
+impl Delay {
+    /// Somebody has waited for this time.
+    pub(crate) fn is(&self, activity: Activity, waited: Duration) {
+        self.0.send_replace(Some((activity, waited)));
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn is_over(&self) {
+        self.0.send_replace(None);
+    }
+
+    /// What it is now, if there is one.
+    pub(crate) fn now(&self) -> Option<(Activity, Duration)> {
+        *self.0.borrow()
+    }
+
+    /// Waits until somebody waits for something that is not what was `told` last. Never ends without one. Cancel-safe.
+    pub(crate) async fn news(&self, told: Option<Activity>) -> (Activity, Duration) {
+        let mut delay = self.0.subscribe();
+        let is_news =
+            |delay: &Option<(Activity, Duration)>| delay.is_some_and(|(activity, _)| told != Some(activity));
+        // It cannot fail: `self` owns the sender.
+        let delay = delay.wait_for(is_news).await.ok().and_then(|delay| *delay);
+        delay.unwrap_or((Activity::Unknown, Duration::ZERO))
     }
 }
 

@@ -20,6 +20,7 @@ mod socket;
 pub(super) mod steps;
 mod turn;
 
+pub(super) use activity::Delay;
 pub use activity::{Activity, InterruptOutcome};
 pub(super) use driver::{Start, start, start_in_turn};
 pub use listener::{IdleEvent, Listener};
