@@ -56,6 +56,17 @@ impl Running {
         self
     }
 
+    /// Sends a signal three times, each after the program has printed this line about the one before.
+    fn three_times(mut self, signal: Signal, line: &str) -> Self {
+        for _ in 0..3 {
+            self = self.signal(signal);
+            let mut said = String::new();
+            self.out.read_line(&mut said).unwrap();
+            assert_eq!(said, line);
+        }
+        self
+    }
+
     pub fn end(mut self) -> Ending {
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
@@ -168,15 +179,9 @@ fn a_script_that_goes_on_after_a_signal_gets_the_next_one() {
                   signal.signal(signal.SIGTERM, handle)\nprint('on', flush=True)\n\
                   while len(came) < 3: time.sleep(0.01)\nprint('end')";
     for python in pythons() {
-        let endings = python.both(&sandbox, script).map(|mut running| {
-            for _ in 0..3 {
-                running = running.signal(Signal::SIGTERM);
-                let mut line = String::new();
-                running.out.read_line(&mut line).unwrap();
-                assert_eq!(line, "again\n");
-            }
-            running.end()
-        });
+        let endings = python
+            .both(&sandbox, script)
+            .map(|running| running.three_times(Signal::SIGTERM, "again\n").end());
         let [own, ours] = endings;
         assert_eq!(ours, own, "{}", python.image);
         assert_eq!(ours, (Some(0), "end\n".to_owned(), String::new()));
@@ -192,15 +197,9 @@ fn a_script_gets_each_ctrl_c() {
                   signal.signal(signal.SIGINT, handle)\nprint('on', flush=True)\n\
                   while len(came) < 3: time.sleep(0.01)\nprint('end')";
     for python in pythons() {
-        let endings = python.both(&sandbox, script).map(|mut running| {
-            for _ in 0..3 {
-                running = running.signal(Signal::SIGINT);
-                let mut line = String::new();
-                running.out.read_line(&mut line).unwrap();
-                assert_eq!(line, "caught\n");
-            }
-            running.end()
-        });
+        let endings = python
+            .both(&sandbox, script)
+            .map(|running| running.three_times(Signal::SIGINT, "caught\n").end());
         let [own, ours] = endings;
         assert_eq!(ours, own, "{}", python.image);
         assert_eq!(ours, (Some(0), "end\nsaved\n".to_owned(), String::new()));

@@ -211,14 +211,20 @@ fn pid_of(terminal: &FakeTerminal) -> i32 {
 
 const TELLS: &str = "import os, signal, sys, time\nprint('pid=%d.' % os.getpid(), flush=True)\n";
 
-#[test]
-fn ctrl_z_stops_a_script_and_its_children_until_the_shell_lets_them_go_on() {
-    let sandbox = Sandbox::new();
-    sandbox.write(SCRIPT, format!("{TELLS}print('got', input('name? '))\nprint('the end')"));
+/// A shell with job control, at its prompt.
+fn interactive_shell(sandbox: &Sandbox) -> FakeTerminal {
     let mut command = sandbox.in_terminal(&["bash", "--norc", "--noprofile", "-i"]);
     command.env("PS1", "shell: ");
     let terminal = FakeTerminal::start_command(command, 24, 80);
     terminal.wait_for_prompt("shell:");
+    terminal
+}
+
+#[test]
+fn ctrl_z_stops_a_script_and_its_children_until_the_shell_lets_them_go_on() {
+    let sandbox = Sandbox::new();
+    sandbox.write(SCRIPT, format!("{TELLS}print('got', input('name? '))\nprint('the end')"));
+    let terminal = interactive_shell(&sandbox);
     terminal.enter(&format!("{} -q python {SCRIPT}", binary()));
     let pid = pid_of(&terminal);
     terminal.wait_for("name?");
@@ -243,10 +249,7 @@ fn ctrl_z_stops_a_script_whose_output_is_a_pipe() {
     let sandbox = Sandbox::new();
     sandbox
         .write(SCRIPT, format!("{TELLS}while not os.path.exists('go'): time.sleep(0.01)\nprint('the end')"));
-    let mut command = sandbox.in_terminal(&["bash", "--norc", "--noprofile", "-i"]);
-    command.env("PS1", "shell: ");
-    let terminal = FakeTerminal::start_command(command, 24, 80);
-    terminal.wait_for_prompt("shell:");
+    let terminal = interactive_shell(&sandbox);
     terminal.enter(&format!("{} -q python {SCRIPT} | cat", binary()));
     let pid = pid_of(&terminal);
     terminal.send("\x1a");
@@ -264,10 +267,7 @@ fn a_script_goes_on_in_the_background() {
     let sandbox = Sandbox::new();
     let script = "while not os.path.exists('go'): time.sleep(0.01)\nprint('went on', flush=True)\nprint('got', input('name? '))";
     sandbox.write(SCRIPT, format!("{TELLS}{script}"));
-    let mut command = sandbox.in_terminal(&["bash", "--norc", "--noprofile", "-i"]);
-    command.env("PS1", "shell: ");
-    let terminal = FakeTerminal::start_command(command, 24, 80);
-    terminal.wait_for_prompt("shell:");
+    let terminal = interactive_shell(&sandbox);
     terminal.enter(&format!("{} -q python {SCRIPT}", binary()));
     pid_of(&terminal);
     terminal.send("\x1a");

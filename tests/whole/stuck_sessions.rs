@@ -4,7 +4,7 @@
 //! one.
 
 use super::bad_inputs::with_keypair;
-use bai_testkit::FakeTerminal;
+use bai_testkit::{FakeTerminal, Sandbox};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -197,12 +197,10 @@ fn a_script_gives_up_with_a_sentence() {
     assert!(!state.lock().unwrap().ended, "the session is not ours to end");
 }
 
-#[test]
-fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
-    let (endpoint, state) = cluster();
-    let sandbox = with_keypair(&endpoint);
+/// A prompt whose first cell never begins, and which asks whether to destroy the session after Ctrl-C.
+fn prompt_that_asks(sandbox: &Sandbox) -> FakeTerminal {
     let arguments = ["--no-prelude", "--transport", "poll", "attach", "work"];
-    let terminal = FakeTerminal::start(&sandbox, &arguments);
+    let terminal = FakeTerminal::start(sandbox, &arguments);
     terminal.wait_for_prompt("python ❯");
     terminal.enter("first = 1");
     terminal.wait_for("or it is stuck");
@@ -212,6 +210,14 @@ fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
     terminal.wait_for("still running:");
     terminal.send("r\r");
     terminal.wait_for("destroy this session");
+    terminal
+}
+
+#[test]
+fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
+    let (endpoint, state) = cluster();
+    let sandbox = with_keypair(&endpoint);
+    let terminal = prompt_that_asks(&sandbox);
     terminal.enter("y");
     terminal.wait_for("the session is new");
     terminal.enter("second = 2");
@@ -245,17 +251,7 @@ fn the_prompt_asks_before_it_replaces_a_session_and_waits_for_its_name() {
     let (endpoint, state) = cluster();
     state.lock().unwrap().looks_before_end = 2;
     let sandbox = with_keypair(&endpoint);
-    let arguments = ["--no-prelude", "--transport", "poll", "attach", "work"];
-    let terminal = FakeTerminal::start(&sandbox, &arguments);
-    terminal.wait_for_prompt("python ❯");
-    terminal.enter("first = 1");
-    terminal.wait_for("or it is stuck");
-    terminal.send([3]);
-    terminal.wait_for("interrupted; Ctrl-C again");
-    terminal.send([3]);
-    terminal.wait_for("still running:");
-    terminal.send("r\r");
-    terminal.wait_for("destroy this session");
+    let terminal = prompt_that_asks(&sandbox);
     terminal.enter("n");
     terminal.wait_for_prompt("python ❯");
     terminal.enter(":new");
