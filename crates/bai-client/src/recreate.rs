@@ -18,8 +18,8 @@ impl ComputeSession {
     /// session.
     ///
     /// # Errors
-    /// As [`ComputeSession::destroy`] and [`ComputeSession::create`]; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) when the old session does not
-    /// end within 90 s.
+    /// As [`ComputeSession::destroy`] and [`ComputeSession::create`]; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) when the
+    /// old session does not end within 90 s.
     pub async fn recreate(
         &self,
         request: CreateRequest,

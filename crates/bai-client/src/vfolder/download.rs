@@ -30,14 +30,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How many bytes are written at once.
 const BLOCK: usize = 1 << 20;
+
 impl VFolder {
     /// Downloads files and folders of the virtual folder into a folder of this machine, which is made if it is missing, and reports
     /// the progress. Each gets the last part of its path as its name. What has arrived is in `downloaded` also after an error, and
     /// when the call is dropped in the middle; the next call goes on with a file that was cut.
     ///
     /// Files are written only inside of the target folder, and no symbolic link on the way is followed. A symbolic link that is
-    /// one of the paths is followed; others are left out, and so is a path that is missing, or a file that cannot be sent, if it is not the only one. Where the
-    /// storage lists only a part of a folder, that is among `skipped` too.
+    /// one of the paths is followed; others are left out, and so is a path that is missing, or a file that cannot be sent, if it is
+    /// not the only one. Where the storage lists only a part of a folder, that is among `skipped` too.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchFile`] for an only path that is missing; [`ErrorKind::AlreadyExists`] for files that are there, unless the
