@@ -3,6 +3,7 @@
 mod creation;
 mod run;
 mod sessions;
+mod ssh;
 #[cfg(test)]
 mod tests;
 mod vfolder;
@@ -13,6 +14,7 @@ pub(super) use sessions::{
     App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
     LsColumn, Rename, Restart, Rm, Subject, Upload, UploadFlags,
 };
+pub(super) use ssh::{Scp, Ssh, Tunnel};
 pub(super) use vfolder::{Folders, People, VFolderCommand, VFolderCreate};
 
 use crate::repl::{did_you_mean, meant_subcommand};
@@ -233,6 +235,12 @@ pub(super) enum CliCommand {
     Apps(Apps),
     /// Open a local address for an app of a session
     App(App),
+    /// Run ssh into a session, with the arguments that follow its name
+    Ssh(Ssh),
+    /// Copy files from and to a session with scp: bai-repl scp work:a.txt .
+    Scp(Scp),
+    /// Connect standard input and output with an app of a session, as a ProxyCommand of ssh does
+    Tunnel(Tunnel),
     /// List the images that sessions can be created from
     Images,
     /// Show the sessions full screen: attach to one, read its log or files, destroy it
@@ -266,6 +274,8 @@ impl CliCommand {
     fn without_json(&self) -> Option<&'static str> {
         match self {
             CliCommand::Pty(_) => Some("a terminal"),
+            CliCommand::Ssh(_) | CliCommand::Scp(_) => Some("another program"),
+            CliCommand::Tunnel(_) => Some("a tunnel"),
             CliCommand::Sessions => Some("the view of sessions; 'ls' lists them"),
             CliCommand::Themes(Themes { name: Some(_) }) => Some("the preview of a theme"),
             CliCommand::Login(_) | CliCommand::Logout { .. } => Some("a login"),

@@ -152,9 +152,11 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
+    // Nothing works in the background for a program that has ended, or for a tunnel. To wait for the threads of the runtime takes a moment,
+    // and longer for one that reads standard input.
+    let ends_at_once = runs_code || matches!(arguments.command, Some(CliCommand::Tunnel(_)));
     let exit = dispatch(&runtime, arguments, config);
-    if runs_code {
-        // It has ended, and nothing works in the background for it. To wait for the threads of the runtime takes a moment.
+    if ends_at_once {
         runtime.shutdown_background();
     } else {
         runtime.shutdown_timeout(SHUTDOWN_LIMIT);
@@ -165,7 +167,7 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Result<ExitStatus, CliError> {
     use commands::{
         apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
-        restart, rm, run, sessions, themes, upload, vfolder,
+        restart, rm, run, sessions, ssh, themes, tunnel, upload, vfolder,
     };
     let environment = Arc::new(Environment::of_process_and_folder());
     if configuration::connects(&arguments) {
@@ -192,6 +194,9 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Vfolder(command) => runtime.block_on(vfolder::run(context, &command)),
         CliCommand::Apps(flags) => runtime.block_on(apps::run_apps(context, &flags)),
         CliCommand::App(flags) => runtime.block_on(apps::run_app(context, &flags)),
+        CliCommand::Ssh(flags) => runtime.block_on(ssh::run_ssh(context, flags)),
+        CliCommand::Scp(flags) => runtime.block_on(ssh::run_scp(context, flags)),
+        CliCommand::Tunnel(flags) => runtime.block_on(tunnel::run(context, &flags)),
         CliCommand::Images => runtime.block_on(images::run(context)),
         CliCommand::Sessions => sessions::run(runtime, &open, context),
         CliCommand::Themes(flags) => themes::run(context, &flags),

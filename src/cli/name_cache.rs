@@ -4,7 +4,6 @@
 use super::context::CommandContext;
 use super::server;
 use crate::config::Paths;
-use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -63,7 +62,6 @@ pub(super) fn recall(kind: NameKind, context: &CommandContext) -> Option<Vec<Str
 
 /// The cache file for the server and its user.
 fn cache_file(kind: NameKind, context: &CommandContext) -> Option<PathBuf> {
-    let digest = hex::encode(Sha256::digest(server::cache_key(context).ok()?.as_bytes()));
-    let short = digest.get(..16)?;
+    let short = server::short_key(context).ok()?;
     Some(Paths::of_user()?.names_cache().join(format!("{}-{short}", kind.name())))
 }

@@ -13,6 +13,7 @@ use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, E
 use bai_engine::{Engine, EngineOptions, Expectation, Keypair, SocketFolder, Workdirs};
 use bai_private::TemporaryFolder;
 use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 const EMBEDDED: &str = "embedded engine";
@@ -228,6 +229,13 @@ pub(super) fn cache_key(context: &CommandContext) -> Result<String, CliError> {
         Target::Cluster(cluster) => cluster.endpoint,
         Target::Embedded => BACKGROUND.to_owned(),
     })
+}
+
+/// The same as the name of a file.
+pub(super) fn short_key(context: &CommandContext) -> Result<String, CliError> {
+    let mut digest = hex::encode(Sha256::digest(cache_key(context)?.as_bytes()));
+    digest.truncate(16);
+    Ok(digest)
 }
 
 /// Whether a cluster is configured.

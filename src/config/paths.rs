@@ -60,6 +60,11 @@ impl Paths {
         self.state.join("runs")
     }
 
+    /// The folder of the keys with which sshd of a session lets the user in, one folder for each server.
+    pub fn ssh_keys_dir(&self) -> PathBuf {
+        self.state.join("ssh")
+    }
+
     /// The folder of logins.
     pub fn logins_dir(&self) -> PathBuf {
         self.state.join("logins")

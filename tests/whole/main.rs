@@ -52,6 +52,7 @@ mod session_environment;
 mod sessions_board;
 mod shell_completion;
 mod signals;
+mod ssh;
 mod stuck_sessions;
 mod tall_cells;
 mod themes;

@@ -1,5 +1,6 @@
 //! `bai-repl rm`: destroys sessions, and returns when they have ended.
 
+use super::ssh::forget_key;
 use super::{event, find_to_destroy, for_each};
 use crate::cli::args::Rm;
 use crate::cli::context::CommandContext;
@@ -38,5 +39,6 @@ async fn follow(session: &ComputeSession, context: &CommandContext) -> Result<()
     let progress = OpeningProgress::start(context, session.api(), session.name());
     session.wait_until_ended(|status| progress.report(status)).await?;
     drop(progress);
+    forget_key(context, session);
     table::report(context, &event("destroyed", session), &format!("session {} is destroyed", session.name()))
 }
