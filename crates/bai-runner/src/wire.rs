@@ -42,6 +42,9 @@ pub(super) enum ToDriver<'a> {
     },
     /// SIGINT was sent: make sure that the main thread notices it.
     Wake,
+    /// An interrupt came and no cell runs: end code of an earlier cell that holds the interpreter, if there is such code. A
+    /// driver that knows none passes over it.
+    Free,
     /// Steps have installed packages into this environment: cells can use them. Only for languages that install.
     Environment { folder: &'a str },
     /// No cell will follow: end normally, and run the exit handlers.
@@ -87,6 +90,7 @@ impl ToDriver<'_> {
                 format!("window {columns} {rows}{}", pairs.collect::<String>())
             }
             ToDriver::Wake => "wake".to_owned(),
+            ToDriver::Free => "free".to_owned(),
             ToDriver::Environment { folder } => format!("environment {}", escape(folder)),
             ToDriver::Bye => "bye".to_owned(),
             ToDriver::Ack { id } => format!("ack {id}"),

@@ -359,13 +359,29 @@ impl Worker {
     }
 
     fn on_interrupt(&mut self) {
-        let Some(current) = &mut self.current else { return self.withdraw_next(INTERRUPTED) };
+        let Some(current) = &mut self.current else {
+            self.free_interpreter();
+            return self.withdraw_next(INTERRUPTED);
+        };
         // A line that is in flight belongs to the question that ends now.
         self.waiting_input = None;
         match (&mut current.step, &mut self.slot) {
             (Some(step), _) => step.interrupt(),
             (None, InterpreterSlot::Running(interpreter)) if current.started => interpreter.interrupt(),
-            _ => current.interrupt_wanted = true,
+            _ => {
+                current.interrupt_wanted = true;
+                // Code of an earlier cell may keep it from its beginning.
+                self.free_interpreter();
+            }
+        }
+    }
+
+    /// Ends what holds an interpreter without a cell.
+    fn free_interpreter(&mut self) {
+        if let InterpreterSlot::Running(interpreter) = &mut self.slot
+            && !interpreter.is_program()
+        {
+            interpreter.send(&ToDriver::Free);
         }
     }
 

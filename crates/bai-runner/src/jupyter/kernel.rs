@@ -337,6 +337,7 @@ impl JupyterKernel {
             }
             ToDriver::Secret { .. }
             | ToDriver::Wake
+            | ToDriver::Free
             | ToDriver::Environment { .. }
             | ToDriver::Ack { .. } => {}
         }

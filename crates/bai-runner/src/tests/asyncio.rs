@@ -1,7 +1,7 @@
 //! asyncio between and in cells.
 
 use super::super::*;
-use super::harness::{Session, at_least};
+use super::harness::{Session, at_least, pythons};
 
 /// Runs a cell, and returns its output and what comes after its end until that holds `text`. On a slow machine a task may be
 /// over before the cell that has started it.
@@ -85,6 +85,65 @@ async fn ctrl_c_in_an_await_shows_the_users_line() {
             "{python}: {text}"
         );
         assert_eq!(session.value("await asyncio.sleep(0, 1)").await, "1\n");
+    }
+}
+
+/// Code that holds the session between two cells, after it has printed `held`.
+const HOLDERS: [&str; 7] = [
+    // Before 3.8, no signal is handled while the handler of another one runs: this one comes first, and is left out.
+    "signal.signal(signal.SIGALRM, alarm), signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)",
+    "asyncio.ensure_future(later(spin))",
+    "asyncio.ensure_future(later(lambda: time.sleep(1000)))",
+    "asyncio.ensure_future(later(lambda: os.system('exec sleep 1000')))",
+    "asyncio.ensure_future(later(lambda: subprocess.call(['sleep', '1000'])))",
+    "asyncio.get_event_loop().call_later(0.01, hold, spin)",
+    "asyncio.get_event_loop().call_soon(hold, flood)",
+];
+
+async fn expect_end_of_holders(session: &mut Session, name: &str) {
+    let names = "import asyncio, os, signal, subprocess, time\nkept = 1\ndef spin():\n  while True: pass\n\
+                 def flood():\n  while True: print('.' * 1000)\n\
+                 def hold(action):\n  print('held', flush=True)\n  action()\n\
+                 async def later(action):\n  await asyncio.sleep(0.01)\n  hold(action)\n\
+                 def alarm(number, frame):\n  if frame.f_code.co_name == 'select':\n    \
+                 signal.setitimer(signal.ITIMER_REAL, 0)\n    hold(spin)\n\
+                 async def ticks():\n  while True: await asyncio.sleep(0.01)";
+    session.value(names).await;
+    session.value("other = asyncio.ensure_future(ticks())").await;
+    let is_old = ["python:3.6", "python:3.7"].contains(&name);
+    for (number, code) in HOLDERS.into_iter().enumerate().skip(usize::from(is_old)) {
+        // At the prompt, and when a cell waits.
+        let has_cell = number % 2 == 0;
+        follow(session, &format!("_ = {code}"), "held\n").await;
+        if has_cell {
+            session.send(Op::Code("6 * 7".to_owned())).await;
+        }
+        session.send(Op::Interrupt).await;
+        let mut seen = String::new();
+        while !seen.contains("KeyboardInterrupt") || has_cell && !seen.contains("finished") {
+            match session.next().await {
+                Reply::Console(ConsoleRecord::Stderr(more)) => seen.push_str(&more),
+                Reply::Finished { exit_code } => seen.push_str(&format!("finished {exit_code}")),
+                _ => {}
+            }
+        }
+        assert!(!seen.contains("bai-repl") && !seen.contains("never retrieved"), "{name}: {code}: {seen}");
+        assert_eq!(session.value("print(kept, other.done())").await, "1 False\n", "{name}: {code}");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_what_holds_the_session_between_cells() {
+    let mut all = tokio::task::JoinSet::new();
+    for python in pythons().await {
+        all.spawn(async move { expect_end_of_holders(&mut Session::start(&python).await, &python).await });
+    }
+    for mut session in Session::start_with_ipython().await {
+        // The oldest of them.
+        all.spawn(async move { expect_end_of_holders(&mut session, "python:3.6").await });
+    }
+    while let Some(done) = all.join_next().await {
+        done.unwrap();
     }
 }
 

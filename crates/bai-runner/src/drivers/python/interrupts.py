@@ -1,23 +1,34 @@
 # The handling of SIGINT. While a cell runs the handler is the user's (at first
 # Python's own, which raises KeyboardInterrupt); between cells SIGINT is ignored, so that one that comes late neither
-# ends the driver nor leaks into the next cell.
+# ends the driver nor leaks into the next cell. Code of the user that goes on between two cells, such as a task of asyncio, can
+# hold the main thread; the runner then asks to free it.
 
 # The C module: the signal module around it needs builtins that the user may have replaced.
 import _signal as signal
 import _thread
+import os
 import sys
 import time
 
+import _bai_repl
+
 _signal = signal.signal
 _kill_thread = signal.pthread_kill
+_kill_group = os.killpg
 _sleep = time.sleep
 _start_thread = _thread.start_new_thread
 _SIGINT = signal.SIGINT
 # An unused signal, which only wakes the main thread.
 _NUDGE = getattr(signal, 'SIGRTMIN', signal.SIGURG - 7) + 7
+# Another one, which ends what holds the main thread.
+_FREE = getattr(signal, 'SIGRTMIN', signal.SIGXCPU - 8) + 8
+# Seconds. Code that takes longer holds the main thread.
+_HELD = 0.5
 _main_thread = _thread.get_ident()
 _users_handler = signal.default_int_handler
 _armed = False
+# Whether the main thread has no cell.
+_rests = False
 # Another number for each piece of user code.
 _turn = 0
 
@@ -79,6 +90,66 @@ def wake():
     waits, the call would wait on; so the main thread is woken a few times more, which does nothing else."""
     if _armed:
         _start_thread(_wake, (_turn,))
+
+
+def rest(action, *args):
+    """Does what there is to do until a cell comes. free() ends code of the user in it."""
+    global _rests, _turn
+    _signal(_FREE, _end_users_code)
+    _turn += 1
+    _rests = True
+    try:
+        return action(*args)
+    finally:
+        _rests = False
+        _turn += 1
+
+
+def _is_users(frame):
+    name = frame.f_globals.get('__name__') or ''
+    return not (frame.f_code.co_filename.startswith('<bai-repl ') or name.startswith('asyncio.') or name == 'selectors')
+
+
+def _runs_users_code(frame):
+    """Whether our code, or the loop that it runs, has called code of the user."""
+    is_users = False
+    while frame is not None:
+        if _is_users(frame):
+            is_users = True
+        elif is_users:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _end_users_code(number, frame):
+    global _turn
+    _turn += 1
+    if _rests and _runs_users_code(frame):
+        waiting = _bai_repl.__dict__.get('waiting')
+        if waiting is not None:
+            waiting.about_to_free()
+        raise KeyboardInterrupt
+
+
+def _free(turn):
+    pause = _HELD
+    is_second = False
+    while True:
+        _sleep(pause)
+        if _turn != turn:
+            return
+        if is_second:
+            # It may wait for a program.
+            _kill_group(0, _SIGINT)
+        _kill_thread(_main_thread, _FREE)
+        pause, is_second = pause / 2 if pause == _HELD else pause * 2, pause == _HELD
+
+
+def free():
+    """Ends code of the user that holds the main thread between two cells. What comes to its end soon is left alone."""
+    if _rests:
+        _start_thread(_free, (_turn,))
 
 
 def _again(turn):

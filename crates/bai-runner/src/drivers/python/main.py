@@ -22,9 +22,7 @@ class _Work:
     def put(self, id, code, script=None):
         self._cell = (id, code, script)
         self._there.ring()
-        waiting = _bai_repl.__dict__.get('waiting')
-        if waiting is not None:
-            waiting.stop()
+        _stop_loop()
 
     def environment(self, folder):
         self._environment = folder
@@ -38,13 +36,10 @@ class _Work:
 
     def take(self, idle):
         """The next cell. Calls idle() when there was none for a moment."""
-        if self._cell is None and not _goes_on() and not self._there.wait(_MOMENT):
+        if self._cell is None and not _goes_on() and not interrupts.rest(self._there.wait, _MOMENT):
             idle()
         while self._cell is None:
-            if _goes_on():
-                _bai_repl.waiting.go_on()
-            else:
-                self._there.wait()
+            interrupts.rest(_bai_repl.waiting.go_on if _goes_on() else self._there.wait)
         cell, self._cell = self._cell, None
         return cell
 
@@ -53,6 +48,19 @@ def _goes_on():
     """Whether asyncio has a loop, which runs between two cells."""
     waiting = _bai_repl.__dict__.get('waiting')
     return waiting is not None and waiting.can_go_on()
+
+
+def _stop_loop():
+    waiting = _bai_repl.__dict__.get('waiting')
+    if waiting is not None:
+        waiting.stop()
+
+
+def _free():
+    """Frees the main thread from what a cell has left behind."""
+    # A loop that is not held goes on at once.
+    interrupts.free()
+    _stop_loop()
 
 
 def serve():
@@ -104,6 +112,7 @@ def _begin(work):
         'complete': lambda **question: load('completion').request(**question),
         'window': window.change,
         'wake': interrupts.wake,
+        'free': _free,
         'environment': work.environment,
         'bye': work.end,
     })

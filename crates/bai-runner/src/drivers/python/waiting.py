@@ -10,6 +10,7 @@ import weakref
 from _bai_repl import cells, errors, imports, streams
 
 _FOLDER = os.path.dirname(asyncio.__file__) + os.sep
+_HELD = 'Interrupted, because it held the session between two cells:\n'
 _loop = None
 _is_between = False
 # Tasks that have failed while a cell ran, which may still look at them.
@@ -107,6 +108,21 @@ def _report(reference):
     streams.complain('Exception in %s:\n%s' % (name, errors.describe(type(error), error, error.__traceback__)))
 
 
+def about_to_free():
+    """The task that runs now, if there is one, is about to be ended. Its end is told by go_on()."""
+    try:
+        task = getattr(asyncio, 'current_task', None) or asyncio.Task.current_task
+        task().add_done_callback(_look_at_interrupt)
+    except (RuntimeError, AttributeError):
+        # There is none.
+        pass
+
+
+def _look_at_interrupt(task):
+    if not task.cancelled() and isinstance(getattr(task, '_exception', None), KeyboardInterrupt):
+        task.exception()
+
+
 def can_go_on():
     """Whether there is a loop to run between two cells."""
     return _loop is not None and not _loop.is_closed() and not _loop.is_running()
@@ -122,6 +138,8 @@ def go_on():
     _is_between = True
     try:
         loop.run_forever()
+    except KeyboardInterrupt as error:
+        streams.complain(_HELD + errors.describe(type(error), error, _of_user(error.__traceback__)))
     finally:
         _is_between = False
         streams.flush()
