@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::banner;
 use super::cell::{self, CellEnd, CellOptions};
@@ -55,6 +56,7 @@ impl Repl {
             runtime,
             idle,
             listening: Arc::default(),
+            freeing: None,
             terminal,
             editor,
             language,
@@ -164,7 +166,7 @@ impl Repl {
             self.before_prompt()?;
             let then = match self.read_line()? {
                 CellRead::Cell(line) => self.line(&line)?,
-                CellRead::Cancelled => LoopAction::Continue,
+                CellRead::Cancelled => self.free_session(),
                 CellRead::End => LoopAction::Quit,
                 CellRead::Failed(error) => return Err(error.into()),
             };
@@ -172,6 +174,16 @@ impl Repl {
                 return self.leave();
             }
         }
+    }
+
+    /// Ctrl-C was pressed at the prompt: ends what holds the session, if something does.
+    fn free_session(&mut self) -> LoopAction {
+        if self.freeing.as_ref().is_none_or(JoinHandle::is_finished)
+            && let Some(session) = self.open_session()
+        {
+            self.freeing = Some(self.runtime.spawn(async move { session.interrupt_idle().await }));
+        }
+        LoopAction::Continue
     }
 
     fn line(&mut self, line: &str) -> Result<LoopAction, TerminalError> {

@@ -201,6 +201,13 @@ impl PromptSession {
         self.session.interrupt_and_see().await.map_err(SessionError::about_session)
     }
 
+    /// Interrupts what an earlier cell has left behind and holds the session.
+    pub(super) async fn interrupt_idle(&self) {
+        let done = self.session.interrupt_idle().await;
+        // The next cell tells what there is to tell.
+        let _ = done.inspect_err(|error| tracing::debug!(%error, "no interrupt"));
+    }
+
     /// Installs the prelude in the background; from this call on cells wait for it. Returns an error if the session does not
     /// answer.
     pub(super) fn prepare(&self) -> BoxFuture<'static, Option<SessionError>> {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::completion::Completer;
@@ -61,6 +62,8 @@ pub(super) struct Repl {
     /// What the session prints between two cells, and the task that receives it.
     pub(super) idle: Arc<IdleOutput>,
     pub(super) listening: Arc<Mutex<Option<tokio::task::AbortHandle>>>,
+    /// The request to end what holds the session.
+    pub(super) freeing: Option<JoinHandle<()>>,
     /// A cell was lost, and the session may not run another one.
     pub(super) lost: bool,
     /// A note about the session that could not be shown when it was opened.

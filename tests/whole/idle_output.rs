@@ -1,6 +1,7 @@
 //! What a session prints between two cells.
 
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, Screen, need};
+use nix::sys::termios::LocalFlags;
 
 #[test]
 fn a_thread_prints_above_the_line_that_is_typed() {
@@ -77,6 +78,35 @@ fn no_line_is_lost_or_out_of_order_when_a_cell_begins() {
         screen.all.lines().filter_map(|line| line.trim().strip_prefix("line ")?.parse().ok()).collect();
     assert!(numbers.len() > 100, "{}", screen.all);
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{}", screen.all);
+    terminal.leave();
+}
+
+#[test]
+fn ctrl_c_ends_a_task_that_holds_the_session() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.run(PROMPT, "import asyncio; kept = 'my ' + 'names'");
+    terminal.run(PROMPT, r"exec('def spin(name):\n  print(name, \'spins\')\n  while True: pass')");
+    let hold = |name: &str| {
+        terminal.enter(&format!("_ = asyncio.get_event_loop().call_later(0.1, spin, '{name}')"));
+        terminal.wait_until("its beginning", |screen| screen.has_line(&format!("{name} spins")));
+        terminal.wait_for_prompt(PROMPT);
+    };
+    let ends = |screen: &Screen| screen.all.matches("because it held the session").count();
+    // At the prompt, whose text goes.
+    hold("one");
+    terminal.send("typed\x03");
+    terminal.wait_until("the end of the first", |screen| ends(screen) == 1);
+    terminal.wait_for_prompt(PROMPT);
+    hold("two");
+    terminal.enter("6 * 7");
+    // From here on Ctrl-C is a signal, and no key.
+    terminal.wait_until("the cell", |_| terminal.termios().local_flags.contains(LocalFlags::ISIG));
+    terminal.send("\x03");
+    terminal.wait_until("the end of the second", |screen| ends(screen) == 2);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("kept");
+    terminal.wait_until("the names", |screen| screen.has_line("'my names'"));
     terminal.leave();
 }
 

@@ -255,6 +255,15 @@ impl ComputeSession {
         self.at.interrupt(None).await
     }
 
+    /// Interrupts what an earlier cell has left behind and holds the session, such as a task of asyncio that computes without end. A
+    /// run is not interrupted. Without effect on servers that cannot tell them apart.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::interrupt`].
+    pub async fn interrupt_idle(&self) -> Result<(), ClientError> {
+        self.at.interrupt_idle().await
+    }
+
     /// The completions at the cursor. Takes 3 s at most. Empty if the kernel has no completion.
     ///
     /// # Errors

@@ -106,6 +106,15 @@ impl SessionRef {
         }
         request.within(INTERRUPT_LIMIT).send().await.map(drop)
     }
+
+    /// Interrupts what goes on between two runs, if the server can tell it from a run.
+    pub(super) async fn interrupt_idle(&self) -> Result<(), ClientError> {
+        if !self.api.has(Capability::IdleInterrupts).await {
+            return Ok(());
+        }
+        let request = self.request("interrupt the program", Method::POST, "/interrupt").await?;
+        request.json(&json!({"idle": true}))?.within(INTERRUPT_LIMIT).send().await.map(drop)
+    }
 }
 
 /// One segment of a path, percent-encoded.

@@ -315,6 +315,11 @@ impl Actor {
                 }
             }
             SessionCommand::Interrupt(id) => self.interrupt(id, Op::Interrupt, WITHDRAWN_EXIT_CODE).await,
+            SessionCommand::InterruptIdle => {
+                if self.current.is_none() && self.queue.is_empty() && !self.preparing {
+                    let _ = self.kernel.send(Op::Interrupt).await;
+                }
+            }
             SessionCommand::Signal(id, signal) if !signal.ends() => {
                 if self.current.as_ref().is_some_and(|run| *run.id() == id) {
                     let _ = self.kernel.send(Op::Signal(signal)).await;

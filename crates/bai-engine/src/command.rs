@@ -60,6 +60,8 @@ pub(super) enum SessionCommand {
     Window(Arc<Run>, Window),
     /// Interrupt this run, also one that waits for its turn; without an id, the active one.
     Interrupt(Option<RunId>),
+    /// Interrupt what holds the session while no run is active.
+    InterruptIdle,
     /// Let this signal reach the program of this run.
     Signal(RunId, RunSignal),
     /// The secret that the program of this run has asked for, or that there is none.

@@ -134,7 +134,8 @@ pub(super) async fn answer(session: &Session, run: &Arc<Run>, input: RunInput) {
     }
 }
 
-/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active. The body may name a run (`runId`), and another signal for it.
+/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active. The body may name a run (`runId`), and another signal
+/// for it, or be for what goes on between two runs (`idle`).
 pub(super) async fn interrupt(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -144,6 +145,7 @@ pub(super) async fn interrupt(
     let body = json_body(body).await?;
     let run = body.get("runId").and_then(Value::as_str).map(RunId::from_wire);
     let command = match (run, body.get("signal").is_some_and(|signal| !signal.is_null())) {
+        (None, false) if body.get("idle") == Some(&Value::Bool(true)) => SessionCommand::InterruptIdle,
         (run, false) => SessionCommand::Interrupt(run),
         (Some(run), true) => {
             let signal: RunSignal = serde_json::from_value(body)

@@ -101,7 +101,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 28] = [
+const CAPABILITIES: [Capability; 29] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -124,6 +124,7 @@ const CAPABILITIES: [Capability; 28] = [
     Capability::ScriptTerminals,
     Capability::BinaryFrames,
     Capability::IdleOutput,
+    Capability::IdleInterrupts,
     Capability::ByteOutput,
     Capability::LiveOutput,
     Capability::AnyPort,

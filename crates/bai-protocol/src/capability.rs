@@ -61,6 +61,8 @@ pub enum Capability {
     ExclusiveUploads,
     /// Output that no run owns reaches a client that listens ([`crate::execute::Mode::Listen`]) at once.
     IdleOutput,
+    /// An interrupt can be for what goes on between two runs alone.
+    IdleInterrupts,
     /// A run knows the window in which a person sees its output ([`crate::execute::Window`]), also when it changes.
     Windows,
     /// An interrupt that names its run can be another signal, such as that of a closed pipe ([`crate::signal::RunSignal`]).
