@@ -4,6 +4,7 @@
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
 use super::tool;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 /// The interpreter of the installation in the folder `prefix`.
@@ -72,11 +73,12 @@ struct Lead {
 /// One search for interpreters.
 pub(super) struct Search<'a> {
     search_paths: &'a SearchPaths,
+    path: OnceCell<Vec<PathBuf>>,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(search_paths: &'a SearchPaths) -> Self {
-        Search { search_paths }
+        Search { search_paths, path: OnceCell::new() }
     }
 
     /// The interpreter to use: one of the wanted version if there is any, the user's default before others; else, of those that
@@ -129,9 +131,11 @@ impl<'a> Search<'a> {
     /// The leads in the order of preference. A place is looked at only when it is its turn: folders of programs have
     /// thousands of entries.
     fn leads(&self, wanted: Option<WantedVersion>) -> impl Iterator<Item = Lead> {
-        let others: [fn(&Self) -> Vec<Lead>; 4] =
-            [Self::versioned_on_path, Self::pyenv, Self::uv, Self::conda];
-        let others = others.into_iter().flat_map(move |place| place(self));
+        // A minor version is looked up by its name. Only without one are the names of all programs read.
+        let names_all = wanted.is_none_or(|wanted| wanted.minor.is_none());
+        let versioned: Option<fn(&Self) -> Vec<Lead>> = names_all.then_some(Self::versioned_on_path);
+        let managers: [fn(&Self) -> Vec<Lead>; 3] = [Self::pyenv, Self::uv, Self::conda];
+        let others = versioned.into_iter().chain(managers).flat_map(move |place| place(self));
         self.active().into_iter().chain(self.on_path(wanted)).chain(others)
     }
 
@@ -152,9 +156,8 @@ impl<'a> Search<'a> {
         names.extend(["python3".to_owned(), "python".to_owned()]);
         let shims = self.pyenv_root().map(|root| root.join("shims"));
         let mut leads = Vec::new();
-        let path = self.search_paths.path();
         for name in names {
-            for folder in &path {
+            for folder in self.path() {
                 // A shim only selects one of pyenv's own installations, which are searched directly.
                 if Some(folder) == shims.as_ref() {
                     leads.extend(self.pyenv_default());
@@ -168,8 +171,12 @@ impl<'a> Search<'a> {
 
     fn versioned_on_path(&self) -> Vec<Lead> {
         let shims = self.pyenv_root().map(|root| root.join("shims"));
-        let folders = self.search_paths.path().into_iter().filter(|folder| Some(folder) != shims.as_ref());
-        folders.flat_map(|folder| versioned_names(&folder)).collect()
+        let folders = self.path().iter().filter(|folder| Some(*folder) != shims.as_ref());
+        folders.flat_map(|folder| versioned_names(folder)).collect()
+    }
+
+    fn path(&self) -> &[PathBuf] {
+        self.path.get_or_init(|| self.search_paths.path())
     }
 
     fn pyenv_root(&self) -> Option<PathBuf> {

@@ -36,6 +36,26 @@ fn pyenv_is_found_in_the_home_folder_and_python_2_is_not_taken() {
     assert_eq!(search.best(None).ok().map(|found| found.origin), Some("pyenv"));
 }
 
+#[test]
+fn a_minor_version_is_looked_up_by_name_and_a_major_one_among_all_names() {
+    let home = tempfile::tempdir().unwrap();
+    let bin = home.path().join("bin");
+    for version in ["3.7.9", "3.12.1"] {
+        let name = version.rsplit_once('.').unwrap().0;
+        make_executable(&bin.join(format!("python{name}")), &format!("#!/bin/sh\necho cpython {version}"));
+    }
+    let variables = [("HOME", home.path().to_str().unwrap()), ("PATH", bin.to_str().unwrap())];
+    let search_paths = SearchPaths::of(&variables);
+    let best = |minor| {
+        let found = Search::new(&search_paths).best(Some(WantedVersion { major: 3, minor })).unwrap();
+        (found.version.to_string(), found.origin)
+    };
+    assert_eq!(best(Some(7)), ("3.7.9".to_owned(), "PATH"));
+    assert_eq!(best(None), ("3.12.1".to_owned(), "PATH"));
+    // The nearest newer one takes the place of one that is not there.
+    assert_eq!(best(Some(9)), ("3.12.1".to_owned(), "PATH"));
+}
+
 fn make_executable(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
