@@ -52,6 +52,25 @@ async fn pickling_sources_and_processes_work() {
 }
 
 #[tokio::test]
+async fn lines_of_several_children_stay_whole() {
+    for python in at_least((3, 7)).await {
+        let mut session = Session::start(&python).await;
+        let code = "import multiprocessing as m, os\nfork = m.get_context('fork')\nstart = fork.Barrier(4)\n\
+                    def work(n):\n    start.wait()\n    for k in range(100): print('worker', n, 'does', k, 'things')\n    \
+                    print(n, end='')\n\
+                    all = [fork.Process(target=work, args=(n,)) for n in range(4)]\n\
+                    for one in all: one.start()\nfor one in all: one.join()\nprint()\n\
+                    if not os.fork(): print('end', end='')\nelse: _ = os.wait()";
+        let shown = session.value(code).await;
+        let is_whole = |line: &&str| {
+            line.trim_start_matches(char::is_numeric).starts_with("worker ") && line.ends_with(" things")
+        };
+        assert_eq!(shown.lines().filter(is_whole).count(), 400, "{python}: {shown}");
+        assert!(shown.ends_with("\nend"), "{python}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn dataclasses_and_type_hints_find_their_module() {
     for python in at_least((3, 7)).await {
         let mut session = Session::start(&python).await;

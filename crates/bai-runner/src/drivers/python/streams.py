@@ -426,7 +426,15 @@ def _reopen(output, error, is_buffered=False):
     sys.__stdout__, sys.__stderr__ = output, error
 
 
+def _share():
+    """In a child of a cell: a line is one write, so that lines of several processes do not mingle."""
+    if sys.__stdin__ is _input:
+        sys.__stdout__.reconfigure(line_buffering=True, write_through=False)
+
+
 def install():
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(after_in_child=_share)
     sys.stdin = sys.__stdin__ = _input
     sys.stdout = sys.__stdout__ = _open(StandardOutput, 1, _OF_CELLS)
     sys.stderr = sys.__stderr__ = _open(StandardError, 2, _OF_CELLS)
