@@ -9,6 +9,8 @@ pub(super) enum ExitStatus {
     Ok,
     /// The remote program ended with this code.
     Remote(i32),
+    /// Ctrl-C has ended it.
+    Interrupted(Interrupt),
     /// Another error of this program.
     Failed,
     /// The command line or the configuration is wrong.
@@ -23,6 +25,15 @@ pub(super) enum ExitStatus {
     TimedOut,
     /// The session or the connection was lost.
     Lost,
+}
+
+/// How Ctrl-C came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interrupt {
+    /// As a signal.
+    Signal,
+    /// As a key that the script's own terminal has made an interrupt. The programs around this one have not seen it.
+    Key,
 }
 
 impl ExitStatus {
@@ -41,6 +52,7 @@ impl ExitStatus {
                 Ok(low) => low,
                 Err(_) => 1,
             },
+            ExitStatus::Interrupted(_) => 130,
             ExitStatus::Failed => 1,
             ExitStatus::Usage => 2,
             ExitStatus::Connect => 121,

@@ -4,7 +4,7 @@
 use super::args::Login as Flags;
 use super::context::CommandContext;
 use super::error::CliError;
-use super::exit_status::ExitStatus;
+use super::exit_status::{ExitStatus, Interrupt};
 use super::server::{api_options, label_of, logins, saved};
 use crate::config::{
     ConfigError, Environment, Login, Logins, Profile, SecretPlace, StoredCredentials, endpoint_of, normal,
@@ -219,7 +219,9 @@ impl LoginAttempt<'_> {
                 };
                 CliError::new(ExitStatus::Usage, error).hint(hint)
             }
-            SecretError::Interrupted => CliError::new(ExitStatus::Remote(130), "interrupted"),
+            SecretError::Interrupted => {
+                CliError::new(ExitStatus::Interrupted(Interrupt::Signal), "interrupted")
+            }
             other => CliError::new(ExitStatus::Failed, other),
         })
     }

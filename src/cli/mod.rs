@@ -67,11 +67,11 @@ use args::{Arguments, CliCommand};
 use bai_protocol::byte_text;
 use context::CommandContext;
 use error::CliError;
-use exit_status::ExitStatus;
+use exit_status::{ExitStatus, Interrupt};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use shell_completion::fuzzing::names;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,6 +93,10 @@ pub fn main() -> ExitCode {
             exit
         }
     };
+    if let ExitStatus::Interrupted(how) = exit {
+        let _ = std::io::stdout().flush();
+        terminal::end_by_interrupt(how == Interrupt::Key);
+    }
     ExitCode::from(exit.code())
 }
 

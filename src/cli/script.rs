@@ -11,7 +11,7 @@ use self::signals::{passed, stops_late};
 use super::batch_steps::BatchSteps;
 use super::display::script_window;
 use super::error::{CliError, exit_of};
-use super::exit_status::ExitStatus;
+use super::exit_status::{ExitStatus, Interrupt};
 use super::input::{InputReply, InputSource, Wanted};
 use super::output::{Output, OutputMessage, UnreadStreams};
 use super::replacement_note::ReplacementNote;
@@ -58,6 +58,8 @@ struct ScriptRun<'a> {
     /// Changes of the window, if the output goes to one.
     resizes: Option<Signal>,
     interrupted: Option<Instant>,
+    /// How the last Ctrl-C came.
+    interrupt: Option<Interrupt>,
     /// The signal that ends this program once the remote one has ended, and until when it waits for that.
     ending: Option<(FatalSignal, tokio::time::Instant)>,
     /// Signals that are for the program.
@@ -132,6 +134,7 @@ pub(super) async fn run(
         steps,
         resizes,
         interrupted: None,
+        interrupt: None,
         ending: None,
         passed,
         stops_until: None,
@@ -153,6 +156,7 @@ pub(super) async fn run(
     };
     let ended = script.follow().await;
     let was_interrupted = script.interrupted.is_some();
+    let interrupt = script.interrupt;
     let ending = script.ending;
     let passes_signals = script.passes_signals;
     // Until the output is written.
@@ -171,15 +175,19 @@ pub(super) async fn run(
         }
         Ok(exit) => {
             let flow = output.finish().await?;
-            Ok(match exit {
+            let exit = match exit {
                 // It has seen the closed pipe itself.
                 exit if passes_signals && (!was_interrupted || runs_processes(session).await) => exit,
                 // Many kernels tell an interrupt as any other failure. A program's own code stays.
                 ExitStatus::Remote(1) if was_interrupted => ExitStatus::Remote(130),
                 exit => exit_with_reader(flow, exit),
+            };
+            Ok(match (exit, interrupt) {
+                (ExitStatus::Remote(130), Some(how)) => ExitStatus::Interrupted(how),
+                _ => exit,
             })
         }
-        Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
+        Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Interrupted(Interrupt::Signal)),
         Err(EarlyEnd::Fatal(signal)) => {
             // A session that ends needs no run that has ended well.
             if !ends_session {

@@ -2,7 +2,7 @@
 //! it creates or uses a session and hands it on, so that a signal that comes between two waits is not lost.
 
 use super::error::CliError;
-use super::exit_status::ExitStatus;
+use super::exit_status::{ExitStatus, Interrupt};
 use crate::terminal::{FatalSignal, FatalSignals, listen_fatal, listen_interrupts};
 use std::io;
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ impl StopSignal {
     /// The exit status of a command that the signal has stopped.
     pub(super) fn exit(self) -> ExitStatus {
         match self {
-            StopSignal::Interrupt => ExitStatus::Remote(130),
+            StopSignal::Interrupt => ExitStatus::Interrupted(Interrupt::Signal),
             StopSignal::Fatal(signal) => ExitStatus::of_signal(signal),
         }
     }

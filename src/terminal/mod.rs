@@ -34,8 +34,8 @@ pub use restore::restore;
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, ask_secret, has_terminal, read_secret, read_secret_unless};
 pub use signals::{
-    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, interrupt_unless_ignored,
-    listen_fatal, listen_interrupts,
+    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, end_by_interrupt,
+    interrupt_unless_ignored, listen_fatal, listen_interrupts,
 };
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, raise, sigaction,
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, pthread_sigmask, raise, sigaction,
 };
 use nix::time::ClockId;
+use nix::unistd::Pid;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::full_screen;
@@ -200,6 +201,19 @@ pub(super) fn stop() {
         // Other threads have received SIGCONT already, and may have painted before the modes were set.
         let _ = raise(Signal::SIGWINCH);
     }
+}
+
+/// Ends this program by SIGINT, as Ctrl-C ends one that does not handle it: what started it, such as a loop of a shell, learns from that
+/// that it was interrupted. `all` interrupts the others of its process group too, as that key does. Returns if SIGINT
+/// is blocked. Call it last.
+pub fn end_by_interrupt(all: bool) {
+    restore();
+    let _ = set_handler(Signal::SIGINT, SigHandler::SigIgn);
+    if all {
+        // This program itself is left out, so that the others get it first.
+        let _ = kill(Pid::from_raw(0), Signal::SIGINT);
+    }
+    deliver_by_default(Signal::SIGINT);
 }
 
 /// Performs the default action of `signal` at once, also within its own handler.

@@ -1,7 +1,7 @@
 //! The commands for sessions, against a background engine that is reached like a cluster.
 
 use super::daemon::Daemon;
-use bai_testkit::{Finished, Sandbox};
+use bai_testkit::{Finished, Sandbox, code_of};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
@@ -67,7 +67,7 @@ impl Stream {
     }
 
     fn code(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        code_of(self.child.wait().unwrap())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Batch mode: `bai-repl run` uploads, builds and executes; many cases; Ctrl-C; the same at the prompt.
 
 use super::daemon::{Daemon, ProxiedEngine};
-use bai_testkit::{FakeTerminal, Sandbox, need};
+use bai_testkit::{FakeTerminal, Sandbox, code_of, need};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -209,7 +209,7 @@ fn ctrl_c_ends_the_program_and_the_sweep() {
         kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
         // The program writes its last output before it ends.
         let rest = lines.count();
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest} more lines");
+        assert_eq!(code_of(child.wait().unwrap()), Some(130), "{rest} more lines");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A script is the main program of its Python: nothing of ours is in its stack, and its end is Python's own.
 
 use super::script_signals::pythons;
-use bai_testkit::Sandbox;
+use bai_testkit::{Sandbox, code_of};
 
 /// Each prints what Python itself prints.
 const SCRIPTS: [&str; 16] = [
@@ -43,9 +43,7 @@ fn the_stack_of_a_script_ends_where_that_of_python_does() {
                     let input = std::fs::File::open(sandbox.work().join("s.py")).unwrap();
                     let output = command.env("MPLBACKEND", "agg").stdin(input).output().unwrap();
                     let text = |bytes| String::from_utf8(bytes).unwrap();
-                    use std::os::unix::process::ExitStatusExt;
-                    let code = output.status.code().or_else(|| output.status.signal().map(|n| 128 + n));
-                    (code, text(output.stdout), text(output.stderr))
+                    (code_of(output.status), text(output.stdout), text(output.stderr))
                 });
                 let [own, ours] = ended;
                 assert_eq!(ours, own, "{}: {words:?}: {script}", python.image);

@@ -1,6 +1,6 @@
 //! Code without a prompt in sessions with a name, which it does not end.
 
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, need};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, code_of, need};
 
 #[test]
 fn a_session_with_a_name_begins_with_the_environment_of_its_creator() {
@@ -148,7 +148,7 @@ fn a_script_does_not_wait_longer_than_it_was_told_to() {
     run.expect(124, "");
     assert!(run.stderr.contains("the code was not run: work has not answered for 1 s"), "{}", run.stderr);
     sandbox.run(&["interrupt", "work"]).expect_code(0);
-    assert_eq!(busy.wait().unwrap().code(), Some(130));
+    assert_eq!(code_of(busy.wait().unwrap()), Some(130));
     sandbox.run(&["-t", "work", "--max-wait", "60", "-c", "print(1)", "python"]).expect(0, "1\n");
 }
 

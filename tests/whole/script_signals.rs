@@ -1,7 +1,7 @@
 //! What reaches a script from outside: signals, and a reader of its output that goes away. Each is compared with the language's
 //! own program.
 
-use bai_testkit::{Sandbox, need, pyenv_root};
+use bai_testkit::{Sandbox, code_of, need, pyenv_root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
@@ -83,10 +83,8 @@ impl Running {
 }
 
 fn ended(child: Child) -> (Option<i32>, String) {
-    use std::os::unix::process::ExitStatusExt;
     let output = child.wait_with_output().unwrap();
-    let code = output.status.code().or_else(|| output.status.signal().map(|number| 128 + number));
-    (code, String::from_utf8(output.stderr).unwrap())
+    (code_of(output.status), String::from_utf8(output.stderr).unwrap())
 }
 
 impl Python {

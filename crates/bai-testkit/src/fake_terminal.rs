@@ -303,8 +303,9 @@ impl FakeTerminal {
         }
         let screen = state.screen();
         drop(state);
-        let code = self.child.wait().unwrap().exit_code();
-        End { code, screen, line_discipline: self.termios().local_flags }
+        let status = self.child.wait().unwrap();
+        let (code, signal) = (status.exit_code(), status.signal().map(str::to_owned));
+        End { code, signal, screen, line_discipline: self.termios().local_flags }
     }
 
     /// Leaves the prompt with Ctrl-D and checks that the program exits successfully.
@@ -357,8 +358,10 @@ fn answer_with(answer: &str, writer: &SharedWriter) {
 
 /// How the program ended, and the final state of the terminal.
 pub struct End {
-    /// The exit code.
+    /// The exit code; 1 after a signal.
     pub code: u32,
+    /// The system's name for the signal that has ended it.
+    pub signal: Option<String>,
     /// The last screen.
     pub screen: Screen,
     /// The modes of the line discipline after the program.

@@ -22,7 +22,7 @@ pub use fake_terminal::{End, FakeTerminal, PROMPT};
 pub use gate::Gate;
 pub use ipython::ipython_environments;
 pub use needs::{as_another_user, leave_out, need, need_one_of, take_left_out};
-pub use sandbox::{Finished, Sandbox, pyenv_root};
+pub use sandbox::{Finished, Sandbox, code_of, pyenv_root};
 pub use screen::Screen;
 pub use venv::{test_venv, test_venv_with};
 pub use wait::wait_until;

@@ -4,9 +4,9 @@ use super::{as_another_user, binary, processes, test_venv};
 use nix::sys::signal::{SigHandler, Signal};
 use portable_pty::CommandBuilder;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 /// The time limit of a program outside a fake terminal. It is generous: it is a limit, not a measurement.
@@ -189,11 +189,16 @@ impl Drop for Sandbox {
     }
 }
 
+/// The exit code that a shell reports.
+pub fn code_of(status: ExitStatus) -> Option<i32> {
+    status.code().or_else(|| status.signal().map(|number| 128 + number))
+}
+
 /// The result of a run.
 #[must_use]
 #[derive(Debug)]
 pub struct Finished {
-    /// The exit code; `None` after a signal.
+    /// The exit code; 128 and the number of a signal that has ended it.
     pub code: Option<i32>,
     /// Standard output. It must be UTF-8 in all tests that read it as text.
     pub stdout: String,
@@ -204,7 +209,7 @@ pub struct Finished {
 impl Finished {
     fn of(output: Output) -> Self {
         Finished {
-            code: output.status.code(),
+            code: code_of(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }

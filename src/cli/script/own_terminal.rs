@@ -2,9 +2,13 @@
 //! are typed, also those that interrupt, end or suspend: the script's terminal knows what they mean.
 
 use super::{EarlyEnd, ScriptRun};
+use crate::cli::exit_status::Interrupt;
 use crate::cli::output::OutputMessage;
 use crate::terminal::{HeldKeys, Keyboard};
 use bai_client::Rest;
+
+/// Ctrl-C, as terminals have it.
+const INTERRUPT: u8 = 0x03;
 
 /// The user's terminal while it is the script's.
 #[derive(Debug)]
@@ -61,6 +65,9 @@ impl ScriptRun<'_> {
     pub(super) fn send_keys(&mut self, bytes: Vec<u8>) {
         if let Some(terminal) = &mut self.terminal {
             terminal.is_asked = false;
+        }
+        if bytes.contains(&INTERRUPT) {
+            self.interrupt = Some(Interrupt::Key);
         }
         self.send_piece(bytes.into(), Rest::WhenAsked);
     }

@@ -2,6 +2,7 @@
 //! program is handed on, and the rest ends or suspends this one.
 
 use super::{DRAIN_LIMIT, EarlyEnd, ScriptRun, runs_processes};
+use crate::cli::exit_status::Interrupt;
 use crate::cli::stop_signals::StopSignal;
 use crate::terminal::{FatalSignal, PassedSignals, suspend};
 use bai_client::{OutputStream, RunSignal};
@@ -37,6 +38,7 @@ impl ScriptRun<'_> {
     pub(super) async fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
         match signal {
             StopSignal::Interrupt if self.terminal.is_some() => {
+                self.interrupt = Some(Interrupt::Signal);
                 self.run.signal(RunSignal::Interrupt);
                 Ok(())
             }
@@ -86,6 +88,7 @@ impl ScriptRun<'_> {
             _ => {}
         }
         self.interrupted = Some(now);
+        self.interrupt = Some(Interrupt::Signal);
         self.secret = None;
         self.run.interrupt();
         Ok(())

@@ -6,7 +6,7 @@ use crate::cli::batch_steps::BatchSteps;
 use crate::cli::case_output::CaseOutput;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
-use crate::cli::exit_status::ExitStatus;
+use crate::cli::exit_status::{ExitStatus, Interrupt};
 use crate::cli::input::InputSource;
 use crate::cli::output::{self, Output, OutputMessage, Readers};
 use crate::cli::script;
@@ -196,7 +196,7 @@ impl Sweep {
 
     fn exit(&self) -> ExitStatus {
         if self.stopping {
-            return ExitStatus::Remote(130);
+            return ExitStatus::Interrupted(Interrupt::Signal);
         }
         self.exits.values().copied().find(|exit| exit.code() != 0).unwrap_or(ExitStatus::Ok)
     }
