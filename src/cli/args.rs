@@ -1,5 +1,6 @@
 //! The flags of the command line. Its help and the shell completions are made from them.
 
+mod create;
 mod creation;
 mod run;
 mod sessions;
@@ -8,7 +9,8 @@ mod ssh;
 mod tests;
 mod vfolder;
 
-pub(super) use creation::CreationFlags;
+pub(super) use create::{Create, CreatedType};
+pub(super) use creation::{CreationFlags, SessionFlags};
 pub(super) use run::Run;
 pub(super) use sessions::{
     App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
@@ -204,6 +206,8 @@ pub(super) enum CliCommand {
     Attach(Subject),
     /// Run files in batch mode: upload, clean, build, execute; also in parallel for ranges of values
     Run(Box<Run>),
+    /// Create a session without a prompt, also one that runs a command and ends
+    Create(Box<Create>),
     /// Open a terminal in a session, or in a new one
     Pty(Pty),
     /// List sessions
@@ -222,6 +226,8 @@ pub(super) enum CliCommand {
     Logs(Logs),
     /// Show the events of sessions as they happen
     Events(Events),
+    /// Follow a session to its end; the exit code tells whether a batch session has succeeded
+    Watch(Subject),
     /// Copy files and folders to a session
     Upload(Upload),
     /// Copy files and folders from a session

@@ -1,6 +1,6 @@
 //! From the flags of the command line to a create request, and what is said about the new session.
 
-use super::args::{CreationFlags, OpenFlags};
+use super::args::{CreationFlags, OpenFlags, SessionFlags};
 use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
@@ -22,6 +22,24 @@ const NOTE_WIDTH: usize = 1_000;
 pub(super) fn request(
     image: &str,
     flags: &CreationFlags,
+    context: &CommandContext,
+) -> Result<CreateRequest, CliError> {
+    let request = of_session(image, &flags.session, context)?;
+    Ok(match outlives(flags) {
+        true => kept(request),
+        false => request,
+    })
+}
+
+/// The request for a session that may outlive this program: on our engine, programs in it begin with the environment of this one.
+pub(super) fn kept(request: CreateRequest) -> CreateRequest {
+    CreateRequest { creator_environment: Some(session_environment::of_this_process()), ..request }
+}
+
+/// The request for a session with this image, as these flags describe it.
+pub(super) fn of_session(
+    image: &str,
+    flags: &SessionFlags,
     context: &CommandContext,
 ) -> Result<CreateRequest, CliError> {
     let name = match &flags.name {
@@ -47,19 +65,24 @@ pub(super) fn request(
         reuse: !flags.no_reuse,
         environ: session_environment::variables(flags)?,
         python_shell: python_shell(image, flags, context),
-        creator_environment: outlives(flags).then(session_environment::of_this_process),
         mounts: flags.mounts.clone(),
         resources: flags.resources.iter().cloned().collect(),
         resource_opts: flags.resource_opts.iter().cloned().collect(),
         scaling_group: flags.scaling_group.clone(),
         preopen_ports: flags.preopen.clone(),
         bootstrap_script,
+        dependencies: flags.depends.clone(),
+        priority: flags.priority,
+        architecture: flags.architecture.clone(),
+        agents: flags.assign_agent.clone(),
+        network: flags.network.clone(),
+        callback_url: flags.callback_url.clone(),
         ..CreateRequest::default()
     })
 }
 
 /// What runs the cells of Python, if the user has chosen it.
-fn python_shell(image: &str, flags: &CreationFlags, context: &CommandContext) -> Option<String> {
+fn python_shell(image: &str, flags: &SessionFlags, context: &CommandContext) -> Option<String> {
     let is_python = language::likely_of_image(image).is_some_and(|row| row.name == language::PYTHON.name);
     let chosen = flags.python_shell.as_ref().or(context.config.python.shell.as_ref());
     chosen.filter(|shell| is_python && *shell != "auto").cloned()
@@ -94,6 +117,11 @@ pub(super) async fn print_notes(
     }
 }
 
+/// Says that a session was not waited for, and stays.
+pub(super) fn print_left(name: &str) {
+    eprintln!("bai-repl: {name} is left as it is; bai-repl rm {name} destroys it");
+}
+
 /// Says that a session stays, and its name.
 pub(super) fn print_kept(context: &CommandContext, name: &str) {
     if !context.global.quiet {
@@ -110,11 +138,11 @@ pub(super) fn image(open: &OpenFlags) -> &str {
 /// Whether the session is destroyed when this program ends. By default a session with a generated name is, and one that the
 /// user named is not.
 pub(super) fn is_temporary(flags: &CreationFlags) -> bool {
-    if flags.rm { true } else { !flags.keep && flags.name.is_none() }
+    if flags.rm { true } else { !flags.keep && flags.session.name.is_none() }
 }
 
 /// Whether the session belongs on the server of the sessions that are kept. One that the user named does, even if it is
 /// destroyed afterwards: a session of that name may exist there.
 pub(super) fn outlives(flags: &CreationFlags) -> bool {
-    flags.name.is_some() || !is_temporary(flags)
+    flags.session.name.is_some() || !is_temporary(flags)
 }

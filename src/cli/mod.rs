@@ -170,8 +170,8 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Result<ExitStatus, CliError> {
     use commands::{
-        apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
-        restart, rm, run, sessions, ssh, themes, tunnel, upload, vfolder,
+        apps, config as show_config, create, download, events, files, images, info, interrupt, logs, ls,
+        rename, restart, rm, run, sessions, ssh, themes, tunnel, upload, vfolder, watch,
     };
     let environment = Arc::new(Environment::of_process_and_folder());
     if configuration::connects(&arguments) {
@@ -184,6 +184,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Attach(subject) => open_session::attach(runtime, subject.session, &open, context),
         CliCommand::Pty(flags) => runtime.block_on(pty::open(&flags, &open, context)),
         CliCommand::Run(flags) => runtime.block_on(run::run(context, &flags)),
+        CliCommand::Create(flags) => runtime.block_on(create::run(context, &flags)),
         CliCommand::Ls(flags) => runtime.block_on(ls::run(context, &flags)),
         CliCommand::Info(subject) => runtime.block_on(info::run(context, &subject)),
         CliCommand::Rm(flags) => runtime.block_on(rm::run(context, &flags)),
@@ -192,6 +193,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Interrupt(subject) => runtime.block_on(interrupt::run(context, &subject)),
         CliCommand::Logs(flags) => runtime.block_on(logs::run(context, &flags)),
         CliCommand::Events(flags) => runtime.block_on(events::run(context, &flags)),
+        CliCommand::Watch(subject) => runtime.block_on(watch::run(context, &subject)),
         CliCommand::Upload(flags) => runtime.block_on(upload::run(context, &flags)),
         CliCommand::Download(flags) => runtime.block_on(download::run(context, &flags)),
         CliCommand::Files(flags) => files::run(runtime, context, &flags),

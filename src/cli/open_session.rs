@@ -141,7 +141,7 @@ async fn run_code(
         }
         Ok(Opened::Interrupted(exit)) => {
             if !temporary {
-                eprintln!("bai-repl: {name} is left as it is; bai-repl rm {name} destroys it");
+                creation::print_left(&name);
             }
             Ok(exit)
         }
@@ -154,7 +154,7 @@ async fn run_code(
         if !server.ends_its_sessions() {
             destroy_session(&server.api, &name).await;
         }
-    } else if is_open && open.creation.name.is_none() {
+    } else if is_open && open.creation.session.name.is_none() {
         creation::print_kept(context, &name);
     }
     server.close().await;

@@ -42,7 +42,7 @@ pub(super) enum Patience {
 impl Patience {
     /// From `--max-wait`.
     pub(super) fn of(creation: &CreationFlags) -> Self {
-        match creation.max_wait {
+        match creation.session.max_wait {
             None => Patience::Default,
             Some(0) => Patience::Unlimited,
             Some(seconds) => Patience::Limit(Duration::from_secs(seconds.into())),

@@ -1,7 +1,7 @@
 //! The environment of a session: the variables of `-e` and `--env-file`. A variable without a value is taken from the
 //! environment of this program, so that a secret is not seen in the list of processes. No message names a value.
 
-use super::args::CreationFlags;
+use super::args::SessionFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use crate::config::read_named;
@@ -70,7 +70,7 @@ pub(super) fn of_this_process() -> BTreeMap<String, String> {
 }
 
 /// All variables of the flags. `-e` has precedence over `--env-file`, and a later one over an earlier one.
-pub(super) fn variables(flags: &CreationFlags) -> Result<BTreeMap<String, String>, CliError> {
+pub(super) fn variables(flags: &SessionFlags) -> Result<BTreeMap<String, String>, CliError> {
     let mut all = BTreeMap::new();
     for path in &flags.env_files {
         all.extend(read_file(path)?);
@@ -86,7 +86,7 @@ pub(super) fn variables(flags: &CreationFlags) -> Result<BTreeMap<String, String
 }
 
 /// The variables whose values are on the command line. Only these may mention the ranges of a sweep.
-pub(super) fn given(flags: &CreationFlags) -> Vec<(String, String)> {
+pub(super) fn given(flags: &SessionFlags) -> Vec<(String, String)> {
     let pair = |flag: &EnvFlag| match flag {
         EnvFlag::Given(name, value) => Some((name.clone(), value.clone())),
         EnvFlag::Inherited(_) => None,

@@ -55,7 +55,7 @@ pub(super) fn answer() -> bool {
 fn with_completers(command: clap::Command) -> clap::Command {
     let complete = |argument: clap::Arg| match argument.get_id().as_str() {
         "session" => argument.add(ArgValueCompleter::new(sessions)),
-        "sessions" => argument.add(ArgValueCompleter::new(more_sessions)),
+        "sessions" | "depends" => argument.add(ArgValueCompleter::new(more_sessions)),
         "name" if argument.get_long().is_some() => argument.add(ArgValueCompleter::new(sessions)),
         "mounts" | "vfolder" | "vfolders" => argument.add(ArgValueCompleter::new(folders)),
         "image" => argument.add(ArgValueCompleter::new(image_names)),

@@ -1,64 +1,19 @@
 //! A server whose texts act on terminals or disguise what they say: its notes about a session, and the names and addresses of
 //! apps. Whatever shows them, they are harmless, and in one line.
 
+use super::emulated_server::sandbox_at;
 use bai_testkit::{FakeTerminal, Finished, Sandbox};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use std::io::{BufRead, BufReader};
 
 /// Colours, a title, the clipboard, another line, a carriage return, C1 controls, an override of the direction, an invisible character, a line
 /// separator.
 const HOSTILE: &str =
     "see\u{1b}[31m\u{1b}]0;title\u{7}\u{1b}]52;c;eA==\u{7}\nFORGED\r\u{9b}2J\u{202e}txt\u{200b}\u{2028}end";
 
-/// Starts a server with one session, `work`, and lets the programs of a new sandbox use it.
+/// A sandbox whose programs use a server with one session, `work`.
 fn sandbox() -> Sandbox {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut sandbox = Sandbox::new();
-    sandbox.set("BACKEND_ENDPOINT", format!("http://{}", listener.local_addr().unwrap()));
-    sandbox.set("BACKEND_ACCESS_KEY", "AK");
-    sandbox.set("BACKEND_SECRET_KEY", "SK");
-    // It runs until the test's process ends.
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let client = client.unwrap();
-            std::thread::spawn(move || drop(serve(&client)));
-        }
-    });
-    sandbox
-}
-
-/// Answers one request.
-fn serve(mut client: &TcpStream) -> std::io::Result<()> {
-    let mut reader = BufReader::new(client);
-    let mut first = String::new();
-    reader.read_line(&mut first)?;
-    let (mut length, mut key) = (0, None);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().unwrap(),
-            "sec-websocket-key" => key = Some(derive_accept_key(value.as_bytes())),
-            _ => {}
-        }
-    }
-    if let Some(key) = key {
-        // The tunnel of an app, which stays silent.
-        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
-        client.write_all(format!("{head}Sec-WebSocket-Accept: {key}\r\n\r\n").as_bytes())?;
-        return std::io::copy(&mut reader, &mut std::io::sink()).map(drop);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let mut words = first.split(' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let text = answer(method, target, &body).to_string();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
-    client.write_all(format!("{head}{text}").as_bytes())
+    sandbox_at(answer)
 }
 
 fn answer(method: &str, target: &str, body: &Value) -> Value {

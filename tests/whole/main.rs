@@ -2,6 +2,7 @@
 //! interpreters. There are no mocks. Tests wait for events with a limit, and never sleep.
 
 mod daemon;
+mod emulated_server;
 mod engine_files;
 mod engine_life;
 mod faulty_link;
@@ -14,6 +15,7 @@ mod bad_inputs;
 mod changing_files;
 mod commands;
 mod configuration;
+mod create;
 mod delegated_commands;
 mod displays;
 mod env_file;

@@ -106,12 +106,14 @@ impl ComputeSession {
         let settings = settings(request);
         // Servers have defaults for both, except for a template: 26.9.6 finds no project then.
         let fallback = || request.template.is_some().then(|| "default".to_owned());
+        let dependencies = ids_of(api, &request.dependencies).await?;
         let takes_environment = api.has(Capability::CreatorEnvironment).await;
         let wire = CreateRequest {
             enqueue_only: true,
             max_wait_seconds: None,
             domain: request.domain.clone().or_else(|| api.options().domain.clone()).or_else(fallback),
             group: request.group.clone().or_else(|| api.options().group.clone()).or_else(fallback),
+            dependencies,
             is_for_script: request.is_for_script && takes_environment,
             // Only an engine behind a socket of this user is trusted with it.
             creator_environment: request
@@ -257,6 +259,21 @@ fn is_about_image(error: &ClientError) -> bool {
     })
 }
 
+/// The ids of these sessions. Servers of 26.x take nothing else, and fail without a reason.
+async fn ids_of(api: &Api, sessions: &[String]) -> Result<Vec<String>, ClientError> {
+    let mut ids = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        ids.push(match uuid::Uuid::parse_str(session) {
+            Ok(_) => session.clone(),
+            Err(_) => {
+                let found = ComputeSession::find(api, session).await?;
+                found.id().unwrap_or(session).to_owned()
+            }
+        });
+    }
+    Ok(ids)
+}
+
 /// The words for the tag in [`settings`].
 const TAG: &str = "tag";
 
@@ -274,6 +291,8 @@ fn settings(request: &CreateRequest) -> Vec<&'static str> {
         (TAG, request.tag.is_some()),
         ("bootstrap script", request.bootstrap_script.is_some()),
         ("ports", !request.preopen_ports.is_empty()),
+        ("dependencies", !request.dependencies.is_empty()),
+        ("callback", request.callback_url.is_some()),
         ("priority", request.priority.is_some()),
         ("architecture", request.architecture.is_some()),
         ("agents", !request.agents.is_empty()),

@@ -1,4 +1,5 @@
-//! The flags for creating a session, which all commands share that create one.
+//! The flags for creating a session, which all commands share that create one: what the session is, and for those that end with it, how
+//! long it stays.
 
 use super::local_path;
 use crate::cli::session_environment::EnvFlag;
@@ -10,6 +11,22 @@ use std::path::PathBuf;
 /// How a session is created, and when it is destroyed.
 #[derive(Debug, Args, Clone)]
 pub(in crate::cli) struct CreationFlags {
+    /// What the session is.
+    #[command(flatten)]
+    pub(in crate::cli) session: SessionFlags,
+
+    /// Destroy the session when this program ends, even if it was named
+    #[arg(long, conflicts_with = "keep")]
+    pub(in crate::cli) rm: bool,
+
+    /// Keep the session when this program ends, even if it was not named
+    #[arg(long)]
+    pub(in crate::cli) keep: bool,
+}
+
+/// What a new session is.
+#[derive(Debug, Args, Clone)]
+pub(in crate::cli) struct SessionFlags {
     /// Name of the session; an existing session of that name is reused, and the session is kept when this program ends
     #[arg(short = 't', long = "name", value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
@@ -78,11 +95,27 @@ pub(in crate::cli) struct CreationFlags {
     #[arg(long)]
     pub(in crate::cli) no_reuse: bool,
 
-    /// Destroy the session when this program ends, even if it was named
-    #[arg(long, conflicts_with = "keep")]
-    pub(in crate::cli) rm: bool,
+    /// Session that must succeed before this one starts (repeatable)
+    #[arg(long, value_name = "SESSION", value_delimiter = ',')]
+    pub(in crate::cli) depends: Vec<String>,
 
-    /// Keep the session when this program ends, even if it was not named
-    #[arg(long)]
-    pub(in crate::cli) keep: bool,
+    /// Place in the queue of the cluster, 0 to 100; higher ones start first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(in crate::cli) priority: Option<u8>,
+
+    /// Architecture of the machine, such as aarch64
+    #[arg(long, visible_alias = "arch", value_name = "NAME")]
+    pub(in crate::cli) architecture: Option<String>,
+
+    /// Machine of the cluster, by the id of its agent, one for each container (administrators; repeatable)
+    #[arg(long, value_name = "AGENT", value_delimiter = ',')]
+    pub(in crate::cli) assign_agent: Vec<String>,
+
+    /// Id of a network of the project, which the containers join
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) network: Option<String>,
+
+    /// URL to which the cluster posts when the status of the session changes
+    #[arg(long, value_name = "URL")]
+    pub(in crate::cli) callback_url: Option<String>,
 }

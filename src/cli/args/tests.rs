@@ -116,7 +116,7 @@ fn a_tilde_is_the_home_folder_of_the_machine_that_the_path_is_on() {
     assert_ne!(home, PathBuf::from("~/x"));
     let read = |words: &str| Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap();
     let open = read("python --media-dir=~/x --bootstrap-script=~/x").open;
-    for path in [open.media_dir, open.creation.bootstrap_script] {
+    for path in [open.media_dir, open.creation.session.bootstrap_script] {
         assert_eq!(path.as_ref(), Some(&home));
     }
     let Some(CliCommand::Serve(serve)) = read("serve --workdir=~/x").command else { panic!() };

@@ -48,19 +48,27 @@ async fn follow(
         eprintln!("following the events (Ctrl-C stops)");
     }
     while let Some(event) = events.next().await {
-        let flow = write(&if context.global.json { for_programs(&event) } else { for_people(&event) })?;
-        if flow == Flow::Closed {
-            return Ok(ExitStatus::Ok);
-        }
-        let over = matches!(
-            event.status(),
-            Some(SessionStatus::Terminated | SessionStatus::Cancelled | SessionStatus::Lost)
-        );
-        if one.is_some() && over {
+        let flow = show(context, &event)?;
+        if flow == Flow::Closed || one.is_some() && is_end(&event) {
             return Ok(ExitStatus::Ok);
         }
     }
-    Err(CliError::new(ExitStatus::Lost, "no more events: the server has ended, and its sessions with it"))
+    Err(server_has_ended())
+}
+
+/// Shows one event.
+pub(super) fn show(context: &CommandContext, event: &SessionEvent) -> Result<Flow, CliError> {
+    write(&if context.global.json { for_programs(event) } else { for_people(event) })
+}
+
+/// Whether it is the last event of its session.
+pub(super) fn is_end(event: &SessionEvent) -> bool {
+    matches!(event.status(), Some(SessionStatus::Terminated | SessionStatus::Cancelled | SessionStatus::Lost))
+}
+
+/// The error when the events of a server have ended.
+pub(super) fn server_has_ended() -> CliError {
+    CliError::new(ExitStatus::Lost, "no more events: the server has ended, and its sessions with it")
 }
 
 /// A lost session has ended, so it has no more events.

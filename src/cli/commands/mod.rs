@@ -6,6 +6,7 @@
 
 pub(super) mod apps;
 pub(super) mod config;
+pub(super) mod create;
 pub(super) mod download;
 pub(super) mod events;
 pub(super) mod files;
@@ -26,6 +27,7 @@ pub(super) mod tunnel;
 pub(super) mod update;
 pub(super) mod upload;
 pub(super) mod vfolder;
+pub(super) mod watch;
 
 use super::args::Subject;
 use super::error::CliError;

@@ -118,7 +118,7 @@ async fn plan(flags: &Flags, context: &CommandContext) -> Result<(RunPlan, Vec<C
     let default = if flags.files.is_empty() { "" } else { "*" };
     let command = |given: &Option<String>| given.clone().unwrap_or_else(|| default.to_owned());
     let template = Template {
-        env: session_environment::given(&flags.creation),
+        env: session_environment::given(&flags.creation.session),
         build: command(&flags.build),
         exec: command(&flags.exec),
     };
