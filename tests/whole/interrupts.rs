@@ -368,7 +368,10 @@ fn what_was_typed_before_ctrl_c_does_not_run_and_is_kept() {
             && screen.last_line() == "print('sec' + 'ond')"
     });
     assert!(!terminal.screen().has_line("first"));
-    terminal.send("\r");
-    terminal.wait_until("both lines", |screen| screen.has_line("first") && screen.has_line("second"));
+    // Enter was typed, so this is a line of its own.
+    terminal.send("print('thi' + 'rd')\r");
+    terminal.wait_until("all lines", |screen| {
+        ["first", "second", "third"].iter().all(|line| screen.has_line(line))
+    });
     expect_usable(terminal);
 }

@@ -176,7 +176,12 @@ pub(super) fn run(
         // Keys that came later are the end of this text.
         typed.keys.push_str(&keyboard::drain());
     }
+    // After a whole line, what is typed next is another one.
+    let ends_line = typed.keys.ends_with('\n');
     typed.keys.truncate(typed.keys.trim_end_matches('\n').len());
+    if ends_line && !typed.keys.is_empty() {
+        typed.keys.push('\n');
+    }
     let interrupted = running.interrupted.is_some();
     let transcript = std::mem::take(&mut running.fold.transcript);
     if !options.ours {
