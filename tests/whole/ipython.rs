@@ -31,6 +31,18 @@ fn a_debugger_is_used_as_in_ipython() {
         terminal.enter("c");
         terminal.wait_until("the end", |screen| screen.has_line("over"));
         terminal.wait_for_prompt(PROMPT);
+        // Ctrl-C ends a command of it, and not the debugger.
+        terminal.run(PROMPT, "1/0");
+        terminal.enter("%debug");
+        terminal.wait_for("ipdb>");
+        terminal.send("\x03");
+        terminal.wait_until("the debugger again", |screen| {
+            screen.has_line("--KeyboardInterrupt--") && screen.last_line() == "ipdb>"
+        });
+        terminal.enter("p 'still ' + 'here'");
+        terminal.wait_until("the value", |screen| screen.has_line("'still here'"));
+        terminal.enter("q");
+        terminal.wait_for_prompt(PROMPT);
         // A magic of a whole cell ends at two blank lines: its text may have one.
         terminal.enter("%%bash");
         terminal.enter("n=6");

@@ -104,6 +104,12 @@ class Shell(InteractiveShell):
         self.compile = _Compiler()
         self.loop_runner = self._run_loop
 
+    @property
+    def debugger_cls(self):
+        # Not the one for notebooks: Ctrl-C ends it, and it stops at nothing from then on.
+        from IPython.core.debugger import Pdb
+        return Pdb
+
     @observe('ipython_dir')
     def _ipython_dir_changed(self, change):
         # The folder is not made; extensions there are found.
