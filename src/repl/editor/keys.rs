@@ -108,6 +108,8 @@ impl KeyHandler {
             {
                 Some(self.new_line(context))
             }
+            // After Esc, whose second key it is not.
+            KeyEvent(KeyCode::Char('C' | '\x03'), m) if m.contains(Modifiers::ALT) => Some(Cmd::Interrupt),
             key if key == self.pane_key => Some(self.visit_pane(context)),
             KeyEvent(KeyCode::Char('v'), Modifiers::NONE) if commanding => Some(self.edit_outside(context)),
             _ if commanding => None,
