@@ -21,6 +21,7 @@ mod displays;
 mod env_file;
 mod file_names;
 mod full_screen_views;
+mod history_search;
 mod hostile_server;
 mod idle_output;
 mod interrupts;

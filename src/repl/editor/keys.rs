@@ -60,11 +60,12 @@ impl ConditionalEventHandler for KeyHandler {
             return Some(Cmd::Noop);
         }
         if state.paste.is_some() {
-            return Some(self.pasting(state, key, since, context));
+            return self.pasting(state, key, since, context);
         }
         if key.0 == KeyCode::BracketedPasteStart {
             state.paste = Some(Paste::default());
-            return Some(Cmd::Noop);
+            let search = state.search.as_mut();
+            return Some(search.map_or(Cmd::Noop, |search| search.paste_begins(&self.recalled)));
         }
         let auto_indent = state.auto_indent.take();
         state.notice = None;
@@ -76,14 +77,22 @@ impl ConditionalEventHandler for KeyHandler {
             return Some(Cmd::AcceptLine);
         }
         if key == KeyEvent::ctrl('R') || key == KeyEvent::ctrl('S') {
-            state.searching = true;
+            if state.has_history {
+                state.search.get_or_insert_default();
+            }
             return None;
         }
-        let edits_search = matches!(key, KeyEvent(KeyCode::Char(_), Modifiers::NONE) | BACKSPACE);
-        if state.searching && edits_search {
-            return None;
+        match (&mut state.search, key) {
+            (Some(search), KeyEvent(KeyCode::Char(c), Modifiers::NONE)) => {
+                search.typed(c);
+                return None;
+            }
+            (Some(search), key) if key == BACKSPACE || key == KeyEvent::ctrl('H') => {
+                search.erased();
+                return None;
+            }
+            _ => state.search = None,
         }
-        state.searching = false;
         if let Some(indent) = auto_indent
             && since < MACHINE_INTERVAL
             && let Some(command) = machine_typed(&mut state, indent, key, context)
@@ -133,19 +142,27 @@ impl KeyHandler {
         key: KeyEvent,
         since: Duration,
         context: &EventContext<'_>,
-    ) -> Cmd {
+    ) -> Option<Cmd> {
         let given_up = key == KeyEvent::ctrl('C') && since > PASTE_PAUSE;
-        let ended = given_up || state.paste.as_mut().is_some_and(|paste| paste.key(key));
+        let EditorState { paste, search, .. } = &mut *state;
+        let ended = given_up || paste.as_mut().is_some_and(|paste| paste.key(key));
+        if let Some(search) = search {
+            if !ended {
+                return search.pasted(key, &self.recalled);
+            }
+            *paste = None;
+            return Some(search.idle(&self.recalled));
+        }
         if !ended {
-            return Cmd::Noop;
+            return Some(Cmd::Noop);
         }
         let text = state.paste.take().map(Paste::finish).unwrap_or_default();
         if state.mode == Mode::Answer && text.contains('\n') {
             state.ending = Some(EditorEnd::Pasted(text));
-            return Cmd::AcceptLine;
+            return Some(Cmd::AcceptLine);
         }
         drop(state);
-        self.insert(text, context)
+        Some(self.insert(text, context))
     }
 
     fn enter(&self, context: &EventContext<'_>) -> Cmd {

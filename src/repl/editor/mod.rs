@@ -9,6 +9,7 @@ mod notifier;
 mod paste;
 mod plain;
 mod scrolling;
+mod search;
 mod state;
 mod stop;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use rustyline::config::{BellStyle, Builder};
 use rustyline::error::ReadlineError;
+use rustyline::history::History;
 use rustyline::{Behavior, ColorMode, CompletionType, EditMode, Event, EventHandler, KeyEvent};
 use unicode_width::UnicodeWidthStr;
 
@@ -343,6 +345,7 @@ fn read<P: rustyline::Prompt + ?Sized>(
     prompt: &P,
     initial: &str,
 ) -> rustyline::Result<(String, Option<EditorEnd>)> {
+    shared.lock().has_history = !editor.history().is_empty();
     let mut result = editor.readline_with_initial(prompt, (initial, ""));
     // The limit is for a keyboard that sends only such bytes.
     for _ in 0..100 {

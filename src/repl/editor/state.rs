@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::late_replies::LateReplies;
 use super::paste::Paste;
+use super::search::Search;
 use crate::repl::suggestion_list::SuggestionList;
 
 /// The kind of line that is being edited.
@@ -60,7 +61,10 @@ pub(super) struct EditorState {
     pub(super) listing: Option<SuggestionList>,
     /// A sentence that is shown below the line until the next key.
     pub(super) notice: Option<String>,
-    pub(super) searching: bool,
+    /// Whether there is a history that can be searched.
+    pub(super) has_history: bool,
+    /// A search of the history that is under way.
+    pub(super) search: Option<Search>,
     /// The line is drawn for the last time, as it stays in the scrollback.
     pub(super) last_view: bool,
     pub(super) ending: Option<EditorEnd>,

@@ -35,6 +35,10 @@ pub(super) struct Recalled(Arc<Mutex<RecalledState>>);
 struct RecalledState {
     entry: String,
     beginning: String,
+    /// The last search has found the first entry.
+    is_first: bool,
+    /// The next search is to find the same again.
+    stays: bool,
 }
 
 impl Recalled {
@@ -54,6 +58,22 @@ impl Recalled {
     /// From now on the arrow keys look for entries that begin with `line`, which the user has typed.
     pub(super) fn look_for(&self, line: &str) {
         line.clone_into(&mut self.state().beginning);
+    }
+
+    /// The next search finds again what was found before, if it is in the direction that is returned.
+    pub(super) fn stay_in_search(&self) -> SearchDirection {
+        let mut state = self.state();
+        state.stays = true;
+        if state.is_first { SearchDirection::Forward } else { SearchDirection::Reverse }
+    }
+
+    /// The next search looks for what its text says.
+    pub(super) fn go_on_in_search(&self) {
+        self.state().stays = false;
+    }
+
+    fn takes_stay(&self) -> bool {
+        std::mem::take(&mut self.state().stays)
     }
 
     /// A new line begins.
@@ -259,11 +279,20 @@ impl History for Histories {
         start: usize,
         direction: SearchDirection,
     ) -> rustyline::Result<Option<SearchResult<'_>>> {
+        let start = match direction {
+            _ if !self.recalled.takes_stay() => start,
+            // The editor has moved on by one.
+            SearchDirection::Reverse => start + 1,
+            SearchDirection::Forward => start.saturating_sub(1),
+        };
         if term.is_empty() {
             return Ok(None);
         }
         let found = self.find(start, direction, |entry| contains(entry, term));
-        Ok(found.inspect(|found| self.recalled.set(&found.entry)))
+        Ok(found.inspect(|found| {
+            self.recalled.set(&found.entry);
+            self.recalled.state().is_first = found.idx == 0;
+        }))
     }
 
     fn starts_with(
