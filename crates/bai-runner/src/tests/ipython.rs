@@ -317,3 +317,20 @@ async fn an_ipython_that_does_not_start_is_reported_once() {
         assert_eq!(session.value("6 * 7").await, "42\n");
     }
 }
+
+#[tokio::test]
+async fn the_values_of_cells_are_the_shells_after_a_console_in_a_debugger() {
+    for mut session in Session::start_with_ipython().await {
+        session.value("5").await;
+        session.run("1/0").await;
+        let debugged = session.run_with("%debug", &["interact", "7*7", "\u{4}", "q"]).await;
+        assert!(debugged.stdout().contains("49\n"), "{debugged:?}");
+        session.value("100").await;
+        assert_eq!(session.value("_").await, "100\n");
+        session.value("import code").await;
+        session.run_with("code.interact(local={}, banner='')", &["8*8", "\u{4}"]).await;
+        session.value("200").await;
+        assert_eq!(session.value("_ + 1").await, "201\n");
+        assert_eq!(session.value("__, '_' in vars(__builtins__)").await, "(200, False)\n");
+    }
+}

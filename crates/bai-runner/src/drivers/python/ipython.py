@@ -281,6 +281,8 @@ def start():
     output.change_tracebacks(shell.InteractiveTB)
     output.change_values(shell.display_formatter)
     _load_the_rest(shell)
+    # IPython's debugger uses it.
+    sys.displayhook = sys.__displayhook__ = output.show_value
     _shell = shell
 
 

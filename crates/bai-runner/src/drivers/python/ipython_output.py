@@ -29,6 +29,12 @@ class DisplayHook(displayhook.DisplayHook):
         self._is_active = False
 
 
+def show_value(value):
+    """What a console inside of a cell shows, such as `interact` of a debugger. The values of cells are the shell's own."""
+    if value is not None:
+        display.show(value)
+
+
 def _is_users(record):
     # A tuple in older releases.
     file = record[1] if isinstance(record, tuple) else getattr(record, 'filename', '')
