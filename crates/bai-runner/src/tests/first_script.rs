@@ -127,3 +127,30 @@ async fn an_interpreter_whose_script_never_comes_ends_with_the_session() {
         gone(&pid).await;
     }
 }
+
+#[tokio::test]
+async fn a_file_in_a_cycle_is_written_at_the_end_as_python_writes_it() {
+    for python in pythons().await {
+        // Also after collections of garbage.
+        for before in ["", "keep = [Log() for _ in range(2000)]\n"] {
+            let source = format!(
+                "class Log:\n  def __init__(self): self.write = self._write\n  \
+                 def _write(self, text): self.file.write(text)\n{before}\
+                 log = Log(); log.file = open('left', 'w'); log.write('hello')"
+            );
+            let program = expecting(&python, &source, script(&[])).await;
+            for mut session in [program, Session::start(&python).await] {
+                let run = session.script(&source, script(&[]), &[]).await;
+                assert_eq!((run.stderr().as_str(), run.exit_code), ("", 0), "{python}: {run:?}");
+                let left = session.folder.path().join("left");
+                // Python writes it after its last word.
+                let written = async {
+                    while std::fs::read(&left).unwrap_or_default() != b"hello" {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                };
+                timeout(LIMIT, written).await.expect("nothing was written");
+            }
+        }
+    }
+}

@@ -49,13 +49,17 @@ def begin_program(script):
 
 def _forget_names():
     """Files that the script has not closed are written now, as when the interpreter ends: private names go first."""
+    import gc
+    # While there was no collection, all that a script has made is in the youngest generation.
+    is_young = _collections == _count_collections()
+    # Python does it too. It sorts a file before its buffer and its descriptor: in a cycle, they are closed in this order later.
+    gc.collect(0 if is_young else 2)
     names = cells.main.__dict__
     for is_due in (lambda name: name[:1] == '_' and name[:2] != '__', lambda name: name != '__builtins__'):
         for name in [name for name in names if is_due(name)]:
             names[name] = None
-    import gc
-    # While there was no collection, all that a script has made is in the youngest generation.
-    gc.collect(0 if _collections == _count_collections() else 2)
+    # What is left is in the next generation by now.
+    gc.collect(1 if is_young and sys.version_info < (3, 14) else 2)
 
 
 def _end_program():
