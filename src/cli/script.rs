@@ -302,7 +302,7 @@ impl ScriptRun<'_> {
                     TerminalChange::Open if self.wants_terminal => self.open_terminal().await?,
                     TerminalChange::Stopped if self.may_stop() => self.suspend().await,
                     // The server was not asked.
-                    TerminalChange::Open | TerminalChange::Stopped => {}
+                    TerminalChange::Open | TerminalChange::Stopped | TerminalChange::Closed { .. } => {}
                 },
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;

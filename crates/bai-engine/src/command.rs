@@ -13,6 +13,8 @@ pub(super) struct Work {
     task: Task,
     /// Where a person sees the output.
     pub(super) window: Option<Window>,
+    /// The type of the terminal that its programs may have.
+    pty: Option<String>,
 }
 
 #[derive(Debug)]
@@ -24,17 +26,17 @@ enum Task {
 impl Work {
     /// The work of a query.
     pub(super) fn query(call: IncomingExecute) -> Self {
-        Work { window: call.window, task: Task::Query(call.code, call.script) }
+        Work { window: call.window, pty: call.pty, task: Task::Query(call.code, call.script) }
     }
 
     /// The work of a batch run.
     pub(super) fn batch(call: &IncomingExecute) -> Self {
-        Work { window: call.window, task: Task::Batch(call.batch()) }
+        Work { window: call.window, pty: None, task: Task::Batch(call.batch()) }
     }
 
     pub(super) fn into_ops(self) -> Vec<Op> {
         let step = |text: &str| Step::from_wire(Some(text));
-        let mut ops = vec![Op::Window(self.window)];
+        let mut ops = vec![Op::Window(self.window), Op::Pty(self.pty)];
         match self.task {
             Task::Query(code, None) => ops.push(Op::Code(code)),
             Task::Query(code, Some(script)) => ops.push(Op::Script(code, script)),

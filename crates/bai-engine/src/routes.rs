@@ -101,7 +101,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 29] = [
+const CAPABILITIES: [Capability; 30] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -122,6 +122,7 @@ const CAPABILITIES: [Capability; 29] = [
     Capability::Signals,
     Capability::Secrets,
     Capability::ScriptTerminals,
+    Capability::CellTerminals,
     Capability::BinaryFrames,
     Capability::IdleOutput,
     Capability::IdleInterrupts,

@@ -72,6 +72,8 @@ pub enum Capability {
     /// A script can have a terminal of its own ([`crate::execute::Script::pty`]), and all signals of
     /// [`crate::signal::RunSignal`] reach a program.
     ScriptTerminals,
+    /// The programs that the lines of a shell in a cell start can have a terminal of their own ([`crate::execute::IncomingExecute::pty`]).
+    CellTerminals,
     /// Text that a run prints comes in binary frames ([`crate::binary_frame`]), and its input may, at a client that sends `binary: true`.
     BinaryFrames,
 }

@@ -144,6 +144,9 @@ pub struct ExecuteRequest {
     /// For servers with the capability `windows`: where a person sees the output.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
+    /// For servers with the capability `cell-terminals`: the type of the terminal at which the cell was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pty: Option<String>,
     /// Beside `end`: the piece's `ahead`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     ahead: bool,
@@ -200,6 +203,11 @@ impl ExecuteRequest {
         ExecuteRequest { window, ..self }
     }
 
+    /// Adds the type of the terminal at which the cell was typed.
+    pub fn at_terminal(self, pty: Option<&str>) -> Self {
+        ExecuteRequest { pty: pty.map(str::to_owned), ..self }
+    }
+
     fn new(mode: Mode, run_id: &RunId, code: &str, options: Value) -> Self {
         let id = run_id.as_str().to_owned();
         ExecuteRequest {
@@ -214,6 +222,7 @@ impl ExecuteRequest {
             script: None,
             end: None,
             window: None,
+            pty: None,
             ahead: false,
         }
     }
@@ -278,6 +287,9 @@ pub struct IncomingExecute {
     pub end: Option<bool>,
     /// Where a person sees the output.
     pub window: Option<Window>,
+    /// The type of the terminal (`TERM`) at which a query was typed that has lines of a shell: each program that such a line starts
+    /// gets one of its own, in the window of the run. That is told by [`crate::record::ConsoleRecord::Terminal`].
+    pub pty: Option<String>,
     /// Beside `end`: whether the next piece is asked for before the program has read this one.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub ahead: bool,

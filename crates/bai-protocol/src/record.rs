@@ -48,7 +48,8 @@ pub enum ConsoleRecord {
         /// What is shown there before the answer.
         prompt: String,
     },
-    /// The terminal of a script's own has changed. Only for a client that has asked for one ([`crate::execute::Script::pty`]).
+    /// The terminal of a script's or a program's own has changed. Only for a client that has asked for one
+    /// ([`crate::execute::Script::pty`], [`crate::execute::IncomingExecute::pty`]).
     Terminal(TerminalChange),
     /// A record of an unknown type, with its payload as JSON.
     Unknown {
@@ -59,14 +60,22 @@ pub enum ConsoleRecord {
     },
 }
 
-/// What happens to the terminal of a script's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happens to the terminal of a script, or of a program that a cell has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TerminalChange {
-    /// The script begins, and has it: its standard output from here on is what the terminal gives, and its input what is typed.
+    /// The script or the program begins, and has it: standard output from here on is what the terminal gives, and the input what
+    /// is typed.
     Open,
-    /// The script has stopped, as Ctrl-Z makes it. [`crate::signal::RunSignal::Continue`] lets it go on. A script without a
+    /// It has stopped, as Ctrl-Z makes it. [`crate::signal::RunSignal::Continue`] lets it go on. A script without a
     /// terminal is stopped by [`crate::signal::RunSignal::Suspend`] alone.
     Stopped,
+    /// The program of a cell has ended, and the cell goes on without a terminal.
+    Closed {
+        /// How many pieces of input this run has taken so far. A piece beyond them has reached no program.
+        taken: u64,
+        /// What was typed for the program, and not read by it. The next program of the run reads it first, if there is one.
+        unread: String,
+    },
 }
 
 /// What a record that has no text counts for, so that a queue of them has an end.
@@ -85,6 +94,7 @@ impl ConsoleRecord {
             ConsoleRecord::NextInput { text, .. } | ConsoleRecord::AskSecret { prompt: text } => {
                 SMALL + text.len()
             }
+            ConsoleRecord::Terminal(TerminalChange::Closed { unread, .. }) => SMALL + unread.len(),
             ConsoleRecord::Clear { .. } | ConsoleRecord::Leave | ConsoleRecord::Terminal(_) => SMALL,
             ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
         }
@@ -163,6 +173,9 @@ impl ConsoleRecord {
             ConsoleRecord::AskSecret { prompt } => json!(["ask-secret", {"prompt": prompt}]),
             ConsoleRecord::Terminal(TerminalChange::Open) => json!(["terminal", "open"]),
             ConsoleRecord::Terminal(TerminalChange::Stopped) => json!(["terminal", "stopped"]),
+            ConsoleRecord::Terminal(TerminalChange::Closed { taken, unread }) => {
+                json!(["terminal", {"closed": taken, "unread": unread}])
+            }
             ConsoleRecord::Unknown { kind, payload } => json!([kind, payload]),
         }
     }
@@ -191,6 +204,10 @@ impl ConsoleRecord {
             "ask-secret" => ConsoleRecord::AskSecret { prompt: field(&payload, "prompt") },
             "terminal" if payload == "open" => ConsoleRecord::Terminal(TerminalChange::Open),
             "terminal" if payload == "stopped" => ConsoleRecord::Terminal(TerminalChange::Stopped),
+            "terminal" if let Some(taken) = payload.get("closed").and_then(Value::as_u64) => {
+                let unread = field(&payload, "unread");
+                ConsoleRecord::Terminal(TerminalChange::Closed { taken, unread })
+            }
             _ => ConsoleRecord::Unknown { kind, payload },
         })
     }
@@ -379,6 +396,7 @@ mod tests {
             ConsoleRecord::AskSecret { prompt: "pin? ".into() },
             ConsoleRecord::Terminal(TerminalChange::Open),
             ConsoleRecord::Terminal(TerminalChange::Stopped),
+            ConsoleRecord::Terminal(TerminalChange::Closed { taken: 2, unread: "a\r".into() }),
         ];
         for record in records {
             assert_eq!(serde_json::to_value(&record).unwrap(), record.to_wire());

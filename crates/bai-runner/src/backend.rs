@@ -13,6 +13,7 @@ use super::wire::{FromDriver, ToDriver};
 use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
+use nix::unistd::Pid;
 use std::process::ExitStatus;
 
 /// The process that runs cells.
@@ -113,6 +114,14 @@ impl Backend {
     /// Whether this is the script that it runs by itself.
     pub(super) fn is_for(&self, code: &str, script: Option<&Script>) -> bool {
         matches!(self, Backend::Driven(interpreter) if interpreter.is_for(code, script))
+    }
+
+    /// The process that runs the code of cells, where that is one which starts programs by our driver.
+    pub(super) fn leader(&self) -> Option<Pid> {
+        match self {
+            Backend::Driven(interpreter) => Some(interpreter.leader()),
+            Backend::Jupyter(_) => None,
+        }
     }
 
     /// Whether the script that it runs by itself has a terminal of its own.

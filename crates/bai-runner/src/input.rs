@@ -30,6 +30,14 @@ impl Input {
         }
     }
 
+    /// What was typed into a terminal that has not taken it.
+    pub(super) fn take_unwritten(&mut self) -> Vec<u8> {
+        match self {
+            Input::Pipe(_) => Vec::new(),
+            Input::Terminal(terminal) => terminal.take_unwritten().to_vec(),
+        }
+    }
+
     /// The next wait has been announced by the driver.
     pub(super) fn wait_was_announced(&mut self) {
         if let Input::Pipe(pipe) = self {

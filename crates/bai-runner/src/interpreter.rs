@@ -20,6 +20,7 @@ use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
 use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
+use nix::unistd::Pid;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -151,8 +152,15 @@ impl Interpreter {
             process::put_first(&mut env, first_in);
             let pty = own_script.as_ref().and_then(|own| own.script.pty.as_ref());
             pty.into_iter().for_each(|kind| own_terminal::name_in(&mut env, kind));
-            let mut program =
-                Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: None };
+            let mut program = Program {
+                executable,
+                args: &args,
+                workdir,
+                env: &env,
+                pipes: &pipes,
+                stdin: None,
+                starter: None,
+            };
             let (process, out, err, stdin) = match pty.is_some() {
                 true => {
                     let (process, out, err, stdin) = own_terminal::start(&program, None)?;
@@ -226,7 +234,7 @@ impl Interpreter {
         self.shell.as_deref()
     }
 
-    /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
+    /// Waits for the next event. Without `room`, no output is read, and nobody is asked. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
         if self.to_driver.is_over() {
             self.note_cut_off();
@@ -249,7 +257,7 @@ impl Interpreter {
         let (pace, leader) = (*resume_at, process.leader());
         let wanted = async {
             match stdin {
-                Some(stdin) if *busy => stdin.reader_event(leader).await,
+                Some(stdin) if *busy && room => stdin.reader_event(leader).await,
                 _ => std::future::pending().await,
             }
         };
@@ -388,6 +396,11 @@ impl Interpreter {
     /// Whether this is the script that it runs by itself.
     pub(super) fn is_for(&self, code: &str, script: Option<&Script>) -> bool {
         self.own_script.as_ref().is_some_and(|own| own.is(code, script))
+    }
+
+    /// Its process.
+    pub(super) fn leader(&self) -> Pid {
+        self.process.leader()
     }
 
     /// Whether its script has a terminal of its own.

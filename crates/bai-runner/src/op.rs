@@ -36,6 +36,9 @@ pub enum Op {
     Secret(Option<String>),
     /// The window in which a person sees the output, from now on. `None` if it goes to a file or a program.
     Window(Option<Window>),
+    /// The type of the terminal (`TERM`) that programs may have from now on which a cell starts by a line of a shell. `None` if they
+    /// have the streams of the session.
+    Pty(Option<String>),
     /// Suggestions for the text at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
     Complete(CompletionRequest),
     /// Interrupt the running task with a real SIGINT to its process group. Has no reply of its own.

@@ -144,6 +144,11 @@ impl Output {
         self.pipe = Pipe::Closed;
     }
 
+    /// Whether nothing will come any more.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.pipe, Pipe::Closed)
+    }
+
     /// A code point that was cut off by the end of a cell.
     pub(super) fn finish(&mut self) -> Option<String> {
         self.decoder.finish()

@@ -10,12 +10,13 @@ use super::process::{Process, Program};
 use bai_protocol::execute::Window;
 use bytes::{Buf, BytesMut};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
-use nix::sys::termios::{self, InputFlags, SetArg};
+use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::Command;
 
@@ -42,7 +43,7 @@ pub(super) fn start(
 pub(super) struct OwnTerminal {
     master: OwnedFd,
     /// As long as it is open, the end of one program does not end the output of the others.
-    slave: OwnedFd,
+    slave: Option<OwnedFd>,
 }
 
 impl OwnTerminal {
@@ -57,12 +58,12 @@ impl OwnTerminal {
         // Backspace takes a whole character.
         modes.input_flags.insert(InputFlags::IUTF8);
         termios::tcsetattr(&pty.slave, SetArg::TCSANOW, &modes)?;
-        Ok(OwnTerminal { master: pty.master, slave: pty.slave })
+        Ok(OwnTerminal { master: pty.master, slave: Some(pty.slave) })
     }
 
     /// The program's end of it.
     pub(super) fn programs_end(&self) -> io::Result<OwnedFd> {
-        self.slave.try_clone()
+        self.slave.as_ref().ok_or(io::ErrorKind::BrokenPipe)?.try_clone()
     }
 
     /// What the programs in it write.
@@ -82,6 +83,34 @@ impl OwnTerminal {
         let size = Winsize { ws_row: window.rows, ws_col: window.columns, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: the descriptor is open, and the request reads one `Winsize` from the pointer, which is valid.
         unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
+    }
+
+    /// What was typed, and has been read by no program.
+    pub(super) fn take_unread(&self) -> Vec<u8> {
+        let Some(slave) = &self.slave else { return Vec::new() };
+        let mut unread = Vec::new();
+        let Ok(mut modes) = termios::tcgetattr(slave) else { return unread };
+        // Half a line is input too, and a read does not wait.
+        modes.local_flags.remove(LocalFlags::ICANON);
+        for index in [SpecialCharacterIndices::VMIN, SpecialCharacterIndices::VTIME] {
+            modes.control_chars.get_mut(index as usize).into_iter().for_each(|value| *value = 0);
+        }
+        if termios::tcsetattr(slave, SetArg::TCSANOW, &modes).is_ok() {
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = nix::unistd::read(slave, &mut piece) {
+                unread.extend_from_slice(piece.get(..count).unwrap_or_default());
+            }
+        }
+        unread
+    }
+
+    /// The program that it was made for has ended. Returns whether other programs still have it.
+    pub(super) fn is_left_to_others(&mut self) -> bool {
+        self.slave = None;
+        let mut polled = [PollFd::new(self.master.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut polled, PollTimeout::ZERO);
+        let [polled] = polled;
+        !polled.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
     }
 
     /// The job in the foreground. `None` if there is none.
@@ -110,6 +139,11 @@ pub(super) struct TerminalInput {
 }
 
 impl TerminalInput {
+    /// What the terminal has not taken.
+    pub(super) fn take_unwritten(&mut self) -> BytesMut {
+        std::mem::take(&mut self.unwritten)
+    }
+
     /// Types bytes.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.unwritten.extend_from_slice(bytes);
@@ -213,6 +247,9 @@ fn attend(program: libc::pid_t) -> ! {
             // Who lets this process go on lets the program go on first: a later signal could undo the next stop.
             libc::kill(libc::getpid(), libc::SIGSTOP);
         }
+        // The end of a leader hangs up on the job in front. What the program has left in the background may be in its job.
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        libc::tcsetpgrp(0, libc::getpid());
         if libc::WIFSIGNALED(status) {
             let signal = libc::WTERMSIG(status);
             let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -35,6 +35,8 @@ pub(super) struct Program<'a> {
     pub(super) pipes: &'a [OwnedFd],
     /// Standard input. `None` is an empty input.
     pub(super) stdin: Option<OwnedFd>,
+    /// The process in whose stead it is started, if that is not ours.
+    pub(super) starter: Option<Pid>,
 }
 
 /// A running child with its output. Dropping it kills the whole process group.
@@ -47,6 +49,8 @@ pub(super) struct Process {
     /// The terminal of its own.
     terminal: Option<OwnTerminal>,
     stops: Stops,
+    /// Whether what its program has started goes on after its end, until this value is dropped.
+    is_left: bool,
     /// This end is never written to. It closes when this value is dropped or when our process ends in any way; then the
     /// system kills the group.
     _lifeline: OwnedFd,
@@ -97,7 +101,7 @@ impl Process {
         let mut command = command(&program);
         command.stdin(program.stdin.map_or_else(Stdio::null, Stdio::from));
         command.stdout(child_out).stderr(child_err);
-        Ok((Self::begin(command, program.pipes, prepare_child, None)?, out, err))
+        Ok((Self::begin(command, program.pipes, None, prepare_child, None)?, out, err))
     }
 
     /// Starts the program at a terminal of its own, which is its standard input and output. Returns what the terminal gives.
@@ -109,12 +113,14 @@ impl Process {
         let mut command = command(program);
         command.stdin(terminal.programs_end()?).stdout(terminal.programs_end()?);
         command.stderr(terminal.programs_end()?);
-        Ok((Self::begin(command, program.pipes, own_terminal::lead, Some(terminal))?, out))
+        let Program { pipes, starter, .. } = *program;
+        Ok((Self::begin(command, pipes, starter, own_terminal::lead, Some(terminal))?, out))
     }
 
     fn begin(
         mut command: Command,
         pipes: &[OwnedFd],
+        starter: Option<Pid>,
         prepare: fn(&mut Command, Vec<RawFd>),
         terminal: Option<OwnTerminal>,
     ) -> io::Result<Process> {
@@ -123,6 +129,9 @@ impl Process {
         let mut inherited: Vec<RawFd> = pipes.iter().map(AsRawFd::as_raw_fd).collect();
         inherited.push(lifeline_child.as_raw_fd());
         dispositions::by_default(command.as_std_mut());
+        if let Some(starter) = starter {
+            take_after(&mut command, starter)?;
+        }
         prepare(&mut command, inherited);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
@@ -130,7 +139,7 @@ impl Process {
         // The program runs by now, so it is the job in the foreground.
         let group = terminal.as_ref().and_then(OwnTerminal::front).unwrap_or(waited);
         let stops = Stops { wanted: terminal.is_some(), changes: None };
-        let process = Process { child, waited, group, terminal, stops, _lifeline: lifeline };
+        let process = Process { child, waited, group, terminal, stops, is_left: false, _lifeline: lifeline };
         tie_lifeline(&lifeline_child, group.as_raw())?;
         Ok(process)
     }
@@ -143,6 +152,17 @@ impl Process {
     /// Its terminal, if it has one, has this size from now on.
     pub(super) fn resize(&self, window: Window) {
         self.terminal.iter().for_each(|terminal| terminal.resize(window));
+    }
+
+    /// What was typed into its terminal, and has been read by no program.
+    pub(super) fn take_unread(&self) -> Vec<u8> {
+        self.terminal.as_ref().map(OwnTerminal::take_unread).unwrap_or_default()
+    }
+
+    /// Its program has ended. Returns whether others still have its terminal: they go on until this value is dropped.
+    pub(super) fn leave(&mut self) -> bool {
+        self.is_left = self.terminal.as_mut().is_some_and(OwnTerminal::is_left_to_others);
+        self.is_left
     }
 
     /// Stops the program. A program without a terminal cannot decide itself: the system stops none that has no shell, unless it
@@ -180,6 +200,12 @@ impl Process {
         self.signal_group(Signal::SIGINT);
     }
 
+    /// SIGHUP to the whole group, as the end of its terminal does.
+    pub(super) fn hang_up(&self) {
+        self.signal_group(Signal::SIGHUP);
+        self.go_on();
+    }
+
     /// A signal to the leader alone.
     pub(super) fn signal_leader(&self, signal: Signal) {
         // An error only means that it is already gone.
@@ -213,7 +239,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        // After a while the number of the group may be that of another. The lifeline knows which is meant.
+        if !(self.is_left && cfg!(target_os = "linux")) {
+            self.kill();
+        }
     }
 }
 
@@ -240,6 +269,59 @@ fn prepare_child(command: &mut Command, inherited: Vec<RawFd>) {
     // SAFETY: the closure only makes system calls (setsid, fcntl) that are safe after fork; it neither
     // allocates nor takes a lock.
     unsafe { command.pre_exec(prepare) };
+}
+
+/// The kinds of limits have the numbers below this one.
+#[cfg(target_os = "linux")]
+const LIMITS: libc::__rlimit_resource_t = 16;
+/// What a process may do, in its status.
+#[cfg(target_os = "linux")]
+const RIGHTS: [&str; 9] =
+    ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"];
+
+/// Gives the command the limits and the mask for new files that another process has set itself, as a child of that has them.
+///
+/// # Errors
+/// If that process has other rights than ours: then this one must not act in its stead.
+#[allow(unsafe_code)]
+#[cfg(target_os = "linux")]
+fn take_after(command: &mut Command, other: Pid) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let root =
+        |pid: &str| std::fs::metadata(format!("/proc/{pid}/root")).map(|root| (root.dev(), root.ino()));
+    let pid = other.to_string();
+    let (theirs, ours) = (status(&pid)?, status("self")?);
+    let field = |status: &str, name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.map(|value| value.trim().to_owned())
+    };
+    if RIGHTS.iter().any(|name| field(&theirs, name) != field(&ours, name)) || root(&pid)? != root("self")? {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mask = field(&theirs, "Umask").and_then(|mask| libc::mode_t::from_str_radix(&mask, 8).ok());
+    let prepare = move || {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        for resource in 0..LIMITS {
+            // SAFETY: the pointers are null or those of a value on this stack, and what the system refuses changes nothing.
+            unsafe {
+                if libc::prlimit(other.as_raw(), resource, std::ptr::null(), &mut limit) == 0 {
+                    libc::prlimit(0, resource, &limit, std::ptr::null_mut());
+                }
+            }
+        }
+        // SAFETY: the call takes an integer.
+        let _ = mask.map(|mask| unsafe { libc::umask(mask) });
+        Ok(())
+    };
+    // SAFETY: the closure only makes system calls that are safe after fork; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(prepare) };
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn take_after(_command: &mut Command, _other: Pid) -> io::Result<()> {
+    Ok(())
 }
 
 /// Asks the system to kill the process group when the other end of the lifeline closes. It works without the

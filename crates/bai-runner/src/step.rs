@@ -36,6 +36,8 @@ pub(super) struct RunningStep {
     lost_interrupts: LostInterrupts,
     variables: Variables,
     rest: VecDeque<Invocation>,
+    /// Whether somebody has interrupted it.
+    was_interrupted: bool,
 }
 
 /// The variables of a step's processes, in addition to those of the session.
@@ -127,12 +129,56 @@ impl RunningStep {
         started
     }
 
+    /// Starts a program of a cell at a terminal of its own.
+    pub(super) fn start_at_terminal(
+        program: &Program<'_>,
+        window: Option<Window>,
+    ) -> io::Result<Box<RunningStep>> {
+        let (process, out, err, stdin) = own_terminal::start(program, window)?;
+        Ok(Box::new(RunningStep {
+            process,
+            out,
+            err,
+            stdin,
+            lost_interrupts: LostInterrupts::new(),
+            variables: Variables::default(),
+            rest: VecDeque::new(),
+            was_interrupted: false,
+        }))
+    }
+
+    /// What was typed, and has been read by no program.
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        [self.process.take_unread(), self.stdin.take_unwritten()].concat()
+    }
+
+    /// Its program has ended. Returns whether others still have its terminal.
+    pub(super) fn leave(&mut self) -> bool {
+        self.process.leave()
+    }
+
+    /// What those print; `None` when there are none any more. Cancel-safe.
+    pub(super) async fn left_output(&mut self) -> Option<String> {
+        self.out.readable().await;
+        let text = self.out.read();
+        if text.is_none() && self.out.is_closed() { None } else { Some(text.unwrap_or_default()) }
+    }
+
     fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {
         let Some(first) = rest.pop_front() else { return Started::Over(None, 0) };
         match Self::spawn(&first, &variables, spec) {
             Ok((process, out, err, stdin)) => {
                 let lost_interrupts = LostInterrupts::new();
-                let step = RunningStep { process, out, err, stdin, lost_interrupts, variables, rest };
+                let step = RunningStep {
+                    process,
+                    out,
+                    err,
+                    stdin,
+                    lost_interrupts,
+                    variables,
+                    rest,
+                    was_interrupted: false,
+                };
                 Started::Running(Box::new(step))
             }
             Err(error) => Started::Over(Some(cannot_run(&first, &error)), -1),
@@ -153,6 +199,7 @@ impl RunningStep {
             env,
             pipes: &[],
             stdin,
+            starter: None,
         };
         if let Some(kind) = &variables.pty {
             own_terminal::name_in(&mut env, kind);
@@ -236,6 +283,15 @@ impl RunningStep {
         self.lost_interrupts.begin(self.process.leader());
         self.process.interrupt();
         self.stdin.was_interrupted(self.process.leader());
+    }
+
+    /// Interrupts a program at a terminal, and hangs up if that was done before: many take Ctrl-C for a key like others.
+    pub(super) fn end_or_hang_up(&mut self) {
+        if std::mem::replace(&mut self.was_interrupted, true) {
+            self.process.hang_up();
+        } else {
+            self.interrupt();
+        }
     }
 
     /// Lets a signal from outside reach the process.

@@ -12,6 +12,7 @@ use bai_protocol::execute::Script;
 use bai_protocol::record::ConsoleRecord;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// A message to the driver.
@@ -25,7 +26,13 @@ pub(super) enum ToDriver<'a> {
         code: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         script: Option<&'a Script>,
+        /// Whether programs that it starts may have a terminal of their own: `Program` asks for that.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        terminal: bool,
     },
+    /// The program that `Program` has asked for has ended: its exit code, or the negative number of the signal that has ended it.
+    /// `None` if it was not started.
+    Ended { code: Option<i32> },
     /// A line for the program that waits for input.
     Input { text: &'a str },
     /// The secret that the program waits for; `None` if there is none.
@@ -77,8 +84,8 @@ impl ToDriver<'_> {
 
     fn words(&self) -> String {
         match self {
-            ToDriver::Run { id, code, script: None } => format!("run {id} {}", escape(code)),
-            ToDriver::Run { id, code, script: Some(_) } => format!("script {id} {}", escape(code)),
+            ToDriver::Run { id, code, script: None, .. } => format!("run {id} {}", escape(code)),
+            ToDriver::Run { id, code, script: Some(_), .. } => format!("script {id} {}", escape(code)),
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Secret { text } => format!("secret {}", escape(text.unwrap_or_default())),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
@@ -89,6 +96,7 @@ impl ToDriver<'_> {
                 let [columns, rows] = [columns, rows].map(|side| side.unwrap_or(0));
                 format!("window {columns} {rows}{}", pairs.collect::<String>())
             }
+            ToDriver::Ended { code } => format!("ended {}", code.unwrap_or(-1)),
             ToDriver::Wake => "wake".to_owned(),
             ToDriver::Free => "free".to_owned(),
             ToDriver::Environment { folder } => format!("environment {}", escape(folder)),
@@ -187,6 +195,13 @@ pub(super) enum FromDriver {
     },
     /// The program does not wait for the line any more.
     Unask,
+    /// Start this program at a terminal of its own, in the driver's stead. Answered with `Ended`. Bytes that are not UTF-8 are
+    /// written as [`bai_protocol::byte_text`] does.
+    Program {
+        args: Vec<String>,
+        environment: BTreeMap<String, String>,
+        folder: String,
+    },
     /// The cell is over.
     Done {
         id: u64,
@@ -357,9 +372,9 @@ mod tests {
 
     #[test]
     fn the_word_dialect_escapes_line_feeds() {
-        let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é ", script: None };
+        let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é ", script: None, terminal: false };
         assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
-        let script = ToDriver::Run { id: 8, code: "a b", script: Some(&Script::default()) };
+        let script = ToDriver::Run { id: 8, code: "a b", script: Some(&Script::default()), terminal: false };
         assert_eq!(script.line(Dialect::Words).unwrap(), "script 8 a b\n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
         let variables = [("COLUMNS", Some("90".to_owned())), ("FORCE_COLOR", None)];

@@ -2,9 +2,11 @@
 //! never waits for a peer. A full reply channel only stops the reading of output, so interrupts, input and completion
 //! are always served.
 
+mod cell_programs;
 mod exits;
 mod interpreter_events;
 
+use self::cell_programs::CellPrograms;
 use self::exits::INTERRUPTED;
 use super::backend::Backend;
 use super::crash_loop::CrashLoop;
@@ -69,12 +71,21 @@ struct RunningTask {
     id: u64,
     /// Whether the driver has reported that the cell can be interrupted.
     started: bool,
+    /// Whether the interpreter runs it.
+    in_interpreter: bool,
     /// Whether an interrupt came before that.
     interrupt_wanted: bool,
     /// The exit code of a program that the last signal from outside has ended.
     signalled: Option<i32>,
-    /// The step's process.
+    /// The step's process, or the program of the cell that has a terminal.
     step: Option<Box<RunningStep>>,
+}
+
+impl RunningTask {
+    /// Whether a program has a terminal that the interpreter's cell has started.
+    fn is_at_terminal(&self) -> bool {
+        self.step.is_some() && self.in_interpreter
+    }
 }
 
 /// The state of a kernel.
@@ -97,6 +108,8 @@ pub(super) struct Worker {
     told_window: Option<Window>,
     /// Input of the task that the driver has not asked for yet.
     typed_ahead: TypedAhead,
+    /// Programs of cells at terminals of their own.
+    cell_programs: CellPrograms,
     /// The scratch folder of cells that are programs, once there was one.
     scratch: Scratch,
     /// The folder in which build steps install, once there was one.
@@ -139,6 +152,8 @@ enum WorkerEvent {
     Interpreter(Event),
     Started(StartResult),
     Step(StepEvent),
+    /// What programs in the background print to the terminal of one that has ended.
+    Left(String),
     Progress,
 }
 
@@ -183,6 +198,7 @@ impl Worker {
             window: None,
             told_window: None,
             typed_ahead: TypedAhead::default(),
+            cell_programs: CellPrograms::default(),
             scratch: Scratch::default(),
             environment: None,
             completions: HashMap::new(),
@@ -223,6 +239,7 @@ impl Worker {
                 WorkerEvent::Interpreter(event) => self.on_event(event),
                 WorkerEvent::Started(result) => self.on_started(result),
                 WorkerEvent::Step(event) => self.on_step(event),
+                WorkerEvent::Left(text) => self.outbox.push(ConsoleRecord::Stdout(text)),
                 WorkerEvent::Progress => {}
             }
             if self.outbox.has_delivered() {
@@ -235,11 +252,13 @@ impl Worker {
 
     async fn next_event(&mut self, commands: &mut mpsc::Receiver<KernelCommand>) -> WorkerEvent {
         let room = self.outbox.has_room();
+        let at_terminal = self.current.as_ref().is_some_and(RunningTask::is_at_terminal);
         let slot = &mut self.slot;
         let interpreter = async {
             match slot {
                 InterpreterSlot::Running(interpreter) => {
-                    WorkerEvent::Interpreter(interpreter.next(room).await)
+                    // A program that has the terminal has it alone.
+                    WorkerEvent::Interpreter(interpreter.next(room && !at_terminal).await)
                 }
                 InterpreterSlot::Starting(start) => WorkerEvent::Started(start.as_mut().await),
                 InterpreterSlot::Empty | InterpreterSlot::Unused => std::future::pending().await,
@@ -257,6 +276,7 @@ impl Worker {
             () = self.outbox.progress() => WorkerEvent::Progress,
             wake = interpreter => wake,
             wake = step => wake,
+            text = self.cell_programs.left_output(), if room && !at_terminal => WorkerEvent::Left(text),
         }
     }
 
@@ -274,6 +294,7 @@ impl Worker {
                 self.window = window.filter(|window| window.columns > 0 && window.rows > 0);
                 self.tell_window();
             }
+            KernelCommand::Op(Op::Pty(kind)) => self.cell_programs.begin(kind),
             KernelCommand::Op(Op::Complete(request)) => self.complete(&request, None),
             KernelCommand::Op(Op::Interrupt) => self.on_interrupt(),
             KernelCommand::Op(Op::Signal(signal)) => self.on_signal(signal),
@@ -300,6 +321,7 @@ impl Worker {
     }
 
     fn on_piece(&mut self, bytes: &[u8], end: bool, ahead: bool) {
+        self.cell_programs.taken += u64::from(self.waiting_input.is_some());
         match self.waiting_input.take() {
             Some(InputRequester::Reader) => self.type_bytes(bytes, end, ahead),
             Some(InputRequester::Driver) => {
@@ -366,6 +388,8 @@ impl Worker {
         // A line that is in flight belongs to the question that ends now.
         self.waiting_input = None;
         match (&mut current.step, &mut self.slot) {
+            // Its keys do not come this way: somebody else wants it to end.
+            (Some(program), _) if current.in_interpreter => program.end_or_hang_up(),
             (Some(step), _) => step.interrupt(),
             (None, InterpreterSlot::Running(interpreter)) if current.started => interpreter.interrupt(),
             _ => {
@@ -464,6 +488,7 @@ impl Worker {
         let old = std::mem::replace(&mut self.slot, InterpreterSlot::Empty);
         self.is_ending = false;
         self.waiting_input = None;
+        self.cell_programs.end_left();
         self.completions.clear();
         self.end_current(exit_code);
         if let InterpreterSlot::Running(interpreter) = old { Some(interpreter) } else { None }
@@ -562,6 +587,7 @@ impl Worker {
             task,
             id: self.last_id,
             started: false,
+            in_interpreter: false,
             interrupt_wanted: false,
             signalled: None,
             step: None,
@@ -574,12 +600,14 @@ impl Worker {
                     Ok(code) => {
                         interpreter.set_busy(true);
                         let code = if interpreter.is_program() { "" } else { &*code };
-                        let run = ToDriver::Run { id: current.id, code, script: script.as_ref() };
+                        let terminal = self.cell_programs.may_have_terminal() && self.window.is_some();
+                        let run = ToDriver::Run { id: current.id, code, script: script.as_ref(), terminal };
                         interpreter.send(&run);
                         interpreter.begin_script();
                         if interpreter.has_terminal() {
                             self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Open));
                         }
+                        current.in_interpreter = true;
                         self.current = Some(current);
                         return;
                     }
@@ -621,6 +649,7 @@ impl Worker {
     }
 
     fn end_current(&mut self, exit_code: i32) {
+        self.end_cell_program(None);
         self.typed_ahead = TypedAhead::default();
         self.waiting_secret = false;
         if let Some(current) = self.current.take() {

@@ -64,8 +64,10 @@ pub(super) async fn connect(
     options: &RunOptions,
     turn: &Turn,
 ) -> Result<(Link, Option<Utf8Bytes>), ClientError> {
+    let pty = options.pty.as_deref().filter(|_| capabilities.has(Capability::CellTerminals));
     let polling = || {
-        let link = PollLink::begin(session.clone(), run_id.clone(), cell, Extras::of(capabilities, options));
+        let extras = Extras::of(capabilities, options);
+        let link = PollLink::begin(session.clone(), run_id.clone(), (cell, pty), extras);
         (Link::Poll(Box::new(link)), None)
     };
     let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
@@ -74,7 +76,7 @@ pub(super) async fn connect(
         return Ok(polling());
     }
     let extras = Extras::of(capabilities, options);
-    let first = SocketLink::first_frame(cell, run_id, extras)?;
+    let first = SocketLink::first_frame((cell, pty), run_id, extras)?;
     if let Some(socket) = turn.socket() {
         let mut socket = socket.begin(options, extras);
         match socket.send(first.clone()).await {

@@ -113,7 +113,11 @@ impl Machine {
         for record in frame.console {
             let Some(record) = self.for_caller(unpack(record)) else { continue };
             self.cannot_hide |= cannot_hide(&record);
-            self.at_terminal |= record == ConsoleRecord::Terminal(TerminalChange::Open);
+            match record {
+                ConsoleRecord::Terminal(TerminalChange::Open) => self.at_terminal = true,
+                ConsoleRecord::Terminal(TerminalChange::Closed { .. }) => self.at_terminal = false,
+                _ => {}
+            }
             let record = if self.live { Some(record) } else { record.plain() };
             record.into_iter().for_each(|record| self.emit(RunEvent::Console(record)));
         }

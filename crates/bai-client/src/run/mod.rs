@@ -116,6 +116,10 @@ pub struct RunOptions {
     /// The window in which a person sees the output; `None` if it goes to a file or a program. Needs
     /// [`bai_protocol::capability::Capability::Windows`]. [`Run::resize`] changes it.
     pub window: Option<Window>,
+    /// The type of the terminal (`TERM`) whose keyboard and screen the programs may have that a line of a shell in a
+    /// [`Cell::Query`] starts. Needs [`bai_protocol::capability::Capability::CellTerminals`]; whether a program has it is told by
+    /// [`ConsoleRecord::Terminal`].
+    pub pty: Option<String>,
 }
 
 impl Default for RunOptions {
@@ -128,6 +132,7 @@ impl Default for RunOptions {
             bytes: false,
             live: false,
             window: None,
+            pty: None,
         }
     }
 }

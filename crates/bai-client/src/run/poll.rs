@@ -46,15 +46,20 @@ pub(super) struct PollLink {
 }
 
 impl PollLink {
-    /// A new run.
-    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, extras: Extras) -> PollLink {
+    /// A new run, with the type of the terminal that its programs may have.
+    pub(super) fn begin(
+        session: SessionRef,
+        run_id: RunId,
+        (cell, pty): (&Cell, Option<&str>),
+        extras: Extras,
+    ) -> PollLink {
         let first = match cell {
             Cell::Script(code, script) if extras.scripts => ExecuteRequest::script(&run_id, code, script),
             Cell::Query(code) | Cell::Script(code, _) => ExecuteRequest::query(&run_id, code),
             Cell::Kernel(script) => ExecuteRequest::query(&run_id, &script.code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
-        PollLink::new(session, run_id, first, extras, 0)
+        PollLink::new(session, run_id, first.at_terminal(pty), extras, 0)
     }
 
     /// A run that began on another connection and was received up to the frame `received`.

@@ -83,8 +83,8 @@ pub(super) enum NoSocket {
 
 /// The first frame. Servers with the capability `run-ids` take the run id from it; others ignore the key. Servers with
 /// `numbered-frames` number their frames after `received: 0`. Those with `byte-output` know `bytes`, those with
-/// `live-output` know `live`, those with `binary-frames` know `binary`, those with `scripts` know `script`, and those with `windows` know
-/// `window`.
+/// `live-output` know `live`, those with `binary-frames` know `binary`, those with `scripts` know `script`, those with `windows` know
+/// `window`, and those with `cell-terminals` know `pty`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -103,6 +103,8 @@ struct FirstFrame<'a> {
     script: Option<&'a Script>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pty: Option<&'a str>,
 }
 
 impl SocketLink {
@@ -152,32 +154,45 @@ impl SocketLink {
         poll_fn(|context| self.poll_unused(context)).now_or_never().is_none()
     }
 
-    /// The text of the first frame, if a server would accept it.
-    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, extras: Extras) -> Result<Utf8Bytes, ClientError> {
+    /// The text of the first frame, if a server would accept it, with the type of the terminal that the programs of the cell may have.
+    pub(super) fn first_frame(
+        (cell, pty): (&Cell, Option<&str>),
+        run_id: &RunId,
+        extras: Extras,
+    ) -> Result<Utf8Bytes, ClientError> {
         let request = match cell {
             Cell::Query(code) | Cell::Script(code, _) => StreamRequest::query(code),
             Cell::Kernel(script) => StreamRequest::query(&script.code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
         let script = if let Cell::Script(_, script) = cell { Some(script) } else { None };
-        Self::frame(request, run_id, extras, script.filter(|_| extras.scripts))
+        Self::frame(request, run_id, extras, (script.filter(|_| extras.scripts), pty))
     }
 
     /// The text of the first frame of a listener.
     pub(super) fn listening(run_id: &RunId, extras: Extras) -> Result<Utf8Bytes, ClientError> {
-        Self::frame(StreamRequest::listen(), run_id, extras, None)
+        Self::frame(StreamRequest::listen(), run_id, extras, (None, None))
     }
 
     fn frame(
         request: StreamRequest,
         run_id: &RunId,
         extras: Extras,
-        script: Option<&Script>,
+        (script, pty): (Option<&Script>, Option<&str>),
     ) -> Result<Utf8Bytes, ClientError> {
         let received = extras.numbers.then_some(0);
         let Extras { bytes, live, binary, window, .. } = extras;
-        let frame =
-            FirstFrame { request, run_id: run_id.as_str(), received, bytes, live, binary, script, window };
+        let frame = FirstFrame {
+            request,
+            run_id: run_id.as_str(),
+            received,
+            bytes,
+            live,
+            binary,
+            script,
+            window,
+            pty,
+        };
         let frame = serde_json::to_string(&frame);
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;

@@ -339,6 +339,7 @@ impl JupyterKernel {
             | ToDriver::Wake
             | ToDriver::Free
             | ToDriver::Environment { .. }
+            | ToDriver::Ended { .. }
             | ToDriver::Ack { .. } => {}
         }
     }

@@ -98,8 +98,15 @@ async fn until_ready(
     let (executable, args) = kernel.command(connection_file.file());
     let mark = Mark::new();
     let env = process::environment(&variables(kernel, spec, &mark), &[], &[]);
-    let program =
-        Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
+    let program = Program {
+        executable: &executable,
+        args: &args,
+        workdir,
+        env: &env,
+        pipes: &[],
+        stdin: None,
+        starter: None,
+    };
     let (mut process, out, err) = Process::spawn(program).map_err(|source| cannot_start(kernel, source))?;
     drop(connection_file.give_up_ports());
     let process_tree = ProcessTree::new(process.leader(), mark);

@@ -5,6 +5,7 @@ mod harness;
 mod asyncio;
 mod basics;
 mod batch;
+mod cell_programs;
 mod commands;
 mod completing;
 mod debugging;

@@ -8,7 +8,7 @@ use super::super::process::describe_end;
 use super::super::stdin::ReaderEvent;
 use super::super::step::{self, ALWAYS, RunningStep, Started, StepEvent};
 use super::super::wire::ToDriver;
-use super::{InputRequester, InterpreterSlot, Task, Worker};
+use super::{InputRequester, InterpreterSlot, RunningTask, Task, Worker};
 use bai_private::TemporaryFolder;
 use bai_protocol::execute::Script;
 use bai_protocol::machine_limit::explain;
@@ -89,6 +89,9 @@ impl Worker {
     }
 
     fn on_step_end(&mut self, status: &ExitStatus) {
+        if self.current.as_ref().is_some_and(RunningTask::is_at_terminal) {
+            return self.end_cell_program(Some(step::exit_code(status)));
+        }
         self.waiting_input = None;
         let Some(current) = &mut self.current else { return };
         let Some(step) = &mut current.step else { return };
@@ -129,7 +132,8 @@ impl Worker {
             self.completions.clear();
             return;
         }
-        let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
+        let runs_code =
+            self.current.as_ref().is_some_and(|current| current.in_interpreter || current.step.is_none());
         if !runs_code
             && matches!(&self.slot, InterpreterSlot::Running(interpreter) if interpreter.is_program())
         {
@@ -163,11 +167,12 @@ impl Worker {
             self.outbox.say(&format!("The program {how}."));
         }
         self.slot = InterpreterSlot::Empty;
-        self.waiting_input = None;
         self.completions.clear();
+        self.cell_programs.end_left();
         if runs_code {
             self.end_current(exit_code);
         }
+        self.waiting_input = None;
         if !gives_up && !is_last {
             self.start_interpreter(None);
         }

@@ -19,8 +19,8 @@ class _Work:
         self._cell = None
         self._environment = None
 
-    def put(self, id, code, script=None):
-        self._cell = (id, code, script)
+    def put(self, id, code, script=None, terminal=False):
+        self._cell = (id, code, script, terminal)
         self._there.ring()
         _stop_loop()
 
@@ -72,7 +72,7 @@ def serve():
     wire.say_last({'say': 'ready', 'shell': shell.name})
     while True:
         try:
-            id, code, script = work.take(shell.prepare)
+            id, code, script, terminal = work.take(shell.prepare)
         except BaseException:
             # A signal handler of the user has raised an exception between two cells.
             streams.complain('Exception between two cells: %s\n' % sys.exc_info()[0].__name__)
@@ -80,7 +80,7 @@ def serve():
         if id is None:
             # The interpreter ends normally, as in any program.
             return
-        _run(id, code, script, work.take_environment())
+        _run(id, code, script, terminal, work.take_environment())
         if script is not None and script['last']:
             # The session ends with it. What Python does at its end takes a while, so it does not wait until it is asked to end.
             return
@@ -92,7 +92,7 @@ def attend():
     cells.main = sys.modules['__main__']
     _begin(work)
     wire.say_last({'say': 'ready'})
-    id, _, script = work.take(lambda: None)
+    id, _, script, _ = work.take(lambda: None)
     if id is None:
         _exit(0)
     load('scripts').begin_program(script)
@@ -114,14 +114,15 @@ def _begin(work):
         'wake': interrupts.wake,
         'free': _free,
         'environment': work.environment,
+        'ended': lambda code: load('programs').ended(code),
         'bye': work.end,
     })
 
 
-def _run(id, code, script, environment):
+def _run(id, code, script, terminal, environment):
     exit_code = 1
     try:
-        streams.begin_cell()
+        streams.begin_cell(terminal)
         if environment is not None:
             load('packages').add(environment)
         run = shell.run if script is None else load('scripts').Script(script).run

@@ -1,10 +1,12 @@
-# The programs that a cell runs as lines of a shell: `!COMMAND`, and `lines = !COMMAND` where there is IPython. They have the
-# streams of the session, and an interrupt ends the cell and not only the program.
+# The programs that a cell runs as lines of a shell: `!COMMAND`, and `lines = !COMMAND` where there is IPython. The first kind has a
+# terminal of its own if the cell was typed at one, which the runner makes. The others have the streams of the session. An
+# interrupt ends the cell and not only the program.
 
+import _signal
 import os
 import re
 
-from _bai_repl import cells
+from _bai_repl import cells, interrupts, streams, window, wire
 
 # It reads its standard input to the end before it shows a file, unless that is a terminal.
 _MORE_OF_A_FILE = re.compile(r'\s*more\s+[^\s<>|&;]')
@@ -40,9 +42,87 @@ def _start(command, options):
         return subprocess.Popen(command, shell=True, **options)
 
 
+class _AtTerminal:
+    """A program that the runner starts in our stead."""
+
+    def __init__(self):
+        self._is_over = wire.Bell()
+        self._is_asked_for = False
+        self.code = None
+
+    def end(self, code):
+        self.code = code
+        self._is_over.ring()
+
+    def run(self, message):
+        """Runs it to its end. Returns whether there was an interrupt, which does not take the terminal from it."""
+        was_interrupted = False
+        while True:
+            try:
+                if not self._is_asked_for:
+                    self._ask(message)
+                self._is_over.wait()
+                return was_interrupted
+            except KeyboardInterrupt:
+                if not self._is_asked_for:
+                    raise
+                was_interrupted = True
+
+    def _ask(self, message):
+        # The message has several pieces.
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGINT])
+        try:
+            wire.say_last(message)
+            self._is_asked_for = True
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
+
+
+_at_terminal = None
+
+
+def ended(code):
+    """The program at the terminal has ended, or was not started. Called in the thread of messages."""
+    if _at_terminal is not None:
+        _at_terminal.end(code)
+
+
+def _plain(text):
+    """A text for the runner, in which a byte that is not UTF-8 is a character of its own."""
+    text = os.fsencode(text).decode('utf-8', 'surrogateescape')
+    return ''.join(chr(ord(c) - 0xdc00 + 0x10ff00) if '\udc80' <= c <= '\udcff' else c for c in text)
+
+
+def _run_at_terminal(command):
+    """Runs a line of the shell at a terminal of its own. Returns whether there was one."""
+    global _at_terminal
+    if not streams.gives_terminal or not interrupts.is_main_thread() or wire.in_child():
+        return False
+    try:
+        message = {
+            'say': 'program',
+            'args': [_plain(word) for word in (os.environ.get('SHELL') or '/bin/sh', '-c', command)],
+            'environment': {_plain(name): _plain(value) for name, value in window.environment_at_terminal().items()},
+            'folder': _plain(os.getcwd()),
+        }
+    except (OSError, ValueError):
+        # The other way says what is wrong.
+        return False
+    streams.before_child()
+    program = _at_terminal = _AtTerminal()
+    was_interrupted = program.run(message)
+    if program.code is None:
+        return False
+    cells.main.__dict__['_exit_code'] = program.code
+    if was_interrupted or program.code == -_signal.SIGINT:
+        raise KeyboardInterrupt
+    return True
+
+
 def run(command):
     """Runs a line of the shell. Its exit code is in _exit_code."""
-    _run(command)
+    if not _run_at_terminal(command):
+        _run(command)
 
 
 def output(command):

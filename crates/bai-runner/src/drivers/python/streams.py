@@ -467,7 +467,13 @@ def repair():
         sys.stdin = sys.__stdin__
 
 
-def begin_cell():
+# Whether the programs that the cell starts by a line of the shell may have a terminal of their own.
+gives_terminal = False
+
+
+def begin_cell(terminal):
+    global gives_terminal
+    gives_terminal = terminal
     repair()
     _input.forget()
 

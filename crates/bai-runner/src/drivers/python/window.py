@@ -67,6 +67,11 @@ def _set(name, value):
         _environ[name] = _ours[name] = value
 
 
+def environment_at_terminal():
+    """The variables for a program at a terminal of its own."""
+    return {name: value for name, value in _environ.items() if name != 'PAGER' or value != _ours.get(name)}
+
+
 def has_colors():
     """Whether programs are to print in colours."""
     return _environ.get(_COLORS[0], _colors.get(_COLORS[0], '0')) not in ('', '0')
