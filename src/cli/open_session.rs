@@ -42,7 +42,7 @@ pub(super) fn run(
             }
             let at_terminal = screen.stdin_tty && screen.stdout_tty && screen.stderr_tty;
             if at_terminal && !context.global.json && script::is_process(&request.image) {
-                code.is_at_terminal(std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned()));
+                code.is_at_terminal(crate::terminal::kind());
             }
             // What is typed meanwhile is for the terminal of the script, with Ctrl-D and all.
             let holds = code.wants_terminal() && !server::is_cluster(context)?;

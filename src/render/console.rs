@@ -122,6 +122,8 @@ pub struct Console<O, E> {
     passed: PassthroughTracker,
     /// Standard output goes to the terminal unfiltered, since it comes from a terminal of the program's own.
     passes: bool,
+    /// A program has the terminal: see [`Console::begin_program`].
+    has_program: bool,
     /// The user was told in this cell that a full-screen program is not shown.
     told_full_screen: bool,
     pub(super) last: Option<Medium>,
@@ -155,6 +157,7 @@ impl<O: Write, E: Write> Console<O, E> {
             tail: Tail::default(),
             passed: PassthroughTracker::default(),
             passes: options.raw,
+            has_program: false,
             told_full_screen: false,
             last: None,
             last_picture: None,
@@ -264,6 +267,47 @@ impl<O: Write, E: Write> Console<O, E> {
         self.stdout = Sanitizer::new(Policy::Raw, Attributes::default());
         self.passes = true;
         Ok(())
+    }
+
+    /// A program has the terminal from here on, until [`Console::end_program`]: standard output is what its own terminal gives, and
+    /// passes unfiltered. The position of the cursor is followed.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn begin_program(&mut self) -> Result<Flow, RenderError> {
+        self.forget_displays();
+        let flow = self.flush()?;
+        self.has_program = true;
+        Ok(flow)
+    }
+
+    /// Resets what the program has left switched on.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn end_program(&mut self) -> Result<Flow, RenderError> {
+        self.has_program = false;
+        let mut pen = self.scratch_pen();
+        self.stdout.finish(&mut self.cursor, &mut pen, &mut Vec::new());
+        let resets = reset_sequences(&std::mem::take(&mut self.passed));
+        self.out.buffer.extend_from_slice(resets.as_bytes());
+        self.flush()
+    }
+
+    /// A pen for text that is not written.
+    fn scratch_pen(&self) -> Pen {
+        Pen::new(ColorDepth::None, self.options.screen.dumb)
+    }
+
+    /// Writes a piece of what the terminal of a program gives.
+    fn pass(&mut self, piece: &[u8]) -> Result<Flow, RenderError> {
+        self.out.buffer.extend_from_slice(piece);
+        self.passed.note(piece);
+        let (mut pen, mut shown) = (self.scratch_pen(), Vec::new());
+        self.stdout.push(piece, &mut self.cursor, &mut pen, &mut shown);
+        self.stdout.began_full_screen();
+        self.tail.note(&shown, Attributes::default());
+        self.out.write_if_full().map_err(RenderError::Output)
     }
 
     /// The modes that output may have changed that has passed unfiltered.
@@ -407,6 +451,9 @@ impl<O: Write, E: Write> Console<O, E> {
 
     /// Writes one piece of text to the terminal, sanitized.
     fn sanitized(&mut self, stream: Stream, piece: &[u8]) -> Result<Flow, RenderError> {
+        if self.has_program && stream == Stream::Stdout {
+            return self.pass(piece);
+        }
         let to_err = stream == Stream::Stderr && !self.options.repl;
         if to_err {
             let _ = self.write_out(Stream::Stdout)?;

@@ -65,7 +65,12 @@ pub(super) fn drain_after(read: &[u8]) -> String {
             _ => break,
         }
     }
-    sanitize::text(&String::from_utf8_lossy(&bytes).replace('\r', "\n"))
+    typed_text(&bytes)
+}
+
+/// Keys as text. Those that are no text, such as arrows, are left out.
+pub(super) fn typed_text(keys: &[u8]) -> String {
+    sanitize::text(&String::from_utf8_lossy(keys).replace('\r', "\n"))
 }
 
 fn is_readable(keyboard: BorrowedFd<'_>) -> bool {

@@ -249,6 +249,7 @@ impl Repl {
             options,
         )?;
         self.initial = requests.next_input + &typed.keys;
+        self.editor.type_again(&typed.unread);
         self.completer.cell_ran(&code);
         if !options.ours && !requests.replaces {
             // A cell that ended the session would end it again in a replay.

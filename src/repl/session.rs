@@ -169,13 +169,19 @@ impl PromptSession {
         self.options.note.as_deref()
     }
 
-    /// Starts to run a cell or a batch, whose output is shown in `window`. Waits for an earlier run of this program.
-    pub(super) async fn execute(&self, cell: Cell, window: Option<Window>) -> Result<Run, SessionError> {
+    /// Starts to run a cell or a batch, whose output is shown in `window`, and whose programs may have the terminal of the type
+    /// `pty`. Waits for an earlier run of this program.
+    pub(super) async fn execute(
+        &self,
+        cell: Cell,
+        window: Option<Window>,
+        pty: Option<String>,
+    ) -> Result<Run, SessionError> {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
             prelude.tell_window(window).await;
         }
-        let options = RunOptions { live: true, window, ..RunOptions::over(self.options.transport) };
+        let options = RunOptions { live: true, window, pty, ..RunOptions::over(self.options.transport) };
         let started = self.session.execute(cell, options).await;
         started.map_err(SessionError::about_session)
     }

@@ -270,6 +270,20 @@ impl PromptTerminal {
         if self.screen.stdout_tty && !self.screen.dumb { self.raw("\x1b[?2004h") } else { Ok(()) }
     }
 
+    /// Gives a program the screen. It sets its modes itself.
+    pub(super) fn begin_program(&mut self) -> Result<(), TerminalError> {
+        if !self.screen.dumb {
+            self.raw("\x1b[?2004l")?;
+        }
+        open(self.console.begin_program()?)
+    }
+
+    /// Takes the screen back.
+    pub(super) fn end_program(&mut self) -> Result<(), TerminalError> {
+        open(self.console.end_program()?)?;
+        self.keep_pastes_whole()
+    }
+
     /// Waits for a future that is not a cell, with a spinner and a label. Ctrl-C ends the wait.
     pub(super) async fn wait<T>(
         &mut self,

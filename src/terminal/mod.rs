@@ -31,7 +31,7 @@ pub use passed_signals::{PassedSignals, suspend};
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};
 pub use reset::{PassthroughTracker, reset_sequences};
 pub use restore::restore;
-pub use screen::{ColorDepth, Screen, Size, size};
+pub use screen::{ColorDepth, Screen, Size, kind, size};
 pub use secret::{SecretError, ask_secret, has_terminal, read_secret, read_secret_unless};
 pub use signals::{
     Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, end_by_interrupt,

@@ -127,6 +127,11 @@ fn color_depth(term: &str, colorterm: Option<&str>) -> ColorDepth {
     ColorDepth::Ansi16
 }
 
+/// The type of the terminal, for programs that are to use it.
+pub fn kind() -> String {
+    std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())
+}
+
 /// The current size of the window: from the terminal, else from `COLUMNS` and `LINES`, else 80×24. A side that is reported as
 /// zero (as by some window managers and CI systems) comes from the next source.
 pub fn size() -> Size {

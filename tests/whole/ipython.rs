@@ -3,7 +3,7 @@
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, ipython_environments};
 
 /// Sandboxes whose Python has IPython, with this setting.
-fn sandboxes(setting: &str) -> Vec<Sandbox> {
+pub(super) fn sandboxes(setting: &str) -> Vec<Sandbox> {
     let make = |environment: std::path::PathBuf| {
         let mut sandbox = Sandbox::new();
         sandbox.unset("BAI_REPL_PYTHON_SHELL");

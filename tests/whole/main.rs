@@ -54,6 +54,7 @@ mod script_terminal;
 mod session_environment;
 mod sessions_board;
 mod shell_completion;
+mod shell_lines;
 mod signals;
 mod ssh;
 mod stuck_sessions;

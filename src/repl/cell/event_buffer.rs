@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bai_client::{Run, RunEvent, Window};
+use bai_client::{Rest, Run, RunEvent, RunSignal, Window};
 use bai_protocol::record::ConsoleRecord;
 use futures_util::FutureExt;
 use zeroize::Zeroizing;
@@ -102,6 +102,14 @@ impl BufferedRun {
 
     pub(super) fn resize(&self, window: Window) {
         self.run.resize(window);
+    }
+
+    pub(super) fn send_keys(&self, bytes: Vec<u8>) -> bool {
+        self.run.send_piece(bytes, Rest::WhenAsked)
+    }
+
+    pub(super) fn signal(&self, signal: RunSignal) {
+        self.run.signal(signal);
     }
 
     pub(super) fn interrupt(&self) {

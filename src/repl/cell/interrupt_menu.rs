@@ -148,6 +148,12 @@ impl RunningCell<'_> {
         open(self.terminal.console.flush()?)?;
         self.interrupted = None;
         match choice {
+            MenuChoice::Wait if self.program.is_open() => {
+                if question.is_some() {
+                    self.program.is_asked_for_keys();
+                }
+                Ok(Some(PauseReason::Program))
+            }
             MenuChoice::Wait => Ok(question.map(|is_password| PauseReason::Question { is_password })),
             MenuChoice::Restart => self.restart().await,
             MenuChoice::Leave => {

@@ -6,6 +6,7 @@ mod footer;
 mod interrupt_menu;
 mod output;
 mod pane_visit;
+mod program;
 mod question_watch;
 mod questions;
 
@@ -26,6 +27,7 @@ use bai_client::{Cell, RunId, SessionState};
 use event_buffer::BufferedRun;
 use footer::footer;
 use output::keeps_fold;
+use program::{ProgramTerminal, asks_for_terminal};
 
 /// A second Ctrl-C within this time opens the interrupt menu.
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
@@ -62,9 +64,13 @@ pub(super) struct CellOptions {
 /// Why following a run was interrupted.
 enum PauseReason {
     End(CellEnd),
-    Question { is_password: bool },
+    Question {
+        is_password: bool,
+    },
     Menu,
     Pane,
+    /// A program of the cell has the terminal.
+    Program,
 }
 
 /// Text that the user typed or pasted in advance. Keys that nothing has read wait in the terminal's queue, and run at the next
@@ -75,6 +81,8 @@ pub(super) struct TypedAhead {
     answers: Option<String>,
     /// Keys that were pressed before a menu was shown.
     pub(super) keys: String,
+    /// What was typed at a program that had the terminal and has not read it.
+    pub(super) unread: String,
 }
 
 /// What the program asked of the prompt.
@@ -131,7 +139,10 @@ pub(super) fn run(
     let start = Instant::now();
     terminal.console.begin_cell();
     let window = terminal.console.options().window();
-    let begun = runtime.block_on(terminal.wait(String::new, session.execute(cell, window)))?;
+    let program =
+        ProgramTerminal::of(asks_for_terminal(&cell) && window.is_some() && terminal.screen.stdin_tty);
+    let begun =
+        runtime.block_on(terminal.wait(String::new, session.execute(cell, window, program.kind())))?;
     let run = match begun {
         WaitOutcome::Done(Ok(run)) => run,
         WaitOutcome::Done(Err(error)) => {
@@ -159,6 +170,7 @@ pub(super) fn run(
         delayed_question: None,
         flood: InterruptedOutput::default(),
         fold: OutputFold::new(max_lines),
+        program,
         last_spin: start,
         typed: TypedAhead::default(),
         requests: Requests::default(),
@@ -183,6 +195,10 @@ pub(super) fn run(
         typed.keys.push('\n');
     }
     let interrupted = running.interrupted.is_some();
+    typed.unread = running.program.take_unread();
+    if interrupted {
+        typed.keys.insert_str(0, &std::mem::take(&mut typed.unread));
+    }
     let transcript = std::mem::take(&mut running.fold.transcript);
     if !options.ours {
         terminal.output = transcript;
@@ -209,6 +225,8 @@ struct RunningCell<'a> {
     delayed_question: Option<(bool, Instant)>,
     flood: InterruptedOutput,
     fold: OutputFold,
+    /// The programs of the cell that have the terminal.
+    program: ProgramTerminal,
     /// The time when the spinner was last shown while output is held back.
     last_spin: Instant,
     typed: TypedAhead,
@@ -235,6 +253,7 @@ impl RunningCell<'_> {
                     return Ok(end);
                 }
                 PauseReason::Menu => self.runtime.clone().block_on(self.menu())?,
+                PauseReason::Program => self.runtime.clone().block_on(self.give_terminal())?,
                 PauseReason::Pane => {
                     self.runtime.clone().block_on(self.visit_pane())?;
                     None

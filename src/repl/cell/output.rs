@@ -58,7 +58,7 @@ impl RunningCell<'_> {
     }
 
     /// Shows the end of what was held back after an interrupt.
-    fn end_flood(&mut self) -> Result<(), TerminalError> {
+    pub(super) fn end_flood(&mut self) -> Result<(), TerminalError> {
         let Some(rest) = self.flood.rest() else { return Ok(()) };
         if rest.skipped > 0 {
             self.terminal
@@ -79,7 +79,7 @@ impl RunningCell<'_> {
     }
 
     /// Shows the end of a long output that was held back.
-    fn end_fold(&mut self) -> Result<(), TerminalError> {
+    pub(super) fn end_fold(&mut self) -> Result<(), TerminalError> {
         let Some(folded) = self.fold.unfold() else { return Ok(()) };
         self.terminal.clear_spinner()?;
         if folded.lines > 0 {
@@ -129,7 +129,13 @@ impl RunningCell<'_> {
                 self.requests.leaves = true;
                 None
             }
+            Some(RunEvent::Console(ConsoleRecord::Terminal(change))) => {
+                self.program.change(change).then_some(PauseReason::Program)
+            }
             Some(RunEvent::Console(record)) => self.record(&record).await?,
+            Some(RunEvent::WaitingInput { .. }) if self.program.is_asked_for_keys() => {
+                Some(PauseReason::Program)
+            }
             Some(RunEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
                 self.delayed_question = Some((is_password, Instant::now()));
                 None

@@ -12,6 +12,7 @@ mod scrolling;
 mod search;
 mod state;
 mod stop;
+mod typed_ahead;
 
 use std::io;
 use std::path::PathBuf;
@@ -108,6 +109,8 @@ pub(super) struct Editor {
     input: LineReader,
     interrupted: Interrupted,
     notifier: Notifier,
+    /// What was typed for earlier programs, with its Enters, and is typed again at the next prompts.
+    ahead: String,
 }
 
 enum LineReader {
@@ -165,6 +168,7 @@ impl Editor {
             input,
             interrupted,
             notifier: Notifier::default(),
+            ahead: String::new(),
         };
         if let LineReader::Rich(rich) = &mut editor.input
             && let Ok(printer) = rich.create_external_printer()
@@ -187,6 +191,11 @@ impl Editor {
 
     /// Reads a cell; `initial` is its initial text.
     pub(super) fn read_cell(&mut self, initial: &str) -> CellRead {
+        let ahead = self.typed_ahead(initial);
+        let initial = match &ahead {
+            Ok(cell) => return self.show_typed(cell),
+            Err(initial) => initial,
+        };
         self.begin(Mode::Cell, true);
         let initial = self.folds.fold(initial).unwrap_or_else(|| initial.to_owned());
         match &mut self.input {

@@ -60,6 +60,11 @@ impl PlainReader {
         }
     }
 
+    /// Text for the next lines.
+    pub(super) fn type_again(&mut self, text: &str) {
+        self.buffer.extend_from_slice(text.replace('\n', "\r").as_bytes());
+    }
+
     fn read(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), ReadStop> {
         let stdin = io::stdin();
         let interval = PollTimeout::try_from(CHECK_INTERVAL).unwrap_or(PollTimeout::ZERO);
