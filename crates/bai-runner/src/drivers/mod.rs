@@ -75,6 +75,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("cells", include_str!("python/cells.py")),
     ("leaving", include_str!("python/leaving.py")),
     ("commands", include_str!("python/commands.py")),
+    ("keys", include_str!("python/keys.py")),
     ("scan", include_str!("python/scan.py")),
     ("modules", include_str!("python/modules.py")),
     ("completion", include_str!("python/completion.py")),

@@ -80,6 +80,108 @@ async fn names_complete_from_the_live_namespace() {
     }
 }
 
+/// Names whose keys are odd, and what completes.
+const ODD_KEYS: &str = r#"
+import enum
+class Colour(enum.IntEnum): red = 1
+class Text(str):
+  def __repr__(self): return '<Text>'
+class Own:
+  def _ipython_key_completions_(self): return ['column one', 'column two']
+  def __getitem__(self, key): return Own()
+class Bad(dict):
+  def keys(self): raise SystemExit
+d = {'a/Circle': {'in': {'ner': 1}}, 'b c': 1, 5: 3, 55: 4, b'spam': 1, "q'u\"ote": 1, 'tab\t\u2028': 1, 'back\\slash': 1,
+     Colour.red: 1, Text('text'): 1, None: 1, float('nan'): 1, 'ünï🐍': 1}
+t = {(1, 'x', 2.5): 1, (1, 'y'): 2, (2, 'z'): 3, 'one': 4, 1: 5, (None, 1): 6}
+own, bad, n, k = Own(), Bad(a=1), 1, 'a/Circle'
+"#;
+
+/// Text before the cursor, or with a bar at the cursor, and with its first suggestion.
+const KEYS: &[(&str, &str)] = &[
+    ("d[", "d['a/Circle']"),
+    ("d[ ", "d[ 'a/Circle']"),
+    ("x = [d[", "x = [d['a/Circle']"),
+    ("d['a/Circle'][", "d['a/Circle']['in']"),
+    ("d['a/Circle']['in']['n", "d['a/Circle']['in']['ner']"),
+    ("d[k]['", "d[k]['in']"),
+    (r#"d["b"#, r#"d["b c"]"#),
+    ("d['''b", "d['''b c''']"),
+    ("d[u'b", "d[u'b c']"),
+    ("d[r'b", "d[r'b c']"),
+    ("d[b's", "d[b'spam']"),
+    (r#"d[B""#, r#"d[B"spam"]"#),
+    ("d['b |']", "d['b c"),
+    ("d['b |]", "d['b c'"),
+    ("d[|]", "d['a/Circle'"),
+    ("d[5", "d[5]"),
+    ("d['q", r#"d['q\'u"ote']"#),
+    (r#"d["q"#, r#"d["q'u\"ote"]"#),
+    (r"d['q\'u", r#"d['q\'u"ote']"#),
+    ("d['tab", r"d['tab\t\u2028']"),
+    (r"d['tab\t", r"d['tab\t\u2028']"),
+    ("d['back", r"d['back\\slash']"),
+    (r"d['back\\s", r"d['back\\slash']"),
+    ("d['te", "d['text']"),
+    ("d['ü", "d['ünï🐍']"),
+    ("t[", "t[1"),
+    ("t[1, ", "t[1, 'x', "),
+    ("t[1, 'x', ", "t[1, 'x', 2.5]"),
+    ("t[n, 'y", "t[n, 'y']"),
+    ("t[(2, ", "t[(2, 'z')]"),
+    ("t[(", "t[(1, "),
+    ("t[(2, '|)]", "t[(2, 'z'"),
+    ("d[t[1, ", "d[t[1, 'x', "),
+    ("own['co", "own['column one']"),
+    ("own[own['column t", "own[own['column two']"),
+    ("d[k", "d[k"),
+];
+
+/// What is no key, or cannot be written, has no suggestion.
+const NO_KEYS: &[&str] =
+    &[r"d['back\", r"d['\8", "d[r'q", "bad['", "nothing['", "d['nothing", "d[f'a", "[1]['"];
+
+#[tokio::test]
+async fn keys_complete_with_their_quotes() {
+    let mut sessions = Session::start_with_ipython().await;
+    for python in pythons().await {
+        sessions.push(Session::start(&python).await);
+    }
+    for (number, mut session) in sessions.into_iter().enumerate() {
+        session.value(ODD_KEYS).await;
+        for (text, expected) in KEYS {
+            assert_eq!(first(&session, text).await, *expected, "{number}: {text}");
+        }
+        for text in NO_KEYS {
+            assert_eq!(complete(&session, text).await.suggestions, [""; 0], "{text}");
+        }
+        let all = complete(&session, "d[").await.suggestions.join(" ");
+        let shown = r#"'a/Circle'] 'b c'] 5] 55] b'spam'] 'q\'u"ote'] 'tab\t\u2028'] 'back\\slash'] 1] 'text'] 'ünï🐍']"#;
+        assert_eq!(all, shown);
+        // Nothing was printed, not even a warning.
+        assert_eq!(session.value("n").await, "1\n");
+    }
+}
+
+#[tokio::test]
+async fn columns_and_labels_complete() {
+    let Some(mut session) = Session::start_in_test_venv().await else { return };
+    let code = "import pandas, numpy\ndf = pandas.DataFrame({'column one': [1], 'other': [2]}, index=['row'])\n\
+                fields = numpy.zeros(1, dtype=[('field', int)])";
+    session.value(code).await;
+    for (text, expected) in [
+        (r#"df["co"#, r#"df["column one"]"#),
+        ("df[", "df['column one']"),
+        ("df['other'][", "df['other']['row']"),
+        ("df.loc['r", "df.loc['row']"),
+        ("df.loc[:, 'o", "df.loc[:, 'other']"),
+        ("df.at['row', 'co", "df.at['row', 'column one']"),
+        ("fields['", "fields['field']"),
+    ] {
+        assert_eq!(first(&session, text).await, expected, "{text}");
+    }
+}
+
 #[tokio::test]
 async fn completion_works_while_a_cell_runs_and_with_hostile_objects() {
     for python in pythons().await {

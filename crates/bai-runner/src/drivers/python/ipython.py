@@ -30,6 +30,7 @@ history, magics, output, store = [load('ipython_' + name) for name in ('history'
 
 _MAGIC = re.compile(r'\s*(?:[\w.,\s]+=\s*)?[%!]')
 _ATTRIBUTE = re.compile(r'[\w)\]]\.\w*$')
+_KEY = re.compile(r'[\w)\]]\[[^\]]*$')
 # The name of a character: \alpha becomes α.
 _CHARACTER = re.compile(r'\\[^\W\d_]\w*$')
 
@@ -308,7 +309,7 @@ def suggest(code, post):
     line = code.rpartition('\n')[2]
     if not _MAGIC.match(line) and not _CHARACTER.search(line):
         return None
-    if _ATTRIBUTE.search(line) and '!' not in line:
+    if (_ATTRIBUTE.search(line) or _KEY.search(line)) and '!' not in line:
         found = load('suggest').suggest(code, post)
         if found[1]:
             return found

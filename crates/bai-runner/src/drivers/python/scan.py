@@ -3,7 +3,7 @@
 
 import re
 
-_MARK = re.compile(r'#|"""|\'\'\'|"|\'|[()\[\]{}\n;]|\\\n')
+_MARK = re.compile(r'#|"""|\'\'\'|"|\'|[()\[\]{}\n;,]|\\\n')
 _ENDS = {quote: re.compile(r'\\.|' + re.escape(quote) + ('' if len(quote) == 3 else r'|\n'), re.S)
          for quote in ('"', "'", '"""', "'''")}
 _PREFIX = re.compile(r'(?:^|[^\w])([rRbBuUfF]{1,2})$')
@@ -27,6 +27,8 @@ class Scan:
         self.string = None
         # The open brackets with their positions.
         self.open = []
+        # The last comma in each of them, or None.
+        self.commas = []
         # The start of the statement.
         self.statement = 0
         self._read()
@@ -50,9 +52,14 @@ class Scan:
                     return
             elif text in '([{':
                 self.open.append((text, mark.start()))
+                self.commas.append(None)
             elif text in _CLOSING:
                 if self.open and self.open[-1][0] == _CLOSING[text]:
                     self.open.pop()
+                    self.commas.pop()
+            elif text == ',':
+                if self.open:
+                    self.commas[-1] = mark.start()
             elif text in '\n;' and not self.open:
                 self.statement = at
 

@@ -29,7 +29,7 @@ def suggest(code, post, names=None):
     where.names = cells.main.__dict__ if names is None else names
     if where.in_comment:
         return None, []
-    kinds = (_in_string,) if where.string is not None else (_imports, _attributes, _names)
+    kinds = (_keys, _in_string) if where.string is not None else (_imports, _attributes, _keys, _names)
     for kind in kinds:
         found = kind(where, post)
         if found is not None:
@@ -44,55 +44,20 @@ def _ranked(names, prefix):
     return sorted(names, key=lambda name: (name.startswith('_') + name.startswith('__'), name.lower(), name))
 
 
-# ---- strings: keys of what is indexed, else file paths
+# ---- keys of what is indexed
+
+def _keys(where, post):
+    return load('keys').suggest(where, post, lambda code: evaluate(code, where.names))
+
+
+# ---- strings: file paths
 
 def _in_string(where, post):
     start, quotes, letters = where.string
     text = where.code[start + len(quotes):]
     if '\n' in text:
         return None
-    if where.open:
-        bracket, place = where.open[-1]
-        if bracket == '[' and not where.code[place + 1:start - len(letters)].strip():
-            keys = _keys(where, place)
-            if keys:
-                return _key_suggestions(keys, text, start, quotes, post)
     return _paths(text, start + len(quotes), quotes)
-
-
-def _keys(where, place):
-    begin = scan.primary_before(where.code, place)
-    if begin is None:
-        return []
-    try:
-        value = evaluate(where.code[begin:place], where.names)
-    except _Unknown:
-        return []
-    own = getattr(type(value), '_ipython_key_completions_', None)
-    if own is not None:
-        keys = value._ipython_key_completions_()
-    elif isinstance(value, dict):
-        keys = list(value)
-    elif type(value).__module__.partition('.')[0] == 'pandas':
-        keys = list(getattr(value, 'columns', None) if hasattr(value, 'columns') else value.index[:_MOST])
-    elif hasattr(getattr(value, 'dtype', None), 'names'):
-        keys = value.dtype.names or ()
-    else:
-        keys = ()
-    return [key for key in keys if isinstance(key, str)]
-
-
-def _key_suggestions(keys, text, start, quotes, post):
-    found = []
-    for key in keys:
-        if key.startswith(text):
-            written = repr(key)[1:-1] if quotes == "'" or "'" not in key else key.replace('\\', '\\\\')
-            if quotes[0] in written.replace('\\' + quotes[0], ''):
-                written = written.replace(quotes[0], '\\' + quotes[0])
-            close = '' if post.startswith(quotes) else quotes
-            bracket = '' if post.lstrip(quotes).startswith(']') or not close else ']'
-            found.append(quotes + written + close + bracket)
-    return start, found
 
 
 def _paths(text, start, quotes):
@@ -165,10 +130,12 @@ class _Unknown(Exception):
 _SAFE_TO_INDEX = (list, tuple, dict, str, bytes)
 
 
-def evaluate(text, names):
-    """The value of an expression of names, attributes, constants and subscripts of plain containers."""
+def evaluate(code, names):
+    """The value of an expression of names, attributes, constants and subscripts of plain containers: a text or its tree."""
+    tree = code
     try:
-        tree = ast.parse(text.strip(), mode='eval').body
+        if isinstance(code, str):
+            tree = ast.parse(code.strip(), mode='eval').body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _Unknown
     try:
