@@ -178,6 +178,8 @@ struct Actor {
     /// connections, so the interrupt may overtake the run.
     early_interrupts: VecDeque<(RunId, i32)>,
     current: Option<Arc<Run>>,
+    /// Whether its programs may have the terminal of its client.
+    at_terminal: bool,
     /// Output that no run owns, while nobody listens.
     stray: Buffer,
     /// Clients that get it at once.
@@ -202,6 +204,7 @@ impl Actor {
             queue: VecDeque::new(),
             early_interrupts: VecDeque::new(),
             current: None,
+            at_terminal: false,
             stray: Buffer::default(),
             listeners: Vec::new(),
             preparing: false,
@@ -218,6 +221,7 @@ impl Actor {
         let mut replies = Vec::with_capacity(REPLIES_AT_ONCE);
         loop {
             self.start_next().await;
+            let at_terminal = self.current.clone().filter(|_| self.at_terminal);
             let full = self.receivers().iter().find(|run| !run.has_room()).cloned();
             tokio::select! {
                 biased;
@@ -236,6 +240,7 @@ impl Actor {
                     }
                 }
                 () = room(full.as_ref()), if full.is_some() => {}
+                () = forsaken(at_terminal.as_ref()) => drop(self.kernel.send(Op::HangUp).await),
             }
         }
     }
@@ -256,6 +261,7 @@ impl Actor {
         self.session.set_current(Some(run.id().clone()));
         run.begin();
         self.current = Some(run);
+        self.at_terminal = work.pty.is_some();
         for op in work.into_ops() {
             if self.kernel.send(op).await.is_err() {
                 return;
@@ -471,6 +477,13 @@ impl Actor {
 async fn restarted(restarting: &mut Option<PendingRestart>) -> Result<(), StartError> {
     match restarting {
         Some(restarting) => restarting.work.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn forsaken(run: Option<&Arc<Run>>) {
+    match run {
+        Some(run) => run.forsaken().await,
         None => std::future::pending().await,
     }
 }

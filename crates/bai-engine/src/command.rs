@@ -14,7 +14,7 @@ pub(super) struct Work {
     /// Where a person sees the output.
     pub(super) window: Option<Window>,
     /// The type of the terminal that its programs may have.
-    pty: Option<String>,
+    pub(super) pty: Option<String>,
 }
 
 #[derive(Debug)]

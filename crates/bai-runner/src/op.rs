@@ -39,6 +39,8 @@ pub enum Op {
     /// The type of the terminal (`TERM`) that programs may have from now on which a cell starts by a line of a shell. `None` if they
     /// have the streams of the session.
     Pty(Option<String>),
+    /// Nobody is at that terminal any more: a program that has it gets SIGHUP.
+    HangUp,
     /// Suggestions for the text at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
     Complete(CompletionRequest),
     /// Interrupt the running task with a real SIGINT to its process group. Has no reply of its own.

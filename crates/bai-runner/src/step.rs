@@ -288,10 +288,15 @@ impl RunningStep {
     /// Interrupts a program at a terminal, and hangs up if that was done before: many take Ctrl-C for a key like others.
     pub(super) fn end_or_hang_up(&mut self) {
         if std::mem::replace(&mut self.was_interrupted, true) {
-            self.process.hang_up();
+            self.hang_up();
         } else {
             self.interrupt();
         }
+    }
+
+    /// Nobody is at its terminal any more.
+    pub(super) fn hang_up(&self) {
+        self.process.hang_up();
     }
 
     /// Lets a signal from outside reach the process.

@@ -295,6 +295,7 @@ impl Worker {
                 self.tell_window();
             }
             KernelCommand::Op(Op::Pty(kind)) => self.cell_programs.begin(kind),
+            KernelCommand::Op(Op::HangUp) => self.hang_up(),
             KernelCommand::Op(Op::Complete(request)) => self.complete(&request, None),
             KernelCommand::Op(Op::Interrupt) => self.on_interrupt(),
             KernelCommand::Op(Op::Signal(signal)) => self.on_signal(signal),

@@ -113,11 +113,15 @@ impl Drop for Collector {
     fn drop(&mut self) {
         let mut state = self.run.lock();
         state.collectors = state.collectors.saturating_sub(1);
+        if state.collectors == 0 {
+            state.left = Some(Instant::now());
+        }
         if self.turn == Some(state.turns) {
             state.followed = false;
         }
         drop(state);
         self.run.room.notify_one();
+        self.run.news.notify_waiters();
         #[cfg(test)]
         self.run.changed.notify_waiters();
     }
@@ -178,6 +182,7 @@ impl Run {
     pub(crate) fn attach(self: &Arc<Self>, received: Option<u64>) -> Collector {
         let mut state = self.lock();
         state.collectors += 1;
+        state.left = None;
         let turn = received.map(|number| {
             state.retransmit.rewind(number);
             state.turns += 1;

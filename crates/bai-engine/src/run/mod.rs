@@ -22,6 +22,7 @@ use bai_protocol::execute::RunId;
 use retransmit::{Frame, RetransmitBuffer};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -34,6 +35,8 @@ const ABANDONED_BOUND: usize = 8 << 20;
 const BATCH_BYTES: usize = 512 << 10;
 /// A reply with this many bytes does not wait for more.
 const ENOUGH_BYTES: usize = 64 << 10;
+/// How long a program at the terminal of a client may go on without that client, which may come back: longer than ours tries.
+const FORSAKEN_AFTER: Duration = Duration::from_secs(30);
 /// How many lines or pieces of input are kept for a program that has not asked yet.
 const KEPT_INPUTS: usize = 64;
 
@@ -57,6 +60,8 @@ struct RunState {
     /// Whether that collector is still attached.
     followed: bool,
     collectors: usize,
+    /// When the last of them has left.
+    left: Option<Instant>,
     /// Whether uncollected output may be dropped.
     may_drop: bool,
     last_push: Option<Instant>,
@@ -209,6 +214,24 @@ impl Run {
     /// Waits until [`Run::has_room`] may have changed.
     pub(super) async fn room(&self) {
         self.room.notified().await;
+    }
+
+    /// Waits until no client has followed the run for a while, once for each time that the last one leaves. Cancel-safe.
+    pub(super) async fn forsaken(&self) {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            let left = self.lock().left.map(|left| left + FORSAKEN_AFTER);
+            match left {
+                Some(over) if over <= Instant::now() => {
+                    self.lock().left = None;
+                    return;
+                }
+                Some(over) => drop(tokio::time::timeout_at(over, news).await),
+                None => news.await,
+            }
+        }
     }
 
     /// Ends a listener whose client has gone, and returns what that client has not received.

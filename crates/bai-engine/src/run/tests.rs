@@ -47,6 +47,22 @@ async fn output_and_end_come_in_one_frame_as_from_the_genuine_server() {
     assert_eq!(frame_of(&run, PATIENT).await, expected);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_is_forsaken_when_no_client_has_come_back() {
+    let run = run();
+    let began = Instant::now();
+    drop(run.attach(None));
+    let client = run.attach(None);
+    let gone = async {
+        tokio::time::sleep(FORSAKEN_AFTER * 2).await;
+        drop(client);
+    };
+    let (_, ()) = tokio::join!(gone, run.forsaken());
+    assert!(began.elapsed() >= FORSAKEN_AFTER * 3);
+    // Once.
+    assert!(tokio::time::timeout(FORSAKEN_AFTER * 9, run.forsaken()).await.is_err());
+}
+
 #[tokio::test]
 async fn consecutive_pieces_of_output_are_one_record() {
     let run = run();

@@ -149,6 +149,41 @@ async fn a_program_that_has_stopped_goes_on() {
 }
 
 #[tokio::test]
+async fn a_program_whose_user_has_gone_is_hung_up_on_and_the_session_stays() {
+    for mut session in sessions().await {
+        session.value("kept = 42").await;
+        for (stops, op) in [(false, Op::HangUp), (true, Op::HangUp), (false, Op::Interrupt)] {
+            at_terminal(&session).await;
+            let code = "!trap '' INT; echo on; while :; do sleep 0.01; done";
+            session.send(Op::Code(code.into())).await;
+            until_ready(&mut session, "on\r\n").await;
+            if stops {
+                session.send(Op::InputPiece { bytes: b"\x1a".to_vec(), end: false, ahead: false }).await;
+                let stopped = Reply::Console(ConsoleRecord::Terminal(TerminalChange::Stopped));
+                session.until(|reply| *reply == stopped).await;
+            }
+            session.send(op.clone()).await;
+            if op == Op::Interrupt {
+                session.send(op).await;
+            }
+            let outcome = session.finish().await;
+            assert_eq!((terminals(&outcome).0, outcome.exit_code), (1, 0), "{:?}", outcome.sequence());
+            assert_eq!(session.value("kept, _exit_code").await, "(42, -1)\n");
+        }
+        // Code that runs without one is not concerned.
+        at_terminal(&session).await;
+        session
+            .send(Op::Code(
+                "print(end='on', flush=True)\nfor _ in range(20): __import__('time').sleep(0.01)\n43".into(),
+            ))
+            .await;
+        session.until_output("on").await;
+        session.send(Op::HangUp).await;
+        assert_eq!(session.finish().await.stdout(), "43\n");
+    }
+}
+
+#[tokio::test]
 async fn what_a_program_leaves_in_the_background_goes_on_and_is_heard() {
     for mut session in sessions().await {
         let code = "!(while [ ! -e go ]; do sleep 0.01; done; echo late; sleep 1000) & echo $!";

@@ -116,6 +116,15 @@ impl Worker {
         }
     }
 
+    /// Nobody is at the terminal any more.
+    pub(super) fn hang_up(&mut self) {
+        if let Some(program) = self.current.as_ref().filter(|current| current.is_at_terminal())
+            && let Some(step) = &program.step
+        {
+            step.hang_up();
+        }
+    }
+
     /// The program that has the terminal has ended, or has to: the cell, if it goes on, gets its exit code.
     pub(super) fn end_cell_program(&mut self, code: Option<i32>) {
         let Some(current) = self.current.as_mut().filter(|current| current.is_at_terminal()) else { return };
