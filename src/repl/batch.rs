@@ -39,7 +39,7 @@ fn steps(words: Vec<String>) -> Result<BatchOptions, String> {
         };
         *step = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a command"))?;
     }
-    Ok(BatchOptions { clean, build, exec })
+    Ok(BatchOptions { clean, build, exec, end: false })
 }
 
 #[cfg(test)]

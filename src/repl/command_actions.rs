@@ -147,6 +147,7 @@ impl Repl {
             return self.open_again();
         }
         let Some(session) = self.session()? else { return Ok(false) };
+        self.end_kernel()?;
         let waited = self
             .runtime
             .block_on(self.terminal.wait(|| "restarting the kernel".to_owned(), session.restart()))?;

@@ -207,6 +207,11 @@ impl PromptSession {
         self.session.interrupt_and_see().await.map_err(SessionError::about_session)
     }
 
+    /// Whether a run can end the kernel.
+    pub(super) async fn has_last_words(&self) -> bool {
+        self.session.api().has(Capability::LastWords).await
+    }
+
     /// Interrupts what an earlier cell has left behind and holds the session.
     pub(super) async fn interrupt_idle(&self) {
         let done = self.session.interrupt_idle().await;

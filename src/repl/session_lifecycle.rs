@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
+use super::cell::{self, CellOptions};
 use super::completion::CompletionSource;
 use super::editor::Notifier;
 use super::idle_output::IdleOutput;
@@ -15,6 +16,8 @@ use super::options::{OnLeave, ReplExit};
 use super::session::{OpenProgress, PromptSession, SessionError};
 use super::state::{Repl, SessionPhase};
 use super::terminal::{TerminalError, WaitOutcome};
+use bai_client::Cell;
+use bai_protocol::execute::BatchOptions;
 
 /// Time limit for parting with the session when a signal ends this program, or its terminal has gone.
 const PART_LIMIT: Duration = Duration::from_secs(3);
@@ -213,8 +216,11 @@ impl Repl {
 
     /// Destroys or keeps the session, and says which.
     pub(super) fn leave(&mut self) -> Result<ReplExit, TerminalError> {
+        let ended = if self.leaving_destroys_session() { self.end_kernel() } else { Ok(()) };
         self.stop_listening();
+        // Also if the terminal has gone meanwhile.
         let session = self.destroy_or_keep_session()?;
+        ended?;
         if let Some(listening) = self.fatal_signals.take() {
             listening.abort();
             // The next prompt must not start to listen before this one has stopped.
@@ -222,6 +228,28 @@ impl Repl {
         }
         let session_was_lost = matches!(self.phase, SessionPhase::Gone);
         Ok(ReplExit { next: self.next.take(), session, session_was_lost })
+    }
+
+    /// Lets a kernel that has run cells end as it does by itself, and shows what it prints then.
+    pub(super) fn end_kernel(&mut self) -> Result<(), TerminalError> {
+        let Some(session) = self.open_session().filter(|_| !self.cells.is_empty() && !self.lost) else {
+            return Ok(());
+        };
+        let knows = async { tokio::time::timeout(UNCONFIRMED_LIMIT, session.has_last_words()).await };
+        if self.runtime.block_on(knows).unwrap_or(false) {
+            let end = BatchOptions { end: true, ..BatchOptions::default() };
+            let options = CellOptions { ours: true, is_end: true, ..CellOptions::default() };
+            cell::run(
+                &self.runtime,
+                &mut self.terminal,
+                &mut self.editor,
+                &session,
+                &self.idle,
+                Cell::Batch(end),
+                options,
+            )?;
+        }
+        Ok(())
     }
 
     fn destroy_or_keep_session(&mut self) -> Result<Option<String>, TerminalError> {

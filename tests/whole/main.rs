@@ -29,6 +29,7 @@ mod ipython;
 mod jupyter;
 mod keyring;
 mod languages;
+mod last_words;
 mod limits;
 mod login;
 mod lost_sessions;

@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         clean: "rm -f squares.txt".to_owned(),
         build: "python3 -m py_compile squares.py".to_owned(),
         exec: "python3 squares.py 5".to_owned(),
+        ..BatchOptions::default()
     };
     let mut run = session.execute(Cell::Batch(commands), RunOptions::default()).await?;
     while let Some(event) = run.next().await {

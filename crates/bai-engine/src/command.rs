@@ -40,6 +40,7 @@ impl Work {
         match self.task {
             Task::Query(code, None) => ops.push(Op::Code(code)),
             Task::Query(code, Some(script)) => ops.push(Op::Script(code, script)),
+            Task::Batch(BatchOptions { end: true, .. }) => ops.push(Op::End),
             Task::Batch(options) => ops.extend([
                 Op::Clean(step(&options.clean)),
                 Op::Build(step(&options.build)),

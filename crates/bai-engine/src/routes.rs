@@ -101,7 +101,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 30] = [
+const CAPABILITIES: [Capability; 31] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -126,6 +126,7 @@ const CAPABILITIES: [Capability; 30] = [
     Capability::BinaryFrames,
     Capability::IdleOutput,
     Capability::IdleInterrupts,
+    Capability::LastWords,
     Capability::ByteOutput,
     Capability::LiveOutput,
     Capability::AnyPort,

@@ -61,6 +61,8 @@ pub enum Capability {
     ExclusiveUploads,
     /// Output that no run owns reaches a client that listens ([`crate::execute::Mode::Listen`]) at once.
     IdleOutput,
+    /// A run can end the interpreter, and gets what that prints at its end ([`crate::execute::BatchOptions::end`]).
+    LastWords,
     /// An interrupt can be for what goes on between two runs alone.
     IdleInterrupts,
     /// A run knows the window in which a person sees its output ([`crate::execute::Window`]), also when it changes.

@@ -38,6 +38,10 @@ pub struct BatchOptions {
     /// The step `exec`.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub exec: String,
+    /// Instead of the steps the interpreter ends, as it does by itself. For servers with
+    /// [`crate::capability::Capability::LastWords`].
+    #[serde(deserialize_with = "lenient::null_as_default", skip_serializing_if = "std::ops::Not::not")]
+    pub end: bool,
 }
 
 /// What makes a query a script: it behaves as a file that the language's own program runs. Its value is not shown, and its

@@ -20,6 +20,9 @@ pub enum Op {
     Build(Step),
     /// The batch step `exec`. Ends with [`Reply::Finished`](super::Reply::Finished).
     Exec(Step),
+    /// Let the interpreter end as it does by itself: exit handlers run, threads are waited for. The next `Code` starts another one.
+    /// Ends with [`Reply::Finished`](super::Reply::Finished).
+    End,
     /// A line for the program that waits for input, without its newline. Dropped when no program waits.
     Input(String),
     /// Bytes for the program that waits for input. Dropped when no program waits.

@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 pub(super) enum Task {
     Code(String, Option<Script>),
     Step(StepKind, Step),
+    /// The interpreter ends.
+    End,
 }
 
 impl Task {
@@ -20,12 +22,17 @@ impl Task {
         matches!(self, Task::Code(_, Some(script)) if script.last)
     }
 
+    /// Whether the interpreter ends with it.
+    pub(super) fn ends_interpreter(&self) -> bool {
+        *self == Task::End || self.is_last_script()
+    }
+
     /// The reply that ends this task.
     pub(super) fn finished(&self, exit_code: i32) -> Reply {
         match self {
             Task::Step(StepKind::Clean, _) => Reply::CleanFinished { exit_code },
             Task::Step(StepKind::Build, _) => Reply::BuildFinished { exit_code },
-            Task::Code(..) | Task::Step(StepKind::Exec, _) => Reply::Finished { exit_code },
+            Task::Code(..) | Task::End | Task::Step(StepKind::Exec, _) => Reply::Finished { exit_code },
         }
     }
 }

@@ -287,6 +287,7 @@ impl Worker {
             KernelCommand::Op(Op::Clean(step)) => self.queue.push(Task::Step(StepKind::Clean, step)),
             KernelCommand::Op(Op::Build(step)) => self.queue.push(Task::Step(StepKind::Build, step)),
             KernelCommand::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
+            KernelCommand::Op(Op::End) => self.queue.push(Task::End),
             KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
             KernelCommand::Op(Op::InputPiece { bytes, end, ahead }) => self.on_piece(&bytes, end, ahead),
             KernelCommand::Op(Op::Secret(secret)) => self.on_secret(secret.as_deref()),
@@ -615,6 +616,13 @@ impl Worker {
                     Err(sentence) => Started::Over(Some(sentence), NOT_RUN),
                 }
             }
+            (Task::End, InterpreterSlot::Running(interpreter)) => {
+                interpreter.set_busy(true);
+                interpreter.send(&ToDriver::Bye);
+                self.current = Some(RunningTask { started: true, ..current });
+                return;
+            }
+            (Task::End, _) => Started::Over(None, 0),
             (Task::Code(code, script), _) => self.start_program(code, script.as_ref()),
             (Task::Step(kind, step), _) => self.start_step(*kind, step),
         };

@@ -33,6 +33,9 @@ use program::{ProgramTerminal, asks_for_terminal};
 const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 /// How long a question is held back that arrives after Ctrl-C: probably the program is about to end.
 const QUESTION_DELAY: Duration = Duration::from_secs(1);
+/// How long the end of a kernel is waited for.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
+
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CellEnd {
@@ -59,6 +62,8 @@ pub(super) struct CellOptions {
     pub(super) outlives: bool,
     /// The code is from this program, not from the user.
     pub(super) ours: bool,
+    /// It is the end of the kernel. Nobody has to wait for it: Ctrl-C leaves it alone, and so does this program after a while.
+    pub(super) is_end: bool,
 }
 
 /// Why following a run was interrupted.
@@ -203,7 +208,11 @@ pub(super) fn run(
     if !options.ours {
         terminal.output = transcript;
     }
-    footer(terminal, &end, since(start), options.timed, interrupted)?;
+    if options.is_end {
+        terminal.fresh_line()?;
+    } else {
+        footer(terminal, &end, since(start), options.timed, interrupted)?;
+    }
     Ok(EndedCell { end, typed, requests })
 }
 
@@ -291,6 +300,9 @@ impl RunningCell<'_> {
             let event = tokio::select! {
                 biased;
                 () = self.terminal.interrupts.next() => {
+                    if self.options.is_end {
+                        return Ok(PauseReason::End(CellEnd::LeftRunning));
+                    }
                     if self.interrupt() {
                         return Ok(PauseReason::Menu);
                     }
@@ -306,10 +318,17 @@ impl RunningCell<'_> {
                     if let Some((is_password, _)) = self.delayed_question.take_if(|(_, came)| since(*came) >= QUESTION_DELAY) {
                         return Ok(PauseReason::Question { is_password });
                     }
+                    if self.options.is_end && since(self.start) >= LAST_WORDS_LIMIT {
+                        return Ok(PauseReason::End(CellEnd::LeftRunning));
+                    }
                     if self.fold.is_folding() {
                         self.spin_folding()?;
                     } else if since(quiet_since) >= QUIET {
-                        let label = if self.interrupted.is_some() { "interrupted; Ctrl-C again for more" } else { "" };
+                        let label = match (self.options.is_end, self.interrupted) {
+                            (true, _) => "the kernel ends; Ctrl-C does not wait for it",
+                            (false, Some(_)) => "interrupted; Ctrl-C again for more",
+                            (false, None) => "",
+                        };
                         self.terminal.spin(since(self.start), label)?;
                     }
                     continue;

@@ -152,7 +152,7 @@ impl Worker {
         let gives_up = !runs_code && self.crash_loop.note(Instant::now());
         let language = self.resolved.language.name();
         // The session ends with its last script, as a program does.
-        let is_last = self.current.as_ref().is_some_and(|current| current.task.is_last_script());
+        let is_last = self.current.as_ref().is_some_and(|current| current.task.ends_interpreter());
         let signalled = self.current.as_ref().and_then(|current| current.signalled);
         if gives_up {
             self.outbox.say(&format!(

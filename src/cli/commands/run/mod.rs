@@ -57,6 +57,7 @@ impl RunPlan {
                 clean: self.clean.clone(),
                 build: case.filled.build.clone(),
                 exec: case.filled.exec.clone(),
+                ..BatchOptions::default()
             })));
         };
         let (image, patience) = (&*self.request.image, self.patience);

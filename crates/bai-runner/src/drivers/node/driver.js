@@ -228,6 +228,8 @@
         try {
             process.emit('exit', 0);
         } finally {
+            // Else Node says that it waits for a debugger.
+            session.disconnect();
             reallyExit(0);
         }
     }
@@ -593,8 +595,11 @@
                     port.postMessage(message);
                     send(ASIDE_OUT, { say: 'started', id: message.id });
                     break;
-                case 'window':
                 case 'bye':
+                    session.disconnect();
+                    port.postMessage(message);
+                    break;
+                case 'window':
                     port.postMessage(message);
                     break;
                 case 'input':

@@ -79,6 +79,7 @@ def serve():
             continue
         if id is None:
             # The interpreter ends normally, as in any program.
+            load('scripts').finish()
             return
         _run(id, code, script, terminal, work.take_environment())
         if script is not None and script['last']:

@@ -78,6 +78,19 @@ def _end_program():
     streams.flush()
 
 
+def finish():
+    """What Python does at its end, while our streams are whole."""
+    threading = sys.modules.get('threading')
+    if threading is not None:
+        threading._shutdown()
+        # Python calls it once more, and 3.6 does not expect that.
+        threading._shutdown = lambda: None
+    import atexit
+    atexit._run_exitfuncs()
+    _forget_names()
+    streams.flush()
+
+
 class Script:
     def __init__(self, script):
         self._name = _decode(script['name'])
@@ -123,7 +136,7 @@ class Script:
         is_running = True
         try:
             # The system takes the last byte.
-            return cells.run_script(action, started, self._finish if self._last else None) & 0xff
+            return cells.run_script(action, started, finish if self._last else None) & 0xff
         finally:
             if not self._last:
                 is_running = False
@@ -137,14 +150,3 @@ class Script:
     def _command(self, source):
         """The arguments with which Python itself would run the script."""
         return (['-c', source] if self._name == '-c' else [self._name or '-']) + self._arguments
-
-    def _finish(self):
-        """What Python does at its end, while output still belongs to the script."""
-        threading = sys.modules.get('threading')
-        if threading is not None:
-            threading._shutdown()
-            # Python calls it once more, and 3.6 does not expect that.
-            threading._shutdown = lambda: None
-        import atexit
-        atexit._run_exitfuncs()
-        _forget_names()
