@@ -2,6 +2,7 @@
 
 mod create;
 mod creation;
+mod manage;
 mod run;
 mod sessions;
 mod ssh;
@@ -11,6 +12,7 @@ mod vfolder;
 
 pub(super) use create::{Create, CreatedType};
 pub(super) use creation::{CreationFlags, SessionFlags};
+pub(super) use manage::{Commit, ConvertToImage, SetPriority};
 pub(super) use run::Run;
 pub(super) use sessions::{
     App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
@@ -228,6 +230,22 @@ pub(super) enum CliCommand {
     Events(Events),
     /// Follow a session to its end; the exit code tells whether a batch session has succeeded
     Watch(Subject),
+    /// Show when a session had which status
+    StatusHistory(Subject),
+    /// Show the sessions that a session depends on
+    #[command(visible_alias = "show-graph")]
+    Graph(Subject),
+    /// Show the cluster's report about abuse by a session
+    #[command(visible_alias = "abuse-history")]
+    AbuseReport(Subject),
+    /// Show what the command of a batch session printed
+    TaskLogs(Subject),
+    /// Change the place of a session in the queue
+    SetPriority(SetPriority),
+    /// Write the container of a session to a file of its machine
+    Commit(Commit),
+    /// Make an image of the container of a session
+    ConvertToImage(ConvertToImage),
     /// Copy files and folders to a session
     Upload(Upload),
     /// Copy files and folders from a session

@@ -170,8 +170,9 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Result<ExitStatus, CliError> {
     use commands::{
-        apps, config as show_config, create, download, events, files, images, info, interrupt, logs, ls,
-        rename, restart, rm, run, sessions, ssh, themes, tunnel, upload, vfolder, watch,
+        apps, commit, config as show_config, create, download, events, files, history, images, info,
+        interrupt, logs, ls, rename, restart, rm, run, sessions, set_priority, ssh, themes, tunnel, upload,
+        vfolder, watch,
     };
     let environment = Arc::new(Environment::of_process_and_folder());
     if configuration::connects(&arguments) {
@@ -194,6 +195,13 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Logs(flags) => runtime.block_on(logs::run(context, &flags)),
         CliCommand::Events(flags) => runtime.block_on(events::run(context, &flags)),
         CliCommand::Watch(subject) => runtime.block_on(watch::run(context, &subject)),
+        CliCommand::StatusHistory(subject) => runtime.block_on(history::run_status(context, &subject)),
+        CliCommand::Graph(subject) => runtime.block_on(history::run_graph(context, &subject)),
+        CliCommand::AbuseReport(subject) => runtime.block_on(history::run_abuse_report(context, &subject)),
+        CliCommand::TaskLogs(subject) => runtime.block_on(logs::run_task_logs(context, &subject)),
+        CliCommand::SetPriority(flags) => runtime.block_on(set_priority::run(context, &flags)),
+        CliCommand::Commit(flags) => runtime.block_on(commit::run_commit(context, &flags)),
+        CliCommand::ConvertToImage(flags) => runtime.block_on(commit::run_convert(context, &flags)),
         CliCommand::Upload(flags) => runtime.block_on(upload::run(context, &flags)),
         CliCommand::Download(flags) => runtime.block_on(download::run(context, &flags)),
         CliCommand::Files(flags) => files::run(runtime, context, &flags),

@@ -16,6 +16,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Maximum width of a name next to a bar.
 const NAME_WIDTH: usize = 24;
+/// Maximum width of a step of a task.
+const MESSAGE_WIDTH: usize = 60;
 /// The progress of a session is shown after this time.
 const SHOW_DELAY: Duration = Duration::from_millis(400);
 /// How often the display is updated.
@@ -86,6 +88,41 @@ impl TransferProgress {
 }
 
 impl Drop for TransferProgress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The progress of a background task of a server. Its line is removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct TaskProgress(ProgressBar);
+
+impl TaskProgress {
+    /// Starts the progress of a task with this name.
+    pub(super) fn start(context: &CommandContext, name: &str) -> Self {
+        let target =
+            if is_wanted(context) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        style(&bar, "{spinner} {prefix}: {msg} {elapsed}");
+        bar.set_prefix(sanitize::name(name, NAME_WIDTH));
+        if is_wanted(context) {
+            bar.enable_steady_tick(TICK);
+        }
+        TaskProgress(bar)
+    }
+
+    /// Shows the current step, and how much of the task is done if its total is known.
+    pub(super) fn at(&self, current: f64, total: f64, step: &str) {
+        let share = if total > 0.0 {
+            format!("{} ", format::percent(current / total * 100.0))
+        } else {
+            String::new()
+        };
+        self.0.set_message(format!("{share}{}", sanitize::line(step, MESSAGE_WIDTH)));
+    }
+}
+
+impl Drop for TaskProgress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// Starts a server that gives `answer` of the method, the target and the body, and lets the programs of a new sandbox use it.
+/// Starts a server that gives `answer` of the method, the target and the body, as JSON unless it is a text, and lets the programs of a new sandbox use it.
 pub(super) fn sandbox_at(answer: impl Fn(&str, &str, &Value) -> Value + Send + Sync + 'static) -> Sandbox {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut sandbox = Sandbox::new();
@@ -52,7 +52,10 @@ fn serve(mut client: &TcpStream, answer: impl Fn(&str, &str, &Value) -> Value) -
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut words = first.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let text = answer(method, target, &body).to_string();
+    let text = match answer(method, target, &body) {
+        Value::String(text) => text,
+        json => json.to_string(),
+    };
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
     client.write_all(format!("{head}{text}").as_bytes())
 }

@@ -53,6 +53,7 @@ mod script_sessions;
 mod script_signals;
 mod script_terminal;
 mod session_environment;
+mod session_history;
 mod sessions_board;
 mod shell_completion;
 mod shell_lines;

@@ -2,6 +2,7 @@
 //! (`docs/wire` §2.6–§2.8, §7.3).
 
 use super::error::{ClientError, ErrorKind};
+use super::graphql;
 use super::session::ComputeSession;
 use super::session_ref::SessionRef;
 use super::task::Task;
@@ -47,6 +48,19 @@ struct TaskReply {
     task_id: String,
 }
 
+/// The answer to a change of a session.
+#[derive(Deserialize)]
+struct Changed {
+    #[serde(default)]
+    item: Option<ChangedItem>,
+}
+
+#[derive(Deserialize)]
+struct ChangedItem {
+    #[serde(default)]
+    priority: Option<u8>,
+}
+
 impl ComputeSession {
     /// Renames the session and returns a handle with the new name. From 22.03 on; the session must run.
     ///
@@ -84,6 +98,24 @@ impl ComputeSession {
             });
         }
         Ok(self.renamed(name))
+    }
+
+    /// Changes the session's place in the queue, 0 to 100, and returns the one that the server gives it. From 24.09 on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] before 24.09, and for a session without a UUID; [`ErrorKind::Refused`] from servers that cannot, the engine of
+    /// bai-repl among them.
+    pub async fn set_priority(&self, priority: u8) -> Result<u8, ClientError> {
+        let what = "change the priority of the session";
+        let version = self.api().version().await.map_err(|error| error.with_what(what))?;
+        let Some(id) = self.id().filter(|_| version >= graphql::since("v8.20240915")) else {
+            return Err(ClientError::new(ErrorKind::Unsupported, what, "the server is older than 24.09"));
+        };
+        let query = "mutation($input: ModifyComputeSessionInput!) { modify_compute_session(input: $input) { item { priority } } }";
+        let variables = json!({"input": {"id": id, "priority": priority}});
+        let mut data = self.api().graphql(what, query, variables).await?;
+        let changed: Changed = graphql::field(what, &mut data, "modify_compute_session")?;
+        Ok(changed.item.and_then(|item| item.priority).unwrap_or(priority))
     }
 
     /// The time of each status of the session. From 22.03 on.

@@ -79,6 +79,10 @@ pub(in crate::cli) struct Rm {
     /// Also destroy the sessions that depend on them
     #[arg(long)]
     pub(in crate::cli) recursive: bool,
+
+    /// Tell what each session used, as far as the server knows it
+    #[arg(short, long)]
+    pub(in crate::cli) stats: bool,
 }
 
 /// The flags of `bai-repl restart`.
@@ -126,6 +130,10 @@ pub(in crate::cli) struct LogsFlags {
     /// Show only the last N lines
     #[arg(short = 'n', long, value_name = "N")]
     pub(in crate::cli) lines: Option<usize>,
+
+    /// Id of one of the containers of the session, as in events [default: the main one]
+    #[arg(short, long, visible_alias = "kernel-id", value_name = "ID")]
+    pub(in crate::cli) kernel: Option<String>,
 }
 
 /// The flags of `bai-repl events`.

@@ -1,6 +1,6 @@
 //! `bai-repl logs`: shows the log of a session's container.
 
-use crate::cli::args::{Logs, LogsFlags};
+use crate::cli::args::{Logs, LogsFlags, Subject};
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
@@ -21,13 +21,22 @@ pub(in crate::cli) async fn run(context: &CommandContext, command: &Logs) -> Res
     show_log(context, &session, &command.flags).await
 }
 
+/// Shows the log that the server keeps of a batch session.
+pub(in crate::cli) async fn run_task_logs(
+    context: &CommandContext,
+    subject: &Subject,
+) -> Result<ExitStatus, CliError> {
+    let (_server, session) = super::session(context, subject).await?;
+    show(context, &session.task_log().await?).map(|_| ExitStatus::Ok)
+}
+
 /// Shows the log of this session, and follows it with `--follow`. Ctrl-C ends that with success.
 pub(in crate::cli) async fn show_log(
     context: &CommandContext,
     session: &ComputeSession,
     flags: &LogsFlags,
 ) -> Result<ExitStatus, CliError> {
-    let log = session.logs().await?;
+    let log = read(session, flags).await?;
     let flow = show(context, flags.lines.map_or(log.as_str(), |count| last_lines(&log, count)))?;
     if !flags.follow || flow == Flow::Closed {
         return Ok(ExitStatus::Ok);
@@ -36,13 +45,22 @@ pub(in crate::cli) async fn show_log(
         biased;
         _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
-        ended = follow(context, session, log) => ended,
+        ended = follow(context, session, flags, log) => ended,
+    }
+}
+
+/// The log of the container that the flags name.
+async fn read(session: &ComputeSession, flags: &LogsFlags) -> Result<String, ClientError> {
+    match &flags.kernel {
+        Some(kernel) => session.kernel_logs(kernel).await,
+        None => session.logs().await,
     }
 }
 
 async fn follow(
     context: &CommandContext,
     session: &ComputeSession,
+    flags: &LogsFlags,
     mut seen: String,
 ) -> Result<ExitStatus, CliError> {
     if context.global.json {
@@ -53,7 +71,7 @@ async fn follow(
         ticks.tick().await;
         // This comes first, so that the log that is read afterwards is complete if the session is over.
         let over = is_over(session).await?;
-        match session.logs().await {
+        match read(session, flags).await {
             Ok(log) => {
                 if show(context, new_log_text(&seen, &log))? == Flow::Closed {
                     return Ok(ExitStatus::Ok);

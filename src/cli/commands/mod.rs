@@ -5,11 +5,13 @@
 //! bytes. A command that changes something prints an object with the key `event` for each change.
 
 pub(super) mod apps;
+pub(super) mod commit;
 pub(super) mod config;
 pub(super) mod create;
 pub(super) mod download;
 pub(super) mod events;
 pub(super) mod files;
+pub(super) mod history;
 pub(super) mod images;
 pub(super) mod info;
 pub(super) mod interrupt;
@@ -20,6 +22,7 @@ pub(super) mod restart;
 pub(super) mod rm;
 pub(super) mod run;
 pub(super) mod sessions;
+pub(super) mod set_priority;
 pub(super) mod ssh;
 pub(super) mod themes;
 pub(super) mod transfer;
@@ -97,5 +100,12 @@ fn not_found(context: &CommandContext, error: ClientError) -> CliError {
 
 /// The event about a change of a session, for programs.
 fn event(name: &str, session: &ComputeSession) -> Value {
-    json!({"event": name, "session": session.name(), "id": session.id()})
+    event_with(name, session, [])
+}
+
+/// The same with more facts.
+fn event_with<const N: usize>(name: &str, session: &ComputeSession, facts: [(&str, Value); N]) -> Value {
+    let about = [("event", json!(name)), ("session", json!(session.name())), ("id", json!(session.id()))];
+    let all = about.into_iter().chain(facts);
+    all.map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
 }
