@@ -51,7 +51,7 @@ pub(crate) const SUBCOMMANDS: &[&str] = &[
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("attach", &["connect", "open", "join", "switch"]),
     ("run", &["exec", "execute", "batch"]),
-    ("pty", &["shell", "terminal", "term"]),
+    ("pty", &["ssh", "shell", "terminal", "term"]),
     ("ls", &["list", "ps", "top"]),
     ("info", &["show", "describe", "status", "stat", "inspect"]),
     ("rm", &["kill", "destroy", "delete", "del", "remove", "terminate", "stop"]),
@@ -65,7 +65,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("files", &["dir"]),
     ("vfolder", &["folder", "folders", "vfolders", "volume", "volumes"]),
     ("apps", &["services"]),
-    ("app", &["forward"]),
+    ("app", &["forward", "tunnel"]),
     ("create", &["start", "new"]),
     ("new", &["create"]),
     ("ssh", &["sftp", "rsync"]),
