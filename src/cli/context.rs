@@ -31,14 +31,20 @@ impl CommandContext {
         }
     }
 
-    /// The options of a run without a prompt: its output keeps every byte, unless it becomes JSON, and may change in its place.
-    pub(super) fn script_options(&self) -> RunOptions {
-        RunOptions { bytes: !self.global.json, live: true, ..RunOptions::over(self.transport()) }
+    /// The options of a run without a prompt, in a session that lives on after it or not: its output keeps every byte, unless it becomes JSON, and may change in its place.
+    pub(super) fn script_options(&self, keeps_session: bool) -> RunOptions {
+        RunOptions {
+            bytes: !self.global.json,
+            live: true,
+            keeps_session,
+            ..RunOptions::over(self.transport())
+        }
     }
 
     /// The same for a run whose output is shown at once in the terminal of standard output, if that is one.
-    pub(super) fn shown_script_options(&self) -> RunOptions {
-        RunOptions { window: script_window().filter(|_| !self.global.json), ..self.script_options() }
+    pub(super) fn shown_script_options(&self, keeps_session: bool) -> RunOptions {
+        let window = script_window().filter(|_| !self.global.json);
+        RunOptions { window, ..self.script_options(keeps_session) }
     }
 
     /// Whether the user allows the prelude in kernels.

@@ -247,7 +247,8 @@ impl OpenerParts {
         // Later, the session that exists is the one that was created before.
         let notes = creation::notes(&session, creation_note.filter(|_| is_first)).await;
         let note = (!notes.is_empty()).then(|| notes.join("\n"));
-        let options = SessionOptions { transport: self.context.transport(), note, prelude };
+        let transport = self.context.transport();
+        let options = SessionOptions { transport, is_kept: self.outlive, note, prelude };
         Ok(Arc::new(PromptSession::new(session, options)))
     }
 

@@ -124,7 +124,7 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Option<Arc<
         };
     }
     // A polled run ends when its turn comes, even if this client has gone.
-    let options = RunOptions { bytes: true, ..RunOptions::over(Transport::Poll) };
+    let options = RunOptions { bytes: true, repeats: true, ..RunOptions::over(Transport::Poll) };
     let mut run = session.execute(Cell::Query(String::new()), options).await?;
     while let Some(event) = run.next().await {
         match event {

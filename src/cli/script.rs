@@ -329,8 +329,9 @@ impl ScriptRun<'_> {
                 Some(RunEvent::Finished { exit_code }) => {
                     self.say(OutputMessage::Event(json!({"event": "finished", "exitCode": exit_code})))
                         .await?;
-                    let unknown = if self.output_lost { ExitStatus::Lost } else { ExitStatus::Ok };
-                    return Ok(exit_code.map_or(unknown, ExitStatus::Remote));
+                    // A success without all of its output is none.
+                    let whole = if self.output_lost { ExitStatus::Lost } else { ExitStatus::Ok };
+                    return Ok(exit_code.filter(|code| *code != 0).map_or(whole, ExitStatus::Remote));
                 }
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
                 Some(RunEvent::NotStarted { waited, activity, .. }) => {
@@ -338,6 +339,8 @@ impl ScriptRun<'_> {
                 }
                 Some(RunEvent::OutputLost(error)) => {
                     self.output_lost = true;
+                    let why = error.to_string();
+                    self.say(OutputMessage::Event(json!({"event": "output_lost", "why": why}))).await?;
                     CliError::from(output_lost(&error, FrontEnd::CommandLine)).report();
                 }
                 Some(_) => {}
@@ -372,7 +375,9 @@ impl ScriptRun<'_> {
 
     async fn lost(&mut self, lost: LostRun) -> Result<ExitStatus, EarlyEnd> {
         self.leave_terminal().await;
-        self.say(OutputMessage::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
+        let why = lost.error.to_string();
+        self.say(OutputMessage::Event(json!({"event": "lost", "why": why, "exitCode": lost.exit_code})))
+            .await?;
         let hint = match lost.session {
             SessionState::Usable => "the session can still be used".to_owned(),
             SessionState::Stuck => {
@@ -385,6 +390,7 @@ impl ScriptRun<'_> {
             ExitStatus::Failed | ExitStatus::Connect | ExitStatus::TimedOut => ExitStatus::Lost,
             other => other,
         };
-        Ok(CliError::new(exit, &lost.error).hint(hint).report())
+        let exit = CliError::new(exit, &lost.error).hint(hint).report();
+        Ok(lost.exit_code.map_or(exit, ExitStatus::Remote))
     }
 }

@@ -15,7 +15,7 @@ use super::hints::{FrontEnd, hint};
 use crate::render::sanitize;
 use bai_client::{
     Capability, Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, InterruptOutcome,
-    Listener, Prelude, PreludeState, Run, RunOptions, Transport, Window,
+    Listener, PollReason, Prelude, PreludeState, Run, RunOptions, Transport, Window,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
@@ -81,6 +81,8 @@ impl From<ClientError> for SessionError {
 pub struct SessionOptions {
     /// How cells are sent to the server.
     pub transport: Transport,
+    /// Whether the session lives on after the prompt.
+    pub is_kept: bool,
     /// A note about the session, which is shown once.
     pub note: Option<String>,
     /// Whether the kernel gets the prelude.
@@ -181,14 +183,19 @@ impl PromptSession {
             prelude.make_way().await?;
             prelude.tell_window(window).await;
         }
-        let options = RunOptions { live: true, window, pty, ..RunOptions::over(self.options.transport) };
+        let options = RunOptions { live: true, window, pty, ..self.run_options() };
         let started = self.session.execute(cell, options).await;
         started.map_err(SessionError::about_session)
     }
 
+    fn run_options(&self) -> RunOptions {
+        RunOptions { keeps_session: self.options.is_kept, ..RunOptions::over(self.options.transport) }
+    }
+
     /// Keeps a connection open for the next cell, from now on.
-    pub(super) fn connect_ahead(&self) {
-        if self.options.transport != Transport::Poll {
+    pub(super) async fn connect_ahead(&self) {
+        let polls = self.session.api().polls_because(&self.run_options()).await;
+        if self.options.transport != Transport::Poll && polls.is_none() {
             self.session.connect_ahead();
         }
     }
@@ -310,7 +317,27 @@ impl PromptSession {
         let rows = super::session_facts::rows(&facts).into_iter();
         let mut rows: Vec<_> = rows.map(|(name, value)| (name.to_owned(), value)).collect();
         rows.extend(self.prelude_row().map(|state| ("prelude".to_owned(), state)));
+        if self.session.api().loses_sessions().await {
+            rows.push(("connection".to_owned(), self.connection_row().await));
+        }
         Ok(rows)
+    }
+
+    /// How cells are sent, and what a break of the connection costs, for `:info`.
+    async fn connection_row(&self) -> String {
+        let how = match (self.options.transport, self.session.api().polls_because(&self.run_options()).await)
+        {
+            (_, Some(PollReason::SessionIsKept)) => "polling: a broken WebSocket would cost this session",
+            (_, Some(_)) => "polling: the connection has broken before",
+            (Transport::Poll, None) => "polling",
+            (_, None) => "WebSocket",
+        };
+        let kept = if self.session.keeps_output() {
+            "; the session keeps output for the time of a break"
+        } else {
+            ""
+        };
+        format!("{how}{kept}")
     }
 
     /// The state of the prelude for `:info`.

@@ -79,7 +79,7 @@ impl Repl {
                 Ok(session) => {
                     let source: Arc<dyn CompletionSource> = Arc::<PromptSession>::clone(session);
                     completer.set_source(Some(source));
-                    session.connect_ahead();
+                    session.connect_ahead().await;
                     if idle.can_show() {
                         let task = tokio::spawn(listen(Arc::clone(session), idle)).abort_handle();
                         *listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);

@@ -7,7 +7,7 @@ use bai_protocol::version::{ApiVersion, Hello};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore};
@@ -34,6 +34,8 @@ struct Inner {
     turns: Mutex<HashMap<String, Weak<Semaphore>>>,
     /// The cookie of the last renewal, which replaces the one in the options.
     renewed: Mutex<Option<SecretString>>,
+    /// Whether a connection of a run has broken.
+    broke: AtomicBool,
 }
 
 impl Api {
@@ -51,6 +53,7 @@ impl Api {
             server: OnceCell::new(),
             turns: Mutex::default(),
             renewed: Mutex::default(),
+            broke: AtomicBool::new(false),
         })))
     }
 
@@ -106,6 +109,16 @@ impl Api {
     /// How long an ordinary reply may take.
     pub(super) fn reply_limit(&self) -> Duration {
         self.0.options.read_timeout
+    }
+
+    /// Whether the connection of a run has broken since the start of this program.
+    pub(super) fn has_broken(&self) -> bool {
+        self.0.broke.load(Ordering::Relaxed)
+    }
+
+    /// The connection of a run has broken.
+    pub(super) fn breaks(&self) {
+        self.0.broke.store(true, Ordering::Relaxed);
     }
 
     /// The turn of a session, which a run holds: one permit for each session of this server, for all its handles

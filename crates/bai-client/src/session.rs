@@ -160,6 +160,17 @@ impl ComputeSession {
         self.turns.is_open_ahead()
     }
 
+    /// Whether the kernel keeps the output of runs, so that a break of the connection costs none: it does with the prelude, on servers that
+    /// do not keep it themselves.
+    pub fn keeps_output(&self) -> bool {
+        self.turns.keeps()
+    }
+
+    /// The kernel keeps the output of runs, or does not.
+    pub(super) fn set_keeps_output(&self, keeps: bool) {
+        self.turns.set_keeps(keeps);
+    }
+
     /// Keeps output for the next run: a run of the caller's own, which is not shown, has received it with
     /// [`RunOptions::bytes`]. A session hands what its program prints between two runs to the next one.
     pub fn keep_output(&self, record: ConsoleRecord) {

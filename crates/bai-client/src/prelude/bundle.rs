@@ -1,6 +1,7 @@
 //! Rich results as the prelude sends them: an SVG record whose body is the JSON of a bundle of representations, or of another
 //! message. Each becomes the record that an engine would send. An ordinary SVG is unchanged.
 
+use crate::run::Place;
 use bai_protocol::bundle;
 use bai_protocol::record::ConsoleRecord;
 use serde::Deserialize;
@@ -12,6 +13,8 @@ pub(super) const ANSWER: &str = "application/vnd.bai-repl.answer+json";
 pub(crate) const END: &str = "application/vnd.bai-repl.end+json";
 /// The type of the record that carries a bundle.
 const CARRIER: &str = "image/svg+xml";
+/// More than a mark has, in bytes.
+const LARGEST_MARK: usize = 1000;
 /// The beginning of a bundle's body. No SVG begins so.
 const BEGINNING: &str = "{\"bai-repl\":";
 
@@ -29,6 +32,7 @@ struct Carried {
     next_input: Option<NextInput>,
     #[serde(default)]
     leave: bool,
+    at: Option<Place>,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +53,15 @@ pub(crate) fn unpack(record: ConsoleRecord) -> ConsoleRecord {
         return record;
     }
     bai_protocol::json::from_slice(data.as_bytes()).ok().and_then(Carried::record).unwrap_or(record)
+}
+
+/// The place in the output that a record marks, if it is such a mark.
+pub(crate) fn mark_in(record: &ConsoleRecord) -> Option<Place> {
+    let ConsoleRecord::Media { mime, data } = record else { return None };
+    if mime != CARRIER || !data.starts_with(BEGINNING) || data.len() > LARGEST_MARK {
+        return None;
+    }
+    bai_protocol::json::from_slice::<Carried>(data.as_bytes()).ok()?.at
 }
 
 impl Carried {

@@ -10,7 +10,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bundle::{END, unpack};
+pub(super) use bundle::{END, mark_in, unpack};
 pub use script::KernelScript;
 pub(super) use script::PieceForKernel;
 
@@ -19,7 +19,7 @@ use super::run::{Activity, Cell, Delay, Run, RunEvent, RunOptions, SessionState,
 use super::session::ComputeSession;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::complete::{Completion, CompletionRequest};
-use bai_protocol::execute::Window;
+use bai_protocol::execute::{RunId, Window};
 use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,9 +27,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
-const SOURCE: &str = include_str!("prelude.py");
+const SOURCE: &str = concat!(include_str!("keep.py"), "\n\n", include_str!("prelude.py"));
 /// The beginning of a cell that is a question.
 const MARK: &str = "#bai-repl: ";
+/// What follows it in the first line of a cell whose output is kept.
+const KEPT: &str = "run ";
 /// The transport of questions: one request, without the handshake of a socket. A lost connection does not leave the session stuck.
 const TRANSPORT: Transport = Transport::Poll;
 /// How long the session may be silent before somebody looks what it does.
@@ -117,6 +119,7 @@ impl Prelude {
 
     async fn install_alone(&self) -> Result<PreludeState, ClientError> {
         self.state.send_replace(PreludeState::Installing);
+        self.session.set_keeps_output(false);
         *self.window.lock().await = None;
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let installed = async {
@@ -124,6 +127,8 @@ impl Prelude {
             self.answer(run).await
         };
         let installed = installed.await;
+        let keeps = |answer: &Value| answer.get("keeps").and_then(Value::as_bool).unwrap_or(false);
+        self.session.set_keeps_output(matches!(&installed, Ok(Some(answer)) if keeps(answer)));
         let state = match &installed {
             Ok(Some(_)) => PreludeState::Present,
             Ok(None) => PreludeState::Refused,
@@ -285,6 +290,23 @@ enum Reply {
     Nothing,
 }
 
+/// The cell with a first line that lets the kernel keep its output under this id. `marks` says whether the output is to have marks, by which
+/// the place of a connection is found. `None` for a question of the prelude, and for what is not run by the kernel.
+pub(super) fn kept(cell: &Cell, id: &RunId, marks: bool) -> Option<Cell> {
+    let line = |code: &str| {
+        let run = json!({"id": id.as_str(), "marks": marks});
+        format!("{MARK}{KEPT}{run}\n{code}")
+    };
+    match cell {
+        Cell::Query(code) if code.starts_with(MARK) => None,
+        Cell::Query(code) | Cell::Script(code, _) => Some(Cell::Query(line(code))),
+        Cell::Kernel(script) if script.asks => {
+            Some(Cell::Kernel(KernelScript { code: line(&script.code), ..script.clone() }))
+        }
+        Cell::Kernel(_) | Cell::Batch(_) => None,
+    }
+}
+
 /// The cell that installs the prelude.
 fn cell() -> String {
     bring(SOURCE)
@@ -321,5 +343,5 @@ fn completion(answer: &Value) -> Option<Completion> {
 
 /// The options of a question. An answer comes soon, so a silent session is looked at soon.
 fn options() -> RunOptions {
-    RunOptions { bytes: true, look_after: LOOK_AFTER, ..RunOptions::over(TRANSPORT) }
+    RunOptions { bytes: true, look_after: LOOK_AFTER, repeats: true, ..RunOptions::over(TRANSPORT) }
 }

@@ -274,6 +274,9 @@ class Prelude:
         # The link that is there while a cell runs, if it is.
         self.cell_link = None
         self.output = Output()
+        self.keeper = Keeper(link_of('output'), lambda counts: message(at=counts))
+        # Whether output can be kept.
+        self.keeps = False
 
     def install(self):
         self.carry_displays(self.shell.display_pub)
@@ -288,6 +291,7 @@ class Prelude:
         self.tell_size()
         self.take_questions()
         self.keep_output()
+        self.keeps = self.keeper.install(self.kernel.iopub_thread, self.kernel.session, self.publisher.topic)
 
     def wait_for_reader(self):
         """The socket of the output drops no message while its reader is slow."""
@@ -444,6 +448,10 @@ class Prelude:
 
         @functools.wraps(execute)
         def do_execute(code, *args, **kwargs):
+            if code.startswith(KEPT_RUN):
+                run, _, code = code[len(KEPT_RUN):].partition('\n')
+                if not self.keeper.begin(json.loads(run), self.publisher.parent_header):
+                    code = ''
             if code.startswith(MARK) and not code.startswith(MARK + SCRIPT):
                 return execute(code, *args, **kwargs)
             self.output.begin()
@@ -464,9 +472,13 @@ class Prelude:
                 self.end_cell()
 
         @functools.wraps(request)
-        def _input_request(*args, **kwargs):
+        def _input_request(prompt, ident, parent, password=False):
             self.output.before_question()
-            return request(*args, **kwargs)
+            self.keeper.ask(str(prompt), password)
+            try:
+                return request(prompt, ident, parent, password=password)
+            finally:
+                self.keeper.answered()
 
         self.kernel.do_execute, self.kernel._input_request = do_execute, _input_request
 
@@ -666,7 +678,7 @@ def main():
             present.install()
             shell._bai_repl = present
         show_process()
-        present.say({'version': VERSION})
+        present.say({'version': VERSION, 'keeps': getattr(present, 'keeps', False)})
     finally:
         forget_this_cell(shell)
 

@@ -1,5 +1,6 @@
 //! The Python side, in real kernels: IPython 7 on CPython 3.6, and the current one.
 
+mod keep;
 mod scripts;
 
 use super::{MARK, SOURCE, bring, cell};
@@ -104,7 +105,7 @@ fn the_prelude_leaves_no_trace_in_the_history() {
         let with = outputs(python, &ours);
         let without = outputs(python, &["value = 1\nvalue".into(), "2".into(), STATE.into()]);
         assert_eq!(text(&with[8]), text(&without[2]));
-        assert_eq!(answer(&with[0]), json!({"version": 1}));
+        assert_eq!(answer(&with[0]), json!({"version": 1, "keeps": true}));
         assert_eq!(answer(&with[3]), json!({"suggestions": ["value"], "start": 0}));
         let everything: Vec<&Value> = with.iter().flatten().collect();
         assert!(!everything.iter().any(|part| part[0] == "stdout" || part[0] == "stderr"), "{everything:?}");

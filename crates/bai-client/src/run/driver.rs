@@ -1,9 +1,12 @@
 //! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
 
 mod event;
+mod missing;
 
 use super::activity::{Activity, Sight};
 use super::beginning::Beginning;
+use super::catch_up::CatchUp;
+use super::kept::Kept;
 use super::kernel_watch::KernelWatch;
 use super::link::{Extras, Link, connect, connect_listener};
 use super::link_event::{LinkEnd, LinkEvent};
@@ -13,11 +16,11 @@ use super::poll::PollLink;
 use super::turn::{Turn, Turns};
 use super::{Answer, Beside, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
-use crate::prelude::PieceForKernel;
+use crate::prelude::{self, PieceForKernel};
 use crate::session_ref::SessionRef;
 use bai_protocol::byte_text;
 use bai_protocol::capability::{Capabilities, Capability};
-use bai_protocol::execute::{RunId, RunStatus, Window};
+use bai_protocol::execute::{ExecuteResult, RunId, RunStatus, Window};
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -63,7 +66,7 @@ pub(crate) async fn start_in_turn(
 /// Begins a run. The WebSocket is opened here, so that refusals are errors and not events.
 pub(crate) async fn start(
     session: SessionRef,
-    start: Start,
+    mut start: Start,
     options: RunOptions,
     turn: Turn,
 ) -> Result<Run, ClientError> {
@@ -76,6 +79,17 @@ pub(crate) async fn start(
         Start::Cell(Cell::Kernel(script)) => Some(script.mark.clone()),
         _ => None,
     };
+    let polls =
+        options.transport == super::Transport::Poll || session.api.polls_because(&options).await.is_some();
+    let ends_session = matches!(&start, Start::Cell(cell) if cell.ends_its_session());
+    let mut kept = None;
+    if let Start::Cell(cell) = &mut start
+        && turn.keeps
+        && let Some(with_id) = prelude::kept(cell, &run_id, polls)
+    {
+        *cell = with_id;
+        kept = Some(Kept::new());
+    }
     let cell = if let Start::Cell(cell) = &start { Some(cell) } else { None };
     let mut watch = KernelWatch::new(&capabilities, cell, options.look_after, turn.kernel_ended.clone());
     let listens = matches!(start, Start::Listen);
@@ -89,6 +103,7 @@ pub(crate) async fn start(
         }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?,
     };
+    let catch_up = kept.map(|kept| Box::new(CatchUp::new(kept, matches!(link, Link::Poll(_)))));
     if matches!(link, Link::Socket(_)) {
         watch.hurry(SILENT_SOCKET);
     }
@@ -113,6 +128,9 @@ pub(crate) async fn start(
         beside_request: None,
         leaving: None,
         watch,
+        catch_up,
+        ends_session,
+        ended: None,
         beginning: Beginning::new(!listens),
         empty_answer: None,
         crossed: None,
@@ -135,7 +153,7 @@ struct Driver {
     machine: Machine,
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Answer>,
-    /// The piece of input that was sent last, if that was the last answer. Lines are not kept: they may be secrets.
+    /// The piece of input that was sent last, if that was the last answer. Lines of the user are not kept: they may be secrets.
     last_piece: Option<Answer>,
     /// What is left of the last piece for a script in a kernel.
     left: Option<PieceForKernel>,
@@ -151,6 +169,12 @@ struct Driver {
     leaving: Option<BoxFuture<'static, bool>>,
     /// Looks whether the kernel lives while nothing is heard of it.
     watch: KernelWatch,
+    /// What the kernel keeps of the output; `None` if it keeps none.
+    catch_up: Option<Box<CatchUp>>,
+    /// Whether the session ends with the run.
+    ends_session: bool,
+    /// The exit code of a run whose connection is lost for good, if all of its output is shown.
+    ended: Option<i32>,
     /// What is told of a run that has not begun.
     beginning: Beginning,
     /// When a question that an interrupt has not ended gets an empty line.
@@ -227,6 +251,8 @@ impl Driver {
                 }
             }
             DriverEvent::Look => self.watch.look(&self.session),
+            DriverEvent::LookForOutput => self.look_for_output(),
+            DriverEvent::Fetched(fetched) => self.fetched(fetched).await,
             DriverEvent::Seen(sight) => self.seen(sight),
             DriverEvent::GraceOver => {
                 self.empty_answer = None;
@@ -266,23 +292,20 @@ impl Driver {
 
     async fn received(&mut self, heard: LinkEvent) {
         match heard {
-            LinkEvent::Frame(mut frame) => {
+            LinkEvent::Frame(frame) => {
                 self.beginning.is_over();
                 if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
                     self.machine.answer_is_under_way();
                 }
-                if self.options.bytes && !self.extras().bytes {
-                    let console = std::mem::take(&mut frame.console).into_iter();
-                    frame.console = console.map(|record| record.map_text(byte_text::of_utf8)).collect();
-                }
                 let seq = frame.seq;
-                let is_news = !frame.console.is_empty() || frame.status != RunStatus::Continued;
-                let next = self.machine.frame(frame);
-                self.watch.heard(is_news, self.machine.is_waiting());
+                let frame = self.in_order(frame);
+                let next = self.frame(frame);
                 self.act(next).await;
                 self.count(seq).await;
+                self.restored();
             }
-            LinkEvent::OutputLost(error) => self.machine.emit(RunEvent::OutputLost(error)),
+            LinkEvent::Broke(error) => self.broke(&error),
+            LinkEvent::OutputLost(error) => self.output_lost(error),
             LinkEvent::End(end) => self.ended(end),
             LinkEvent::Recovery(error, Recovery::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
@@ -291,11 +314,25 @@ impl Driver {
                 self.link = Link::Poll(Box::new(link));
                 self.machine.resumed();
             }
+            LinkEvent::Recovery(_, Recovery::Lost(SessionState::Usable)) if self.ended.is_some() => {
+                self.finish()
+            }
             LinkEvent::Recovery(error, Recovery::Lost(state)) => self.lose(error, state),
             LinkEvent::Recovery(_, Recovery::ServerEnded(error)) => {
                 self.lose(error.with_what("follow the run"), SessionState::Gone);
             }
         }
+    }
+
+    fn frame(&mut self, mut frame: ExecuteResult) -> NextAction {
+        if self.options.bytes && !self.extras().bytes {
+            let console = std::mem::take(&mut frame.console).into_iter();
+            frame.console = console.map(|record| record.map_text(byte_text::of_utf8)).collect();
+        }
+        let is_news = !frame.console.is_empty() || frame.status != RunStatus::Continued;
+        let next = self.machine.frame(frame);
+        self.watch.heard(is_news, self.machine.is_waiting());
+        next
     }
 
     /// Remembers the number of the last frame, and acknowledges frames now and then.
@@ -318,11 +355,7 @@ impl Driver {
 
     async fn act(&mut self, next: NextAction) {
         match next {
-            NextAction::Continue => {
-                if let Link::Poll(poll) = &mut self.link {
-                    poll.go_on();
-                }
-            }
+            NextAction::Continue => self.go_on(),
             NextAction::Await | NextAction::Close => {}
             NextAction::AnswerEmpty => self.answer_empty().await,
             NextAction::AnswerMore => self.answer_more().await,
@@ -341,6 +374,7 @@ impl Driver {
 
     /// The connection is over before the run.
     fn ended(&mut self, end: LinkEnd) {
+        let Some(end) = self.ended_with_kept(end) else { return };
         if self.drain.is_some() {
             tracing::warn!(error = %end.error, "a run without a listener was lost");
             self.machine.give_up();
@@ -382,6 +416,9 @@ impl Driver {
 
     /// Ends the run if its kernel or its session has ended.
     fn seen(&mut self, sight: Sight) {
+        if self.reads_on(&sight) {
+            return;
+        }
         let (why, state) = match sight {
             Sight::Lives(activity) => return self.lives(activity),
             Sight::KernelEnded { .. } if self.watch.had_ended => {
@@ -410,7 +447,7 @@ impl Driver {
             SessionState::Unknown => "it is not known whether the session takes another cell; try one",
         };
         let run_id = matches!(self.link, Link::Poll(_)).then(|| self.run_id.clone());
-        let lost = LostRun { error: error.with_hint(hint), session, run_id };
+        let lost = LostRun { error: error.with_hint(hint), session, run_id, exit_code: self.ended };
         self.machine.emit(RunEvent::Lost(lost));
     }
 
@@ -455,7 +492,7 @@ impl Driver {
                 poll.resize(window);
                 Ok(())
             }
-            Link::Asking(..) => Ok(()),
+            Link::Asking(..) | Link::Broken(_) => Ok(()),
         };
         if let Err(end) = result {
             self.ended(end);
@@ -489,7 +526,9 @@ impl Driver {
         let (line, has_more) = piece.next();
         self.machine.set_has_more(has_more);
         self.left = self.left.take().filter(|_| has_more);
-        self.answer(Answer::Line(line)).await;
+        let part = Answer::Line(line);
+        self.last_piece = Some(part.clone());
+        self.answer(part).await;
     }
 
     async fn answer_empty(&mut self) {
@@ -498,13 +537,16 @@ impl Driver {
 
     async fn answer(&mut self, answer: Answer) {
         self.watch.begin_again();
+        if let Some(catch_up) = &mut self.catch_up {
+            catch_up.kept.answered();
+        }
         let result = match &mut self.link {
             Link::Socket(socket) => socket.answer(answer).await,
             Link::Poll(poll) => {
                 poll.answer(&answer);
                 Ok(())
             }
-            Link::Asking(..) => Ok(()),
+            Link::Asking(..) | Link::Broken(_) => Ok(()),
         };
         if let Err(end) = result {
             self.ended(end);

@@ -5,7 +5,8 @@ use super::lost_run::Recovery;
 use super::poll::PollLink;
 use super::socket::{NoSocket, SocketLink};
 use super::turn::Turn;
-use super::{Cell, RunOptions, Transport};
+use super::{Cell, PollReason, RunOptions, Transport};
+use crate::api::Api;
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
@@ -26,6 +27,8 @@ pub(super) struct Extras {
     pub(super) binary: bool,
     /// It runs scripts as programs.
     pub(super) scripts: bool,
+    /// The code may run twice.
+    pub(super) repeats: bool,
     /// It tells the program about this window.
     pub(super) window: Option<Window>,
 }
@@ -41,6 +44,7 @@ impl Extras {
                 && capabilities.has(Capability::NumberedFrames)
                 && capabilities.has(Capability::BinaryFrames),
             scripts: capabilities.has(Capability::Scripts),
+            repeats: options.repeats,
             window: options.window.filter(|_| capabilities.has(Capability::Windows)),
         }
     }
@@ -50,8 +54,31 @@ impl Extras {
 pub(super) enum Link {
     Socket(Box<SocketLink>),
     Poll(Box<PollLink>),
+    /// It broke, and cannot be restored: only the files of the kernel tell what the run does.
+    Broken(ClientError),
     /// Between two connections: it finds out the state of the run.
     Asking(ClientError, BoxFuture<'static, Recovery>),
+}
+
+impl Api {
+    /// Why runs with these options are polled although no transport is demanded: a broken WebSocket would cost more than its speed is
+    /// worth. `None` if they are not.
+    pub async fn polls_because(&self, options: &RunOptions) -> Option<PollReason> {
+        let reason = match options.transport {
+            Transport::Auto if options.keeps_session => PollReason::SessionIsKept,
+            Transport::Auto if self.has_broken() => PollReason::HasBroken,
+            _ => return None,
+        };
+        self.loses_sessions().await.then_some(reason)
+    }
+
+    /// Whether a broken WebSocket costs a session of this server.
+    pub async fn loses_sessions(&self) -> bool {
+        let capabilities = self.capabilities().await;
+        let survives = capabilities.has(Capability::AbandonableRuns)
+            || capabilities.has(Capability::RunIds) && capabilities.has(Capability::NumberedFrames);
+        !survives
+    }
 }
 
 /// Opens the connection of a new run, and returns the first message if it is still to be sent. Over a socket that was opened ahead it is
@@ -72,7 +99,8 @@ pub(super) async fn connect(
     };
     let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
     let auto = options.transport == Transport::Auto;
-    if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
+    let is_at_stake = session.api.polls_because(options).await.is_some();
+    if options.transport == Transport::Poll || is_at_stake || auto && !version.has_streaming_execute() {
         return Ok(polling());
     }
     let extras = Extras::of(capabilities, options);
@@ -113,6 +141,7 @@ pub(super) async fn next(link: &mut Link, waiting: bool) -> LinkEvent {
     let result = match link {
         Link::Socket(socket) => socket.next(waiting).await,
         Link::Poll(poll) => return poll.next().await,
+        Link::Broken(_) => return std::future::pending().await,
         Link::Asking(error, asking) => {
             let recovery = asking.await;
             return LinkEvent::Recovery(error.clone(), recovery);

@@ -34,6 +34,8 @@ impl LinkEnd {
 /// One event of the link.
 pub(super) enum LinkEvent {
     Frame(ExecuteResult),
+    /// The connection broke, and is being restored. What it was bringing is lost.
+    Broke(ClientError),
     /// The server lost some output and goes on.
     OutputLost(ClientError),
     End(LinkEnd),

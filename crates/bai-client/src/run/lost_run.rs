@@ -26,7 +26,7 @@ pub(super) enum Recovery {
 }
 
 /// Asks the server. Where an abandoned run may block its session, a trial run shows whether the session is stuck. The
-/// lost program is interrupted first: its output cannot be read any more. `resumable` tells whether the server may
+/// lost program is not interrupted: it may still do what it was started for. `resumable` tells whether the server may
 /// still have the run.
 pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Recovery {
     let capabilities = session.api.capabilities().await;
@@ -71,9 +71,6 @@ fn is_passing(error: &ClientError) -> bool {
 
 /// Runs empty code, under an id of our own, and checks whether that is answered.
 async fn try_out(session: &SessionRef) -> SessionState {
-    if let Err(error) = session.interrupt(None).await {
-        tracing::debug!(%error, "the lost program was not interrupted");
-    }
     let id = RunId::random();
     let deadline = Instant::now() + TRIAL_LIMIT;
     let mut request = ExecuteRequest::query(&id, "");

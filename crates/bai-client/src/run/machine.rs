@@ -142,6 +142,7 @@ impl Machine {
                 if std::mem::take(&mut self.in_doubt) { NextAction::AnswerAgain } else { NextAction::Await }
             }
             RunStatus::WaitingInput if self.has_more && self.asks_piece && !self.interrupting => {
+                (self.answered, self.in_doubt) = (question, false);
                 NextAction::AnswerMore
             }
             RunStatus::WaitingInput => {

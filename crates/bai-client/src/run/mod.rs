@@ -7,8 +7,10 @@
 mod activity;
 mod ahead;
 mod beginning;
+mod catch_up;
 mod driver;
 mod heuristics;
+mod kept;
 mod kernel_watch;
 mod link;
 mod link_event;
@@ -23,6 +25,7 @@ mod turn;
 pub(super) use activity::Delay;
 pub use activity::{Activity, InterruptOutcome};
 pub(super) use driver::{Start, start, start_in_turn};
+pub(super) use kept::Place;
 pub use listener::{IdleEvent, Listener};
 pub(super) use turn::Turns;
 
@@ -81,7 +84,8 @@ impl Cell {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// WebSocket, or polling if a proxy refuses the upgrade or the server is too old for it.
+    /// WebSocket, or polling if a proxy refuses the upgrade or the server is too old for it. On servers whose sessions a broken WebSocket
+    /// would block, also polling for a session that is kept ([`RunOptions::keeps_session`]), and once a connection of a run has broken.
     #[default]
     Auto,
     /// WebSocket only.
@@ -89,6 +93,16 @@ pub enum Transport {
     /// HTTP polling only. Slower to show output (the server answers every 2 s), but a run survives lost
     /// connections on every server.
     Poll,
+}
+
+/// Why [`Transport::Auto`] polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PollReason {
+    /// The session is to be used after the run ([`RunOptions::keeps_session`]).
+    SessionIsKept,
+    /// The connection of a run has broken since this program began.
+    HasBroken,
 }
 
 /// Options of one run.
@@ -113,6 +127,11 @@ pub struct RunOptions {
     /// [`ConsoleRecord::NextInput`] and [`ConsoleRecord::Leave`]. Without this option there is the record of a display, and
     /// that of each update of it.
     pub live: bool,
+    /// Whether the session is to be used after this run, so that a break of the connection must not cost it. Over a WebSocket a break
+    /// costs the session of a cluster; [`Transport::Auto`] polls there then.
+    pub keeps_session: bool,
+    /// Whether the code may run twice without harm. Then it is sent again when a break of the connection may have cost its end.
+    pub repeats: bool,
     /// The window in which a person sees the output; `None` if it goes to a file or a program. Needs
     /// [`bai_protocol::capability::Capability::Windows`]. [`Run::resize`] changes it.
     pub window: Option<Window>,
@@ -131,6 +150,8 @@ impl Default for RunOptions {
             look_after: Duration::from_secs(10),
             bytes: false,
             live: false,
+            keeps_session: false,
+            repeats: false,
             window: None,
             pty: None,
         }
@@ -212,6 +233,8 @@ pub struct LostRun {
     pub session: SessionState,
     /// The run's id, if the server uses the id that we made.
     pub run_id: Option<RunId>,
+    /// The exit code, if the program has come to its end, and no output is missing.
+    pub exit_code: Option<i32>,
 }
 
 /// Whether a session can be used after a run was lost in it.
@@ -304,7 +327,7 @@ impl LostRun {
     fn without_runtime() -> Self {
         let why = "the runtime on which it was started has ended";
         let error = ClientError::new(ErrorKind::Lost, "follow the run", why);
-        LostRun { error, session: SessionState::Unknown, run_id: None }
+        LostRun { error, session: SessionState::Unknown, run_id: None, exit_code: None }
     }
 }
 

@@ -1,5 +1,5 @@
 //! A run over HTTP polling (`docs/wire` §3.1–3.2, §3.7): one request at a time, each under the run id that we
-//! made, so that a lost connection loses nothing.
+//! made, so that a lost connection does not lose the run. What it loses of the output is reported, where the server does not send it again.
 
 use super::link::Extras;
 use super::link_event::{LinkEnd, LinkEvent};
@@ -33,6 +33,8 @@ pub(super) struct PollLink {
     received: Option<u64>,
     /// The next request.
     call: Option<Arc<ExecuteRequest>>,
+    /// The request that began the run.
+    first: Arc<ExecuteRequest>,
     /// The last request.
     last: Arc<ExecuteRequest>,
     /// The pending reply to it.
@@ -43,6 +45,10 @@ pub(super) struct PollLink {
     server_failures: u32,
     /// Whether the server has lost output, and perhaps the end of the run.
     output_lost: bool,
+    /// Whether code was sent a second time under the run id, whose end may come after that of the run.
+    sent_twice: bool,
+    /// Whether the server has ever answered.
+    is_heard: bool,
 }
 
 impl PollLink {
@@ -85,6 +91,7 @@ impl PollLink {
             run_id,
             received,
             call: Some(first.clone()),
+            first: first.clone(),
             last: first,
             pending: None,
             asked: now,
@@ -92,13 +99,19 @@ impl PollLink {
             failures: 0,
             server_failures: 0,
             output_lost: false,
+            sent_twice: false,
+            is_heard: false,
         }
     }
 
-    /// Asks for more output next, unless an answer is to be sent.
+    /// Asks for more output next, unless an answer is to be sent or a reply is on its way, which may be the last one.
     pub(super) fn go_on(&mut self) {
-        if self.call.is_none() {
-            self.call = Some(self.counted(ExecuteRequest::resume(&self.run_id)));
+        if self.call.is_none() && self.pending.is_none() {
+            self.call = Some(match self.extras.repeats && self.sent_twice {
+                // The end may have gone to the request that was cut off.
+                true => self.first.clone(),
+                false => self.counted(ExecuteRequest::resume(&self.run_id)),
+            });
         }
     }
 
@@ -118,6 +131,23 @@ impl PollLink {
         self.not_before = Instant::now() + pause;
     }
 
+    /// Sends empty code under the run id next: its end releases the session from a run whose end was lost.
+    pub(super) fn release(&mut self) {
+        self.sent_twice = true;
+        self.call = Some(self.counted(ExecuteRequest::query(&self.run_id, "")));
+    }
+
+    /// Sends the code of the run again, under its id. For a kernel that runs it once.
+    /// Returns whether there is any.
+    pub(super) fn begin_again(&mut self) -> bool {
+        if self.first.mode != Mode::Query {
+            return false;
+        }
+        self.sent_twice = true;
+        self.call = Some(self.first.clone());
+        true
+    }
+
     /// Sends an answer next.
     pub(super) fn answer(&mut self, answer: &Answer) {
         self.call = Some(self.counted(match answer {
@@ -125,6 +155,11 @@ impl PollLink {
             Answer::Piece(bytes, rest) => ExecuteRequest::piece(&self.run_id, &Answer::piece(bytes, *rest)),
         }));
         self.not_before = Instant::now();
+    }
+
+    /// When the request was sent whose reply came last.
+    pub(super) fn asked(&self) -> Instant {
+        self.asked
     }
 
     /// Whether an answer is still to be sent.
@@ -135,7 +170,7 @@ impl PollLink {
     /// After a run whose output the server lost, the end of the empty code may still be on its way, and the next
     /// run would take it for its own.
     pub(super) async fn rest(&mut self) {
-        if self.output_lost {
+        if self.output_lost || self.sent_twice {
             tokio::time::sleep(FLOOR).await;
         }
     }
@@ -173,6 +208,7 @@ impl PollLink {
         if self.received.is_some() {
             self.received = self.received.max(reply.seq);
         }
+        self.is_heard = true;
         self.failures = 0;
         self.server_failures = 0;
         if matches!(reply.status, RunStatus::Continued | RunStatus::WaitingInput) && reply.console.is_empty()
@@ -192,7 +228,16 @@ impl PollLink {
                 // A request that never reached the server is sent again. Otherwise only `continue` is safe, as code or an
                 // answer must not arrive twice.
                 let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
-                (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
+                let again = match error.maybe_sent() {
+                    true if self.extras.repeats && !self.extras.numbers => {
+                        // If the end was lost, nothing else releases the session.
+                        self.sent_twice = true;
+                        self.first.clone()
+                    }
+                    true => resume(),
+                    false => self.last.clone(),
+                };
+                (again, pause)
             }
             ErrorKind::Server if !self.extras.numbers => {
                 self.server_failures += 1;
@@ -213,7 +258,10 @@ impl PollLink {
             self.output_lost = true;
             return Some(LinkEvent::OutputLost(error));
         }
-        None
+        // A reply that was on its way is lost. Before the first one, a session that waits for its turn has none.
+        let is_silent = self.extras.numbers || self.extras.repeats;
+        let may_be_lost = error.maybe_sent() && (self.is_heard || error.kind() != ErrorKind::Timeout);
+        (may_be_lost && !is_silent).then_some(LinkEvent::Broke(error))
     }
 }
 

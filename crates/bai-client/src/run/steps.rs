@@ -137,7 +137,12 @@ impl Relay {
             match begin(&self.session, &self.turns, &next, &self.options).await {
                 Ok(begun) => (part, run) = (next, begun),
                 Err(error) => {
-                    let lost = super::LostRun { error, session: super::SessionState::Unknown, run_id: None };
+                    let lost = super::LostRun {
+                        error,
+                        session: super::SessionState::Unknown,
+                        run_id: None,
+                        exit_code: None,
+                    };
                     return self.tell(&run, RunEvent::Lost(lost)).await;
                 }
             }

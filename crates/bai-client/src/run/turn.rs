@@ -5,7 +5,7 @@ use super::ahead::Ahead;
 use super::socket::SocketLink;
 use crate::session_ref::SessionRef;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The turns of one session: one run at a time.
@@ -14,12 +14,13 @@ pub(crate) struct Turns {
     free: Arc<Semaphore>,
     ahead: Arc<Ahead>,
     kernel_ended: Arc<AtomicBool>,
+    keeps: Arc<AtomicBool>,
 }
 
 impl Turns {
     /// The turns that this semaphore of one permit gives.
     pub(crate) fn new(free: Arc<Semaphore>) -> Self {
-        Turns { free, ahead: Arc::default(), kernel_ended: Arc::default() }
+        Turns { free, ahead: Arc::default(), kernel_ended: Arc::default(), keeps: Arc::default() }
     }
 
     /// Waits for the end of the run that is under way.
@@ -35,7 +36,22 @@ impl Turns {
     }
 
     fn turn(&self, permit: OwnedSemaphorePermit) -> Turn {
-        Turn { _permit: permit, ahead: self.ahead.clone(), kernel_ended: self.kernel_ended.clone() }
+        Turn {
+            _permit: permit,
+            ahead: self.ahead.clone(),
+            kernel_ended: self.kernel_ended.clone(),
+            keeps: self.keeps.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether the kernel of the session keeps the output of runs, from now on.
+    pub(crate) fn set_keeps(&self, keeps: bool) {
+        self.keeps.store(keeps, Ordering::Relaxed);
+    }
+
+    /// Whether the kernel of the session keeps the output of runs.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
     }
 
     /// Waits until no run is under way.
@@ -67,6 +83,8 @@ pub(crate) struct Turn {
     ahead: Arc<Ahead>,
     /// Whether the kernel of the session had ended when somebody last looked.
     pub(super) kernel_ended: Arc<AtomicBool>,
+    /// Whether the kernel keeps the output of runs.
+    pub(super) keeps: bool,
 }
 
 impl Turn {

@@ -11,6 +11,7 @@ mod engine;
 mod faults;
 mod files;
 mod idle;
+mod kept;
 mod large;
 mod links;
 mod mounted;

@@ -197,7 +197,7 @@ impl SingleRun<'_> {
         output: Output,
         signals: &mut StopSignals,
     ) -> Result<ExitStatus, CliError> {
-        let options = self.context.shown_script_options();
+        let options = self.context.shown_script_options(!self.temporary);
         let cell = match self.plan.start(session, case, self.context, &options, signals).await? {
             Start::Ready(cell) => cell,
             Start::Ended(exit) => return Ok(exit),

@@ -262,7 +262,7 @@ impl CaseRun {
             session = prepare(&self.shared.api, request, &self.shared.plan, self.shared.temporary, |what| line.at(what)) => session?,
         };
         let (plan, context) = (&self.shared.plan, &self.shared.context);
-        let options = context.script_options();
+        let options = context.script_options(!self.shared.temporary);
         let cell = match plan.start(&session, &self.case, context, &options, interrupts).await? {
             Start::Ready(cell) => cell,
             Start::Ended(exit) => return Ok(exit),

@@ -1,7 +1,9 @@
 //! The events that a run's task waits for, and their order of priority.
 
 use super::Driver;
+use crate::error::ClientError;
 use crate::run::activity::Sight;
+use crate::run::catch_up::Fetched;
 use crate::run::link::next;
 use crate::run::link_event::LinkEvent;
 use crate::run::{Answer, Beside};
@@ -37,6 +39,10 @@ pub(super) enum DriverEvent {
     Look,
     /// What was seen of it.
     Seen(Sight),
+    /// It is time to look for output that the kernel keeps.
+    LookForOutput,
+    /// What was found of it.
+    Fetched(Result<Fetched, ClientError>),
     InterruptAgain,
     GiveUp,
     LinkEvent(LinkEvent),
@@ -48,6 +54,10 @@ impl Driver {
     pub(super) async fn next_event(&mut self) -> DriverEvent {
         let listening = self.drain.is_none();
         let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
+        let (look_for_output, fetching) = match &mut self.catch_up {
+            Some(catch_up) => (catch_up.next, &mut catch_up.fetching),
+            None => (None, &mut None),
+        };
         tokio::select! {
             biased;
             changed = self.interrupts.changed(), if listening => {
@@ -73,6 +83,8 @@ impl Driver {
             sight = maybe(&mut self.watch.looking) => DriverEvent::Seen(sight),
             () = maybe_at(again) => DriverEvent::InterruptAgain,
             () = maybe_at(give_up) => DriverEvent::GiveUp,
+            () = maybe_at(look_for_output) => DriverEvent::LookForOutput,
+            fetched = maybe(fetching), if !self.machine.has_events() => DriverEvent::Fetched(fetched),
             event = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
                 DriverEvent::LinkEvent(event)
             }

@@ -1,0 +1,128 @@
+//! Connections that break at a server which does not send again what was lost, as a cluster's. Its kernel keeps the output in files.
+
+use super::server::{Asked, Server, frame, json, result, status, upgrade};
+use super::*;
+use futures_util::{SinkExt, StreamExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+const RUN: &str = "#bai-repl: run ";
+/// Everything that the program prints, as its kernel keeps it.
+const KEPT: &str = "[\"stdout\",\"one\\ntwo\\n\",0]\n[\"stdout\",\"three\\nfour\\n\",8]\n[\"end\",3,0]\n";
+const ALL: &str = "one\ntwo\nthree\nfour\n";
+
+/// What is asked beside the run: the state of the session, and its files.
+async fn beside(asked: &Asked, stream: TcpStream) -> Option<TcpStream> {
+    if asked.is("GET /session/work ") {
+        return json(stream, r#"{"status": "RUNNING"}"#).await;
+    }
+    if asked.is("POST /session/work/download_single") && asked.line.contains(".0 ") {
+        return json(stream, KEPT).await;
+    }
+    if asked.is("GET /session/work/files") {
+        return json(stream, r#"{"files": "[]", "errors": "", "abspath": ""}"#).await;
+    }
+    status(stream, "500 Internal Server Error").await
+}
+
+/// A server that gives these replies to the requests of a run, and breaks the connection where there is none.
+async fn polled(replies: &'static [Option<(&'static str, &'static str)>]) -> Server {
+    let next = Arc::new(AtomicUsize::new(0));
+    Server::start(move |asked, stream| {
+        let next = next.clone();
+        async move {
+            if !asked.is("POST /session/work ") {
+                return beside(&asked, stream).await;
+            }
+            match replies.get(next.fetch_add(1, Ordering::SeqCst)).copied().flatten() {
+                Some((said, printed)) => json(stream, &result(said, printed)).await,
+                None => None,
+            }
+        }
+    })
+    .await
+}
+
+fn modes(server: &Server) -> Vec<String> {
+    let runs = server.asked().into_iter().filter(|asked| asked.is("POST /session/work "));
+    let body = |asked: Asked| serde_json::from_str::<serde_json::Value>(&asked.body).unwrap();
+    runs.map(|asked| body(asked)["mode"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn run(server: &Server, keeps: bool, transport: Transport) -> RunOutcome {
+    let session = server.session();
+    session.set_keeps_output(keeps);
+    finish(&mut begin(&session, "code", transport).await, &[]).await
+}
+
+#[tokio::test]
+async fn a_lost_reply_costs_no_output_where_the_kernel_keeps_it() {
+    for replies in [
+        // In the middle.
+        &[Some(("continued", "one\n")), None, Some(("continued", "")), Some(("finished", "four\n"))][..],
+        // With the first reply, and with the last one, whose end is lost: empty code releases the session then.
+        &[None, Some(("continued", "")), Some(("finished", "four\n"))],
+        &[Some(("continued", "one\n")), None, Some(("finished", ""))],
+    ] {
+        let server = polled(replies).await;
+        let outcome = run(&server, true, Transport::Poll).await;
+        assert_eq!((outcome.stdout.as_str(), outcome.exit), (ALL, Some(Some(3))), "{:?}", outcome.notes);
+        assert_eq!(outcome.notes, ["Resumed"]);
+        let asked = server.asked();
+        assert!(asked.iter().any(|asked| asked.body.contains(RUN)));
+        assert_eq!(modes(&server).len(), replies.len());
+    }
+}
+
+#[tokio::test]
+async fn without_files_a_lost_reply_is_told() {
+    let replies = &[Some(("continued", "one\n")), None, Some(("finished", "four\n"))];
+    let server = polled(replies).await;
+    let outcome = run(&server, false, Transport::Poll).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("one\nfour\n", Some(Some(0))));
+    assert!(
+        outcome.notes.len() == 1 && outcome.notes[0].contains("output may be missing"),
+        "{:?}",
+        outcome.notes
+    );
+    assert!(!server.asked().iter().any(|asked| asked.body.contains(RUN)));
+}
+
+#[tokio::test]
+async fn a_question_that_is_sent_again_releases_its_session() {
+    let server = polled(&[None, Some(("continued", "")), Some(("finished", "answer"))]).await;
+    let session = server.session();
+    let options = RunOptions { repeats: true, ..RunOptions::over(Transport::Poll) };
+    let mut run = session.execute(Cell::query("question"), options).await.unwrap();
+    let outcome = finish(&mut run, &[]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.notes), ("answer", Vec::new()));
+    assert_eq!(modes(&server), ["query", "query", "query"]);
+}
+
+#[tokio::test]
+async fn a_broken_socket_costs_no_output_and_the_next_run_polls() {
+    let server = Server::start(async |asked: Asked, stream: TcpStream| {
+        if asked.is("GET /stream/session/work/execute") {
+            let mut socket = upgrade(&asked, stream).await;
+            let _ = socket.next().await;
+            let _ = socket.send(Message::text(frame("continued", "one\ntw"))).await;
+            return None;
+        }
+        if asked.is("POST /session/work ") {
+            return json(stream, &result("finished", "")).await;
+        }
+        beside(&asked, stream).await
+    })
+    .await;
+    let session = server.session();
+    session.set_keeps_output(true);
+    let outcome = finish(&mut begin(&session, "code", Transport::Auto).await, &[]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), (ALL, Some(Some(3))), "{:?}", outcome.notes);
+    let options = RunOptions::default();
+    assert_eq!(session.api().polls_because(&options).await, Some(PollReason::HasBroken));
+    let before = modes(&server).len();
+    finish(&mut begin(&session, "more", Transport::Auto).await, &[]).await;
+    assert!(modes(&server).len() > before);
+}
