@@ -4,11 +4,10 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::signal::{SigHandler, Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
-use super::signals::{action_of, set_handler, stop};
+use super::signals::{action_of, stop};
 
 /// Whether a [`PassedSignals`] listener exists.
 static PASSING: AtomicBool = AtomicBool::new(false);
@@ -65,12 +64,7 @@ impl Drop for PassedSignals {
 /// Suspends this program until it continues; `all` suspends the others of its process group too, as Ctrl-Z does.
 pub fn suspend(all: bool) {
     let before = action_of(Signal::SIGTSTP);
-    if all {
-        // This program itself is left out: of two signals, one could come after the continuation.
-        let _ = set_handler(Signal::SIGTSTP, SigHandler::SigIgn);
-        let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
-    }
-    stop();
+    stop(all);
     if let Some(before) = before {
         // SAFETY: this is the action that was set before.
         #[allow(unsafe_code)]

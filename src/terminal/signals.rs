@@ -180,16 +180,23 @@ fn milliseconds() -> u64 {
 extern "C" fn on_suspend(_: libc::c_int) {
     let errno = Errno::last_raw();
     if !are_passed() {
-        stop();
+        stop(false);
         let _ = set_handler(Signal::SIGTSTP, SigHandler::Handler(on_suspend));
     }
     Errno::set_raw(errno);
 }
 
-/// Stops this process, with the terminal as the shell expects it. Safe in a signal handler.
-pub(super) fn stop() {
+/// Stops this process, with the terminal as the shell expects it; `others` stops those of its process group too. Safe in a signal
+/// handler.
+pub(super) fn stop(others: bool) {
     let current = get_now();
     restore();
+    if others {
+        // Not before: a shell takes the terminal as soon as these have stopped, and whoever sets its modes after that is stopped by the
+        // system. This program itself is left out: of two signals, one could come after the continuation.
+        let _ = set_handler(Signal::SIGTSTP, SigHandler::SigIgn);
+        let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+    }
     deliver_by_default(Signal::SIGTSTP);
     // Continued.
     if let Some(current) = current

@@ -267,6 +267,32 @@ fn ctrl_z_stops_a_script_and_its_children_until_the_shell_lets_them_go_on() {
 }
 
 #[test]
+fn ctrl_z_stops_what_has_started_the_script_too() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        SCRIPT,
+        format!("{TELLS}while True: print('\x1b[1mé\x1b[0m', flush=True); open('goes-on', 'w').close(); time.sleep(0.02)"),
+    );
+    let goes_on = sandbox.work().join("goes-on");
+    let terminal = interactive_shell(&sandbox);
+    let calls = "'import subprocess, sys; subprocess.call(sys.argv[1:])'";
+    terminal.enter(&format!("python3 -c {calls} {} -q python {SCRIPT}", binary()));
+    pid_of(&terminal);
+    terminal.wait_until("the script", |_| goes_on.exists());
+    for _ in 0..4 {
+        terminal.send("\x1a");
+        terminal.wait_until("the stop", |screen| screen.answered && screen.last_line() == "shell:");
+        std::fs::remove_file(&goes_on).unwrap();
+        terminal.enter("fg");
+        terminal.wait_until("the script", |_| goes_on.exists());
+    }
+    terminal.send("\x03");
+    terminal.wait_for_prompt("shell:");
+    terminal.enter("exit");
+    play(terminal, &[]);
+}
+
+#[test]
 fn ctrl_z_stops_a_script_whose_output_is_a_pipe() {
     let sandbox = Sandbox::new();
     sandbox
