@@ -174,7 +174,7 @@ pub(super) fn run(
         silent_since_interrupt: false,
         delayed_question: None,
         flood: InterruptedOutput::default(),
-        fold: OutputFold::new(max_lines),
+        fold: OutputFold::new(max_lines, start),
         program,
         last_spin: start,
         typed: TypedAhead::default(),
@@ -321,6 +321,7 @@ impl RunningCell<'_> {
                     if self.options.is_end && since(self.start) >= LAST_WORDS_LIMIT {
                         return Ok(PauseReason::End(CellEnd::LeftRunning));
                     }
+                    self.end_slow_fold()?;
                     if self.fold.is_folding() {
                         self.spin_folding()?;
                     } else if since(quiet_since) >= QUIET {

@@ -78,6 +78,11 @@ impl RunningCell<'_> {
         self.terminal.spin(since(self.start), &label)
     }
 
+    /// Shows the end of what was held back, if the rest comes slowly.
+    pub(super) fn end_slow_fold(&mut self) -> Result<(), TerminalError> {
+        if self.fold.has_slowed(Instant::now()) { self.end_fold() } else { Ok(()) }
+    }
+
     /// Shows the end of a long output that was held back.
     pub(super) fn end_fold(&mut self) -> Result<(), TerminalError> {
         let Some(folded) = self.fold.unfold() else { return Ok(()) };
@@ -216,10 +221,11 @@ impl RunningCell<'_> {
                 end += 1;
             }
             let Some((piece, tail)) = rest.split_at_checked(end) else { break };
+            self.end_slow_fold()?;
             // Lines that are held back are few on the screen already, and their order stays.
             if !self.fold.is_folding() && !self.flood.admits(stream, piece) {
                 self.fold.keep(piece);
-            } else if let shown = self.fold.admit(stream, piece)
+            } else if let shown = self.fold.admit(stream, piece, Instant::now())
                 && !shown.is_empty()
             {
                 open(self.terminal.console.text(stream, shown)?)?;
