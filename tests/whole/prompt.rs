@@ -418,6 +418,9 @@ fn the_words_that_leave_the_prompt_of_a_language_leave_this_one() {
     terminal.enter("(lambda: exit())()");
     terminal.wait_for("ends the cell alone");
     terminal.wait_for_prompt(PROMPT);
+    terminal.enter("if 1: raise SystemExit\n");
+    terminal.wait_for("SystemExit ends the cell alone");
+    terminal.wait_for_prompt(PROMPT);
     terminal.enter("6 * 7");
     terminal.wait_until("42", |screen| screen.has_line("42"));
     terminal.leave();

@@ -183,7 +183,7 @@ def _guarded(action, interrupted=1):
         finally:
             interrupts.disarm()
     except SystemExit as error:
-        return errors.exit_code(error)
+        return load('leaving').ended_by(error)
     except BaseException:
         kind, value, trace = sys.exc_info()
     if 'bdb' in sys.modules and load('debugging').is_quit(kind):

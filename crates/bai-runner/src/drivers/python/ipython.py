@@ -192,7 +192,7 @@ class Shell(InteractiveShell):
         elif self.has_shown(value):
             pass
         elif issubclass(kind, SystemExit):
-            self.code = errors.exit_code(value)
+            self.code = leaving.ended_by(value)
             sys.last_type, sys.last_value, sys.last_traceback = kind, value, trace
         elif 'bdb' in sys.modules and load('debugging').is_quit(kind):
             self.code = 1

@@ -1,12 +1,25 @@
-# exit() and quit() in a cell of several statements. The prompt itself knows a line that is only that.
+# exit() and quit() in a cell of several statements, and other code that raises SystemExit. The prompt itself knows a line that is only that.
 
 import builtins
 import sys
 
 import _bai_repl
-from _bai_repl import cells, display, streams
+from _bai_repl import cells, display, errors, streams, window, wire
 
 _ONLY_THE_CELL = 'exit() in a function ends the cell alone; exit at the prompt leaves.\n'
+_SILENT = 'SystemExit ends the cell alone; exit at the prompt leaves.\n'
+# Whether the exception that comes next has been explained.
+_is_known = False
+
+
+def ended_by(error):
+    """The exit code of a cell that SystemExit has ended. To a person, one that says nothing itself is explained."""
+    global _is_known
+    code = errors.exit_code(error)
+    if code == 0 and not _is_known and window.is_seen(2) and not wire.in_child():
+        streams.complain(_SILENT)
+    _is_known = False
+    return code
 
 
 def leave(frame, code):
@@ -15,6 +28,8 @@ def leave(frame, code):
         display.leave()
     else:
         streams.complain(_ONLY_THE_CELL)
+    global _is_known
+    _is_known = True
     raise SystemExit(code)
 
 
