@@ -6,6 +6,14 @@ use std::time::Duration;
 use bai_protocol::live_stat::{Accelerator, ByteCount, LiveStat};
 use jiff::Timestamp;
 
+/// An amount of a resource, such as `cpu` or `mem`. A negative amount is 0, as nothing is left then.
+pub fn amount(slot: &str, amount: f64) -> String {
+    match slot {
+        "mem" => size(amount as u64),
+        _ => amount.max(0.0).to_string(),
+    }
+}
+
 /// A number of bytes in units of 1024, with at most three digits: `1.0 KiB`, `52 MiB`, `999 GiB`.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

@@ -279,6 +279,9 @@ pub(super) enum CliCommand {
         #[arg(value_name = "URL")]
         server: Option<String>,
     },
+    /// Show the server and the user, what said so, and what the user may use
+    #[command(name = "whoami")]
+    WhoAmI,
     /// Show the configuration and what was detected
     #[command(subcommand)]
     Config(Config),
@@ -313,6 +316,8 @@ impl CliCommand {
 /// What `bai-repl config` shows.
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
+    /// Show which server is used and as whom, and what said so, without asking it
+    Show,
     /// Query the terminal, and show its answers and the settings that follow from them
     Terminal,
 }

@@ -172,7 +172,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
     use commands::{
         apps, commit, config as show_config, create, download, events, files, history, images, info,
         interrupt, logs, ls, rename, restart, rm, run, sessions, set_priority, ssh, themes, tunnel, upload,
-        vfolder, watch,
+        vfolder, watch, whoami,
     };
     let environment = Arc::new(Environment::of_process_and_folder());
     if configuration::connects(&arguments) {
@@ -216,6 +216,8 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Themes(flags) => themes::run(context, &flags),
         CliCommand::Login(flags) => login::login(runtime, &flags, context),
         CliCommand::Logout { server } => login::logout(runtime, server.as_deref(), context),
+        CliCommand::WhoAmI => runtime.block_on(whoami::run(context)),
+        CliCommand::Config(args::Config::Show) => whoami::show(context),
         CliCommand::Config(args::Config::Terminal) => show_config::terminal(context),
         CliCommand::Serve(options) => runtime.block_on(daemon::serve(context, &options)),
         CliCommand::Runner(flags) => runtime.block_on(runner::serve(flags)),

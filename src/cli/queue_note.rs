@@ -92,11 +92,7 @@ fn words(reason: &QueueReason) -> String {
 
 fn shortage(short: &Shortage) -> String {
     let Shortage { slot, needed, left, limit } = short;
-    let amount = |amount: f64| match slot.as_str() {
-        // Negative amounts become 0, as nothing is left then.
-        "mem" => format::size(amount as u64),
-        _ => amount.max(0.0).to_string(),
-    };
+    let amount = |amount: f64| format::amount(slot, amount);
     let whose = match limit {
         Limit::Key => "the key may still use",
         Limit::Project => "the project may still use",

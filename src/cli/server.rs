@@ -6,8 +6,8 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::paths::user_paths;
 use crate::config::{
-    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, Paths, StoredCredentials,
-    Target, endpoint_of, resolve,
+    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, Origin, Paths,
+    StoredCredentials, Target, endpoint_of, origin as origin_of, resolve,
 };
 use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
 use bai_engine::{Engine, EngineOptions, Expectation, Keypair, SocketFolder, Workdirs};
@@ -243,7 +243,24 @@ pub(super) fn is_cluster(context: &CommandContext) -> Result<bool, CliError> {
     Ok(matches!(target(context)?, Target::Cluster(_)))
 }
 
-fn target(context: &CommandContext) -> Result<Target, CliError> {
+/// What said which server is used, and as whom.
+pub(super) fn origin(context: &CommandContext) -> Result<Origin, CliError> {
+    let env = &context.environment;
+    let saved = saved(env, &context.config)?;
+    let flags = (context.global.endpoint.as_deref(), context.global.profile.as_deref());
+    // The keyring can block.
+    Ok(tokio::task::block_in_place(|| origin_of(flags.0, flags.1, env, &context.config, &saved))?)
+}
+
+/// The user name of the login at this endpoint, if this program has made it.
+pub(super) fn login_name(context: &CommandContext, endpoint: &str) -> Result<String, CliError> {
+    let logins = logins(&context.environment, &context.config)?;
+    let login = tokio::task::block_in_place(|| logins.find(endpoint))?;
+    Ok(login.map(|login| login.credentials.who().to_owned()).unwrap_or_default())
+}
+
+/// The server that is configured.
+pub(super) fn target(context: &CommandContext) -> Result<Target, CliError> {
     let env = &context.environment;
     let saved = saved(env, &context.config)?;
     // The keyring can block.

@@ -4,6 +4,7 @@
 use super::environment::VariablesAt;
 use super::identity::{Identity, KnownLogins, Sources};
 use super::logins::same_endpoint;
+use super::source::Source;
 use super::{ConfigError, Environment, FileConfig, Profile, normal};
 use std::time::Duration;
 
@@ -49,10 +50,8 @@ pub fn resolve(
     file: &FileConfig,
     saved: &KnownLogins,
 ) -> Result<Target, ConfigError> {
-    let Some((endpoint, named)) = chosen(flag, profile, env, file, saved)? else {
-        return Ok(Target::Embedded);
-    };
-    let sources = Sources { endpoint: &endpoint, profile: named, env: env.at(&endpoint)?, saved };
+    let chosen = chosen(flag, profile, env, file, saved)?;
+    let Some(sources) = chosen.sources(env, saved)? else { return Ok(Target::Embedded) };
     sources.cluster(env.backend_flag("SKIP_SSLCERT_VALIDATION")).map(Target::Cluster)
 }
 
@@ -67,53 +66,93 @@ pub fn endpoint_of(
     file: &FileConfig,
     saved: &KnownLogins,
 ) -> Result<Option<String>, ConfigError> {
-    Ok(chosen(flag, profile, env, file, saved)?.map(|(endpoint, _)| endpoint))
+    Ok(chosen(flag, profile, env, file, saved)?.endpoint)
 }
 
-fn chosen<'a>(
+/// The choice of a server.
+pub(super) struct Chosen<'a> {
+    /// Its endpoint; `None` for the engine in this binary.
+    pub(super) endpoint: Option<String>,
+    /// What chose it.
+    pub(super) source: Source,
+    /// The name and the settings of a profile, if one is of this endpoint.
+    profile: Option<(&'a str, &'a Profile)>,
+}
+
+impl<'a> Chosen<'a> {
+    /// What decides the identity there; `None` for the engine in this binary.
+    pub(super) fn sources(
+        &'a self,
+        env: &'a Environment,
+        saved: &'a KnownLogins,
+    ) -> Result<Option<Sources<'a>>, ConfigError> {
+        let Some(endpoint) = &self.endpoint else { return Ok(None) };
+        Ok(Some(Sources { endpoint, profile: self.profile, env: env.at(endpoint)?, saved }))
+    }
+}
+
+pub(super) fn chosen<'a>(
     flag: Option<&str>,
-    profile: Option<&str>,
+    profile: Option<&'a str>,
     env: &Environment,
     file: &'a FileConfig,
     saved: &KnownLogins,
-) -> Result<Option<(String, Option<&'a Profile>)>, ConfigError> {
-    // A profile named on the command line takes precedence over the environment; one named in the file does not.
-    let explicit = profile.map(|name| file.profile_called(name)).transpose()?;
-    let nearer = flag.map(str::to_owned).or_else(|| explicit.map(|p| p.endpoint.clone()));
-    let nearer = match nearer {
-        Some(endpoint) => Some(endpoint),
-        None => env.endpoint()?,
+) -> Result<Chosen<'a>, ConfigError> {
+    let (endpoint, source) = named(flag, profile, env, file, saved)?;
+    let Some(endpoint) = endpoint.filter(|endpoint| endpoint != LOCAL) else {
+        return Ok(Chosen { endpoint: None, source, profile: None });
     };
-    let endpoint = match nearer {
-        Some(endpoint) => Some(endpoint),
-        None => file
-            .selected_profile()?
-            .map(|name| file.profile_called(name))
-            .transpose()?
-            .map(|p| p.endpoint.clone()),
-    };
-    let endpoint = match endpoint {
-        Some(endpoint) if endpoint == LOCAL => return Ok(None),
-        Some(endpoint) => Some(endpoint),
-        None => match saved.logins.newest()? {
-            Some(endpoint) => Some(endpoint),
-            None => saved.official.configured()?.map(|configured| configured.endpoint),
-        },
-    };
-    let Some(endpoint) = endpoint else { return Ok(None) };
     check(&endpoint)?;
-    Ok(Some((endpoint.clone(), profile_of_endpoint(&endpoint, profile, file)?)))
+    let profile = profile_of_endpoint(&endpoint, profile, file)?;
+    Ok(Chosen { endpoint: Some(endpoint), source, profile })
+}
+
+/// The endpoint that is named nearest, and what names it.
+fn named(
+    flag: Option<&str>,
+    profile: Option<&str>,
+    env: &Environment,
+    file: &FileConfig,
+    saved: &KnownLogins,
+) -> Result<(Option<String>, Source), ConfigError> {
+    let of_profile = |name: &str| -> Result<_, ConfigError> {
+        let endpoint = file.profile_called(name)?.endpoint.clone();
+        Ok((Some(endpoint), Source::Profile(name.to_owned())))
+    };
+    // A mistake in the name of a profile is reported even where a flag decides.
+    let explicit = profile.map(of_profile).transpose()?;
+    if let Some(flag) = flag {
+        return Ok((Some(flag.to_owned()), Source::Flag("--endpoint")));
+    }
+    // A profile named on the command line takes precedence over the environment; one named in the file does not.
+    if let Some(explicit) = explicit {
+        return Ok(explicit);
+    }
+    if let Some(endpoint) = env.endpoint()? {
+        return Ok((Some(endpoint), env.source("ENDPOINT")));
+    }
+    if let Some(name) = file.selected_profile()? {
+        return of_profile(name);
+    }
+    if let Some(endpoint) = saved.logins.newest()? {
+        return Ok((Some(endpoint), Source::Login));
+    }
+    let official = saved.official.configured()?.map(|configured| configured.endpoint);
+    let source = if official.is_some() { Source::Official } else { Source::Nothing };
+    Ok((official, source))
 }
 
 /// The profile that is named, if it is of this endpoint. Only then its settings decide anything.
 fn profile_of_endpoint<'a>(
     endpoint: &str,
-    profile: Option<&str>,
+    profile: Option<&'a str>,
     file: &'a FileConfig,
-) -> Result<Option<&'a Profile>, ConfigError> {
+) -> Result<Option<(&'a str, &'a Profile)>, ConfigError> {
     let Some(name) = profile.or(file.profile.as_deref()) else { return Ok(None) };
     match file.profiles.get(name) {
-        Some(found) if same_endpoint(&found.endpoint, endpoint) => file.profile_called(name).map(Some),
+        Some(found) if same_endpoint(&found.endpoint, endpoint) => {
+            Ok(Some((name, file.profile_called(name)?)))
+        }
         _ => Ok(None),
     }
 }
@@ -124,7 +163,7 @@ impl Sources<'_> {
         let env = self.env;
         let or_default = |value: Option<String>| value.unwrap_or_else(|| "default".to_owned());
         Ok(Cluster {
-            identity: self.identity()?,
+            identity: self.identity()?.0,
             domain: or_default(self.of_profile(|p| &p.domain).or_else(|| env.get("DOMAIN"))),
             group: or_default(self.of_profile(|p| &p.group).or_else(|| env.get("GROUP"))),
             insecure: unchecked || self.is_insecure()?,
@@ -135,7 +174,7 @@ impl Sources<'_> {
     }
 
     fn is_insecure(&self) -> Result<bool, ConfigError> {
-        if self.profile.is_some_and(|p| p.insecure) {
+        if self.profile.is_some_and(|(_, profile)| profile.insecure) {
             return Ok(true);
         }
         // The official client's setting applies only to the endpoint in the same file.

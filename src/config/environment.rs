@@ -7,9 +7,11 @@
 use super::ConfigError;
 use super::dotenv::EnvFile;
 use super::logins::same_endpoint;
+use super::source::Source;
 use bai_protocol::environment;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 
 /// The variables of the user's identity. Those of the two places do not meet.
 const IDENTITY: [&str; 5] = ["ACCESS_KEY", "SECRET_KEY", "ENDPOINT_TYPE", "USER", "PASSWORD"];
@@ -128,6 +130,11 @@ impl Environment {
         Ok(self.at(endpoint)?.get(name))
     }
 
+    /// The path of the `.env` file, if it counts.
+    pub(super) fn file_path(&self) -> Option<PathBuf> {
+        self.counting_file().map(|file| file.path().to_owned())
+    }
+
     fn counting_file(&self) -> Option<&EnvFile> {
         self.file.as_ref().filter(|file| file.counts())
     }
@@ -153,6 +160,11 @@ pub(super) struct VariablesAt<'a> {
 }
 
 impl VariablesAt<'_> {
+    /// What sets the variable.
+    pub(super) fn source(&self, name: &str) -> Source {
+        self.environment.source(name)
+    }
+
     /// The value of `BACKEND_<name>`, or of `SORNA_<name>`. An exported one has precedence.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         self.environment.backend(name).or_else(|| self.file?.get(name))

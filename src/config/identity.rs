@@ -3,6 +3,7 @@
 
 use super::environment::VariablesAt;
 use super::logins::same_endpoint;
+use super::source::Source;
 use super::{ConfigError, EndpointType, Login, Logins, OfficialFiles, Profile, StoredCredentials};
 use secrecy::SecretString;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -47,8 +48,8 @@ pub struct KnownLogins {
 /// The sources that decide the identity at an endpoint.
 pub(super) struct Sources<'a> {
     pub(super) endpoint: &'a str,
-    /// The chosen profile, if it is for this endpoint.
-    pub(super) profile: Option<&'a Profile>,
+    /// The chosen profile and its name, if it is for this endpoint.
+    pub(super) profile: Option<(&'a str, &'a Profile)>,
     pub(super) env: VariablesAt<'a>,
     pub(super) saved: &'a KnownLogins,
 }
@@ -56,11 +57,11 @@ pub(super) struct Sources<'a> {
 impl Sources<'_> {
     /// A value of the profile.
     pub(super) fn of_profile(&self, pick: fn(&Profile) -> &Option<String>) -> Option<String> {
-        self.profile.and_then(|profile| pick(profile).clone())
+        self.profile.and_then(|(_, profile)| pick(profile).clone())
     }
 
-    /// The identity of the user at the endpoint.
-    pub(super) fn identity(&self) -> Result<Identity, ConfigError> {
+    /// The identity of the user at the endpoint, and what said so.
+    pub(super) fn identity(&self) -> Result<(Identity, Source), ConfigError> {
         // Lazy: a keyring may ask the user to unlock it.
         let login = || self.saved.logins.find(self.endpoint);
         if self.wants_session()? {
@@ -76,28 +77,38 @@ impl Sources<'_> {
             }) = &login()?
             && access_key == profile_key
         {
-            return Ok(credentials.clone().into());
+            return Ok((credentials.clone().into(), self.source_of_profile()));
         }
         let of_env = |name| self.env.get(name);
+        let source = match access_key {
+            Some(_) => self.source_of_profile(),
+            None => self.env.source("ACCESS_KEY"),
+        };
         let pair =
             access_key.or_else(|| of_env("ACCESS_KEY")).zip(secret_key.or_else(|| of_env("SECRET_KEY")));
         let pair = pair.map(|(access_key, secret_key)| (access_key, SecretString::from(secret_key)));
         let near = self.profile.is_some() || self.env.are_of_endpoint;
         if let Some((access_key, secret_key)) = pair.clone().filter(|_| near) {
-            return Ok(Identity::Keypair { access_key, secret_key });
+            return Ok((Identity::Keypair { access_key, secret_key }, source));
         }
         match (login()?, pair) {
-            (Some(login), _) => self.alive(login).map(|login| login.credentials.into()),
-            (None, Some((access_key, secret_key))) => Ok(Identity::Keypair { access_key, secret_key }),
-            (None, None) => self.official_keypair(),
+            (Some(login), _) => Ok((self.alive(login)?.credentials.into(), Source::Login)),
+            (None, Some((access_key, secret_key))) => {
+                Ok((Identity::Keypair { access_key, secret_key }, source))
+            }
+            (None, None) => Ok((self.official_keypair()?, Source::Official)),
         }
+    }
+
+    fn source_of_profile(&self) -> Source {
+        self.profile.map_or(Source::Nothing, |(name, _)| Source::Profile(name.to_owned()))
     }
 
     /// Whether the configuration says that this endpoint is a web server.
     fn wants_session(&self) -> Result<bool, ConfigError> {
         let of_env = self.env.get("ENDPOINT_TYPE").filter(|_| self.env.are_of_endpoint);
         match (self.profile, of_env.as_deref()) {
-            (Some(profile), _) => Ok(profile.endpoint_type == EndpointType::Session),
+            (Some((_, profile)), _) => Ok(profile.endpoint_type == EndpointType::Session),
             (None, Some("session")) => Ok(true),
             (None, Some("api")) => Ok(false),
             (None, Some(other)) => Err(ConfigError::EndpointType(other.chars().take(40).collect())),
@@ -108,9 +119,9 @@ impl Sources<'_> {
         }
     }
 
-    fn web_session(&self, login: Option<Login>) -> Result<Identity, ConfigError> {
+    fn web_session(&self, login: Option<Login>) -> Result<(Identity, Source), ConfigError> {
         if let Some(login @ Login { credentials: StoredCredentials::WebSession { .. }, .. }) = login {
-            return self.alive(login).map(|login| login.credentials.into());
+            return Ok((self.alive(login)?.credentials.into(), Source::Login));
         }
         // The official client keeps a cookie for a host. A `.env` file could name another port, or leave TLS out.
         let found = match self.env.file {
@@ -119,7 +130,7 @@ impl Sources<'_> {
         };
         let session_id =
             found.ok_or_else(|| ConfigError::NotLoggedIn { endpoint: self.endpoint.to_owned() })?;
-        Ok(Identity::WebSession { session_id })
+        Ok((Identity::WebSession { session_id }, Source::Official))
     }
 
     fn alive(&self, login: Login) -> Result<Login, ConfigError> {

@@ -15,6 +15,7 @@ mod logins;
 mod official;
 mod paths;
 mod settings;
+mod source;
 mod trusted;
 
 pub use dotenv::{Disregard, EnvFile};
@@ -30,4 +31,5 @@ pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
 pub use official::OfficialFiles;
 pub use paths::Paths;
 pub use settings::{PYTHON_SHELLS, TextRule, WrongSetting};
+pub use source::{Origin, Source, origin};
 pub use trusted::read_named;

@@ -41,6 +41,7 @@ pub(crate) const SUBCOMMANDS: &[&str] = &[
     "themes",
     "login",
     "logout",
+    "whoami",
     "config",
     "serve",
     "runner",

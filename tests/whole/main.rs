@@ -64,3 +64,4 @@ mod tall_cells;
 mod themes;
 mod tls;
 mod transfers;
+mod whoami;

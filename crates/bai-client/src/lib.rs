@@ -81,6 +81,7 @@ mod tls;
 mod tunnel;
 mod upgrade;
 mod vfolder;
+mod whoami;
 
 pub use api::Api;
 pub use app::{AppEvent, AppListener, Refusal};
@@ -143,6 +144,7 @@ pub use shortage::{Limit, QueueReason, Shortage};
 pub use task::Task;
 pub use tunnel::{Tunnel, TunnelOptions};
 pub use vfolder::{Failed, FolderListing, VFolder};
+pub use whoami::WhoAmI;
 #[doc(no_inline)]
 pub use zeroize::Zeroizing;
 

@@ -31,6 +31,7 @@ pub(super) mod update;
 pub(super) mod upload;
 pub(super) mod vfolder;
 pub(super) mod watch;
+pub(super) mod whoami;
 
 use super::args::Subject;
 use super::error::CliError;

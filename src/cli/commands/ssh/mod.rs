@@ -12,8 +12,10 @@ use crate::cli::args::{Scp, Ssh};
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::server::Server;
+use crate::cli::server::{self, Server};
 use crate::cli::table;
+use crate::config::Source;
+use bai_protocol::byte_text;
 use door::Door;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -27,7 +29,7 @@ pub(in crate::cli) async fn run_ssh(context: &CommandContext, flags: Ssh) -> Res
     let wants_section = flags.config || words.peek().is_some_and(|word| word == "--config");
     let door = open(context, &session).await?;
     if wants_section {
-        return table::put(&door.section()?).map(|()| ExitStatus::Ok);
+        return table::put(&format!("{}{}", needs(context)?, door.section()?)).map(|()| ExitStatus::Ok);
     }
     let rest = std::iter::once(OsString::from(door.host())).chain(words);
     Err(become_program(context, "ssh", &door, rest)?)
@@ -39,6 +41,23 @@ pub(in crate::cli) async fn run_scp(context: &CommandContext, flags: Scp) -> Res
     let door = open(context, OsStr::new(&session)).await?;
     let words = flags.words.into_iter().map(|word| operands::at_host(word, &session, door.host()));
     Err(become_program(context, "scp", &door, words)?)
+}
+
+/// A comment about the variables without which the section does not work. Their values may be secret, so it does not have them.
+fn needs(context: &CommandContext) -> Result<String, CliError> {
+    let origin = server::origin(context)?;
+    let sources = std::iter::once(origin.endpoint).chain(origin.identity);
+    let names = sources.filter_map(|source| match source {
+        Source::Variable(name) => Some(name),
+        Source::EnvFile(path) => Some(format!("the variables of {}", byte_text::shown_path(&path))),
+        _ => None,
+    });
+    let mut names: Vec<_> = names.collect();
+    names.dedup();
+    Ok(match names.is_empty() {
+        true => String::new(),
+        false => format!("# Only where {} and its like are set\n", names.join(", ")),
+    })
 }
 
 async fn open(context: &CommandContext, session: &OsStr) -> Result<Door, CliError> {
