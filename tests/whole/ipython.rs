@@ -37,7 +37,7 @@ fn a_debugger_is_used_as_in_ipython() {
         terminal.wait_for("ipdb>");
         terminal.send("\x03");
         terminal.wait_until("the debugger again", |screen| {
-            screen.has_line("--KeyboardInterrupt--") && screen.last_line() == "ipdb>"
+            screen.all.contains("--KeyboardInterrupt--\n") && screen.last_line() == "ipdb>"
         });
         terminal.enter("p 'still ' + 'here'");
         terminal.wait_until("the value", |screen| screen.has_line("'still here'"));

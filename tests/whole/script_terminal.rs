@@ -125,7 +125,7 @@ fn keys_that_send_signals_are_those_of_the_terminal_of_the_script() {
 #[test]
 fn ctrl_c_ends_what_has_started_the_script_too() {
     let sandbox = Sandbox::new();
-    sandbox.write(SCRIPT, "import time\nprint('begun', flush=True)\ntime.sleep(60)");
+    sandbox.write(SCRIPT, "import time\nprint('be' 'gun', flush=True)\ntime.sleep(60)");
     // Before 3.8, Python itself ends with the code 1 then.
     let recent = pythons().into_iter().find(|python| !python.image.ends_with("3.6"));
     let Some(python) = recent else { return };
