@@ -422,7 +422,11 @@ impl Worker {
             }
             (Some(current), InterpreterSlot::Running(interpreter)) if current.task.is_last_script() => {
                 current.signalled = Some(signal.exit_code());
-                interpreter.signal(signal);
+                if signal == RunSignal::Interrupt && !current.started {
+                    current.interrupt_wanted = true;
+                } else {
+                    interpreter.signal(signal);
+                }
             }
             _ if ends => self.on_interrupt(),
             // What has not begun does nothing, so it has stopped.

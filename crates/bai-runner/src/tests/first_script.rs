@@ -1,7 +1,7 @@
 //! The script that is expected first: its interpreter starts before it comes, and runs it alone.
 
 use super::super::*;
-use super::harness::{LIMIT, Session, gone, pythons};
+use super::harness::{LIMIT, Session, at_least, gone, pythons};
 use bai_protocol::execute::Script;
 use std::path::Path;
 use std::time::Duration;
@@ -151,6 +151,25 @@ async fn a_file_in_a_cycle_is_written_at_the_end_as_python_writes_it() {
                 };
                 timeout(LIMIT, written).await.expect("nothing was written");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_is_interrupted_at_its_start_ends_as_python_does() {
+    let code = "import time\nwhile True: time.sleep(0.001)";
+    for python in at_least((3, 8)).await {
+        for number in 0..8 {
+            let mut session = expecting(&python, code, script(&[])).await;
+            started(&session).await;
+            session.send(Op::Script(code.to_owned(), script(&[]))).await;
+            // It waits for the beginning of the script, or ends it while Python starts.
+            session.send(Op::Interrupt).await;
+            let run = session.finish().await;
+            assert_eq!(run.exit_code, 130, "{python} {number}: {run:?}");
+            let text = run.stderr();
+            assert!(text.is_empty() || text.ends_with("KeyboardInterrupt\n"), "{python}: {text}");
+            assert!(!text.contains("site"), "{python}: {text}");
         }
     }
 }

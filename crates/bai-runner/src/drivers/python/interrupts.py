@@ -27,6 +27,8 @@ _HELD = 0.5
 _main_thread = _thread.get_ident()
 _users_handler = signal.default_int_handler
 _armed = False
+# The modules of the first frame while Python starts.
+_BEFORE_PROGRAM = ('site', 'sitecustomize', 'importlib._bootstrap', '_frozen_importlib')
 # Whether the main thread has no cell.
 _rests = False
 # Another number for each piece of user code.
@@ -57,6 +59,24 @@ def hand_over():
     global _armed
     _armed = True
     _signal(_SIGINT, _users_handler)
+
+
+def when_program_runs(action):
+    """Calls action() in a thread when Python has begun to run the program: until then an interrupt would end its start."""
+    _start_thread(_wait_for_program, (action,))
+
+
+def _wait_for_program(action):
+    while _starts(sys._current_frames().get(_main_thread)):
+        _sleep(0.001)
+    action()
+
+
+def _starts(frame):
+    """Whether this is the frame of a main thread that still imports what comes before the program."""
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame is None or frame.f_globals.get('__name__') in _BEFORE_PROGRAM
 
 
 def disarm():

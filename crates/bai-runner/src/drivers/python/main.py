@@ -98,7 +98,7 @@ def attend():
         _exit(0)
     load('scripts').begin_program(script)
     interrupts.hand_over()
-    wire.say_aside({'say': 'started', 'id': id})
+    interrupts.when_program_runs(lambda: wire.say_aside({'say': 'started', 'id': id}))
 
 
 def _begin(work):

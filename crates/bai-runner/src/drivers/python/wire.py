@@ -32,7 +32,8 @@ _NAMES = {'__builtins__': {}, 'true': True, 'false': False, 'null': None}
 
 
 def _read(line):
-    return eval(line.decode('utf-8'), _NAMES)
+    # Code and not a text: Python forgets at each text that it runs that an interrupt ends the program.
+    return eval(compile(line.decode('utf-8'), '<message>', 'eval'), _NAMES)
 
 
 def _quote(text):
