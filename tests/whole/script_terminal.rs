@@ -257,6 +257,7 @@ fn ctrl_z_stops_a_script_and_its_children_until_the_shell_lets_them_go_on() {
         let modes = terminal.termios().local_flags;
         assert!(modes.contains(LocalFlags::ISIG), "{modes:?}");
         terminal.enter("fg");
+        terminal.wait_for_raw_mode();
         terminal.wait_until("the script", |screen| screen.last_line().contains(SCRIPT));
     }
     terminal.enter("Ann");

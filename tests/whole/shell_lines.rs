@@ -118,6 +118,7 @@ fn ctrl_z_stops_the_program_and_us_until_the_shell_lets_both_go_on() {
         terminal.wait_until("the stop", |screen| screen.answered && screen.last_line() == "shell:");
         assert!(terminal.termios().local_flags.contains(LocalFlags::ISIG));
         terminal.enter("fg");
+        terminal.wait_for_raw_mode();
         terminal.wait_until("the program", |screen| screen.last_line().ends_with("-q python"));
     }
     terminal.enter("Ann");

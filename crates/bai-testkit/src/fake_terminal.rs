@@ -9,6 +9,7 @@ use alacritty_terminal::term::Config;
 use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::term::color::Colors;
 use alacritty_terminal::vte::ansi::{Processor, Rgb};
+use nix::sys::termios::LocalFlags;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -217,6 +218,22 @@ impl FakeTerminal {
                 panic!("waited for {what}: {end}; the screen:\n{}", state.screen().all);
             }
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until a program in front takes each key as it is typed, Ctrl-C and Ctrl-Z too. What a shell prints about a program comes before
+    /// that. Nothing tells of a change of the modes, so they are looked at again and again.
+    #[track_caller]
+    pub fn wait_for_raw_mode(&self) {
+        let deadline = Instant::now() + LIMIT;
+        while self.termios().local_flags.intersects(LocalFlags::ISIG | LocalFlags::ICANON) {
+            assert!(
+                Instant::now() < deadline,
+                "the keys are no program's; the screen:\n{}",
+                self.screen().all
+            );
+            let state = self.state();
+            drop(self.shared.changed.wait_timeout(state, Duration::from_millis(10)));
         }
     }
 
