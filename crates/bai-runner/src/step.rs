@@ -134,17 +134,18 @@ impl RunningStep {
         program: &Program<'_>,
         window: Option<Window>,
     ) -> io::Result<Box<RunningStep>> {
-        let (process, out, err, stdin) = own_terminal::start(program, window)?;
-        Ok(Box::new(RunningStep {
-            process,
-            out,
-            err,
-            stdin,
-            lost_interrupts: LostInterrupts::new(),
-            variables: Variables::default(),
-            rest: VecDeque::new(),
-            was_interrupted: false,
-        }))
+        let spawned = own_terminal::start(program, window)?;
+        Ok(Box::new(Self::of(spawned, Variables::default(), VecDeque::new())))
+    }
+
+    /// A process that has just been spawned, and the commands that follow it.
+    fn of(
+        (process, out, err, stdin): (Process, Output, Output, Input),
+        variables: Variables,
+        rest: VecDeque<Invocation>,
+    ) -> Self {
+        let lost_interrupts = LostInterrupts::new();
+        RunningStep { process, out, err, stdin, lost_interrupts, variables, rest, was_interrupted: false }
     }
 
     /// What was typed, and has been read by no program.
@@ -167,20 +168,7 @@ impl RunningStep {
     fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {
         let Some(first) = rest.pop_front() else { return Started::Over(None, 0) };
         match Self::spawn(&first, &variables, spec) {
-            Ok((process, out, err, stdin)) => {
-                let lost_interrupts = LostInterrupts::new();
-                let step = RunningStep {
-                    process,
-                    out,
-                    err,
-                    stdin,
-                    lost_interrupts,
-                    variables,
-                    rest,
-                    was_interrupted: false,
-                };
-                Started::Running(Box::new(step))
-            }
+            Ok(spawned) => Started::Running(Box::new(Self::of(spawned, variables, rest))),
             Err(error) => Started::Over(Some(cannot_run(&first, &error)), -1),
         }
     }

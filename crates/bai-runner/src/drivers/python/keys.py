@@ -92,14 +92,10 @@ class _Place:
         if not text:
             return []
         node = ast.parse('_[' + text + ']', mode='eval').body.slice
-        node = getattr(node, 'value', node) if type(node).__name__ == 'Index' else node
+        node = load('suggest').without_index(node)
         nodes = getattr(node, 'dims', None) or node.elts
-        return [slice(None) if type(node).__name__ == 'Slice' else _item(node, evaluate) for node in nodes]
-
-
-def _item(node, evaluate):
-    node = getattr(node, 'value', node) if type(node).__name__ == 'Index' else node
-    return evaluate(node)
+        nodes = [load('suggest').without_index(node) for node in nodes]
+        return [slice(None) if type(node).__name__ == 'Slice' else evaluate(node) for node in nodes]
 
 
 def _first(values, most):

@@ -130,6 +130,11 @@ class _Unknown(Exception):
 _SAFE_TO_INDEX = (list, tuple, dict, str, bytes)
 
 
+def without_index(node):
+    """The expression of a subscript: before Python 3.9, another node is around it."""
+    return node.value if type(node).__name__ == 'Index' else node
+
+
 def evaluate(code, names):
     """The value of an expression of names, attributes, constants and subscripts of plain containers: a text or its tree."""
     tree = code
@@ -157,7 +162,7 @@ def _value(node, session):
         return getattr(_value(node.value, session), node.attr)
     elif kind == 'Subscript':
         value = _value(node.value, session)
-        index = node.slice.value if type(node.slice).__name__ == 'Index' else node.slice
+        index = without_index(node.slice)
         pandas = type(value).__module__.partition('.')[0] == 'pandas'
         if type(value) in _SAFE_TO_INDEX or pandas:
             return value[_value(index, session)]
