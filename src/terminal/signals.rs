@@ -193,11 +193,12 @@ pub(super) fn stop(others: bool) {
     restore();
     if others {
         // Not before: a shell takes the terminal as soon as these have stopped, and whoever sets its modes after that is stopped by the
-        // system. This program itself is left out: of two signals, one could come after the continuation.
-        let _ = set_handler(Signal::SIGTSTP, SigHandler::SigIgn);
+        // system. One signal is for all: the continuation takes it back where it is still pending, so nobody stops after that.
+        let _ = set_handler(Signal::SIGTSTP, SigHandler::SigDfl);
         let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+    } else {
+        deliver_by_default(Signal::SIGTSTP);
     }
-    deliver_by_default(Signal::SIGTSTP);
     // Continued.
     if let Some(current) = current
         && initial_termios().is_some()
