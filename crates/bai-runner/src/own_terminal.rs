@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -112,14 +112,6 @@ impl OwnTerminal {
         let [polled] = polled;
         !polled.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
     }
-
-    /// The job in the foreground. `None` if there is none.
-    #[allow(unsafe_code)]
-    pub(super) fn front(&self) -> Option<Pid> {
-        // SAFETY: the descriptor is open.
-        let group = unsafe { libc::tcgetpgrp(self.master.as_raw_fd()) };
-        (group > 0).then(|| Pid::from_raw(group))
-    }
 }
 
 /// Puts the type of the terminal into an environment.
@@ -180,10 +172,27 @@ impl TerminalInput {
     }
 }
 
+/// The job that a program at a terminal is: how the program says which one, before it begins. The system would name the job that
+/// is in front by now, which may be another one.
+#[derive(Debug)]
+pub(super) struct Job(OwnedFd);
+
+impl Job {
+    /// The process group, once the program has been started.
+    pub(super) fn group(&self) -> io::Result<Pid> {
+        let mut number = [0; size_of::<libc::pid_t>()];
+        match nix::unistd::read(&self.0, &mut number)? {
+            count if count == number.len() => Ok(Pid::from_raw(libc::pid_t::from_ne_bytes(number))),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// Makes the program the job of a session whose terminal is its standard input. The process that is started is the session's
 /// leader; these descriptors stay open in the program.
 #[allow(unsafe_code)]
-pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) {
+pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) -> io::Result<Job> {
+    let (job, says) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let prepare = move || {
         nix::unistd::setsid()?;
         // SAFETY: descriptor 0 is the terminal, and the request takes an integer.
@@ -194,6 +203,7 @@ pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) {
         match unsafe { libc::fork() } {
             0 => {
                 take_foreground()?;
+                nix::unistd::write(&says, &std::process::id().to_ne_bytes())?;
                 for &fd in &inherited {
                     // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
                     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
@@ -207,6 +217,7 @@ pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) {
     };
     // SAFETY: the closure only makes system calls that are safe after fork; it neither allocates nor takes a lock.
     unsafe { command.pre_exec(prepare) };
+    Ok(Job(job))
 }
 
 /// Puts this process into a job of its own, in the foreground of its terminal.

@@ -1,7 +1,7 @@
 //! Child processes: each in its own session and process group, without a terminal or at one of its own. They end when we end.
 
 use super::dispositions;
-use super::own_terminal::{self, OwnTerminal};
+use super::own_terminal::{self, Job, OwnTerminal};
 use bai_protocol::execute::Window;
 use std::ffi::OsString;
 use std::io;
@@ -101,7 +101,7 @@ impl Process {
         let mut command = command(&program);
         command.stdin(program.stdin.map_or_else(Stdio::null, Stdio::from));
         command.stdout(child_out).stderr(child_err);
-        Ok((Self::begin(command, program.pipes, None, prepare_child, None)?, out, err))
+        Ok((Self::begin(command, program.pipes, None, None)?, out, err))
     }
 
     /// Starts the program at a terminal of its own, which is its standard input and output. Returns what the terminal gives.
@@ -114,14 +114,13 @@ impl Process {
         command.stdin(terminal.programs_end()?).stdout(terminal.programs_end()?);
         command.stderr(terminal.programs_end()?);
         let Program { pipes, starter, .. } = *program;
-        Ok((Self::begin(command, pipes, starter, own_terminal::lead, Some(terminal))?, out))
+        Ok((Self::begin(command, pipes, starter, Some(terminal))?, out))
     }
 
     fn begin(
         mut command: Command,
         pipes: &[OwnedFd],
         starter: Option<Pid>,
-        prepare: fn(&mut Command, Vec<RawFd>),
         terminal: Option<OwnTerminal>,
     ) -> io::Result<Process> {
         let (lifeline_child, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
@@ -132,12 +131,17 @@ impl Process {
         if let Some(starter) = starter {
             take_after(&mut command, starter)?;
         }
-        prepare(&mut command, inherited);
+        let job = match &terminal {
+            Some(_) => Some(own_terminal::lead(&mut command, inherited)?),
+            None => {
+                prepare_child(&mut command, inherited);
+                None
+            }
+        };
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
         let waited = Pid::from_raw(pid);
-        // The program runs by now, so it is the job in the foreground.
-        let group = terminal.as_ref().and_then(OwnTerminal::front).unwrap_or(waited);
+        let group = job.as_ref().map_or(Ok(waited), Job::group)?;
         let stops = Stops { wanted: terminal.is_some(), changes: None };
         let process = Process { child, waited, group, terminal, stops, is_left: false, _lifeline: lifeline };
         tie_lifeline(&lifeline_child, group.as_raw())?;
@@ -325,7 +329,8 @@ fn take_after(_command: &mut Command, _other: Pid) -> io::Result<()> {
 }
 
 /// Asks the system to kill the process group when the other end of the lifeline closes. It works without the
-/// child's help, however busy or broken the child is, for as long as any process of the group holds this end.
+/// child's help, however busy or broken the child is, for as long as any process of the group holds this end. A group that is gone
+/// already needs nothing.
 #[allow(unsafe_code)]
 #[cfg(target_os = "linux")]
 fn tie_lifeline(end: &OwnedFd, group: i32) -> io::Result<()> {
@@ -339,7 +344,8 @@ fn tie_lifeline(end: &OwnedFd, group: i32) -> io::Result<()> {
     ] {
         // SAFETY: `fd` is open, it is borrowed from an `OwnedFd`, and these commands take an integer.
         if unsafe { libc::fcntl(fd, what, value) } < 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            return if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) };
         }
     }
     Ok(())

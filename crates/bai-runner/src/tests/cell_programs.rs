@@ -97,6 +97,20 @@ async fn a_line_of_the_shell_has_a_terminal_and_the_rest_of_the_cell_has_none() 
 }
 
 #[tokio::test]
+async fn a_program_that_ends_at_once_runs_once() {
+    for mut session in sessions().await {
+        let code = "codes = []\nfor _ in range(100):\n    !exit 3\n    codes.append(_exit_code)\nset(codes)";
+        let outcome = run(&mut session, code, "").await;
+        assert_eq!(
+            (outcome.stdout().as_str(), terminals(&outcome).0),
+            ("{3}\n", 100),
+            "{}",
+            outcome.stderr()
+        );
+    }
+}
+
+#[tokio::test]
 async fn keys_reach_the_program_and_those_that_it_has_not_read_come_back() {
     for mut session in sessions().await {
         let outcome = run(&mut session, "!read x; echo \"got $x\"", "one\rtwo\rthr").await;
@@ -154,7 +168,8 @@ async fn a_program_whose_user_has_gone_is_hung_up_on_and_the_session_stays() {
         session.value("kept = 42").await;
         for (stops, op) in [(false, Op::HangUp), (true, Op::HangUp), (false, Op::Interrupt)] {
             at_terminal(&session).await;
-            let code = "!trap '' INT; echo on; while :; do sleep 0.01; done";
+            // Without a loop of children: the system does not stop a shell in the moment in which it starts one.
+            let code = "!trap '' INT; echo on; exec sleep 1000";
             session.send(Op::Code(code.into())).await;
             until_ready(&mut session, "on\r\n").await;
             if stops {
