@@ -1,7 +1,6 @@
 # Completion at the cursor. The live namespace answers first. If it cannot (for the result of a call, for example), jedi
 # does, if the interpreter has it. It runs in a thread of its own, even while a cell runs.
 
-import _thread
 import sys
 import time
 
@@ -30,7 +29,7 @@ class _Worker:
             self._generation += 1
             self._busy_since = None
             self._there = wire.Bell()
-            _thread.start_new_thread(self._work, (self._generation, self._there))
+            wire.start_thread(self._work, self._generation, self._there)
         else:
             self._there.ring()
 

@@ -11,12 +11,12 @@ import sys
 import time
 
 import _bai_repl
+from _bai_repl import wire
 
 _signal = signal.signal
 _kill_thread = signal.pthread_kill
 _kill_group = os.killpg
 _sleep = time.sleep
-_start_thread = _thread.start_new_thread
 _SIGINT = signal.SIGINT
 # An unused signal, which only wakes the main thread.
 _NUDGE = getattr(signal, 'SIGRTMIN', signal.SIGURG - 7) + 7
@@ -63,7 +63,7 @@ def hand_over():
 
 def when_program_runs(action):
     """Calls action() in a thread when Python has begun to run the program: until then an interrupt would end its start."""
-    _start_thread(_wait_for_program, (action,))
+    wire.start_thread(_wait_for_program, action)
 
 
 def _wait_for_program(action):
@@ -109,7 +109,7 @@ def wake():
     """SIGINT was sent. When it came in the moment between Python's last look for signals and a system call that
     waits, the call would wait on; so the main thread is woken a few times more, which does nothing else."""
     if _armed:
-        _start_thread(_wake, (_turn,))
+        wire.start_thread(_wake, _turn)
 
 
 def rest(action, *args):
@@ -169,7 +169,7 @@ def _free(turn):
 def free():
     """Ends code of the user that holds the main thread between two cells. What comes to its end soon is left alone."""
     if _rests:
-        _start_thread(_free, (_turn,))
+        wire.start_thread(_free, _turn)
 
 
 def _again(turn):
@@ -183,7 +183,7 @@ def _was_discarded():
     """Python goes on after an exception in a destructor or a callback. An interrupt that came there is sent again."""
     if not _armed or not is_main_thread():
         return False
-    _start_thread(_again, (_turn,))
+    wire.start_thread(_again, _turn)
     return True
 
 

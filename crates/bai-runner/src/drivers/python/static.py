@@ -4,6 +4,8 @@
 import _thread
 import sys
 
+from _bai_repl import wire
+
 _jedi = None
 _loading = False
 _turn = _thread.allocate_lock()
@@ -34,7 +36,7 @@ def attributes(code, prefix, namespace):
     if _jedi is None:
         if not _loading:
             _loading = True
-            _thread.start_new_thread(_load, ())
+            wire.start_thread(_load)
         return []
     # One question at a time: each would only slow down the others, and the first one about a large module makes the next
     # ones fast. A question that gets no turn has no answer.

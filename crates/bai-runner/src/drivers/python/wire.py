@@ -5,6 +5,7 @@ import _thread
 import errno
 import io
 import os
+import sys
 
 # The part in C: the module around it takes longer to load than all of ours.
 from _signal import SIGKILL
@@ -21,6 +22,7 @@ _getpid = os.getpid
 _exit = os._exit
 _killpg = os.killpg
 _new_lock = _thread.allocate_lock
+_start_thread = _thread.start_new_thread
 _numbers = iter(range(1, 1 << 62))
 
 PID = _getpid()
@@ -42,6 +44,20 @@ def _quote(text):
         return ('"' + text + '"').encode('utf-8')
     from _json import encode_basestring_ascii as quote
     return quote(text).encode('ascii')
+
+
+def start_thread(work, *args):
+    """Runs work(*args) in a thread that threading.enumerate() does not list."""
+    _start_thread(_do, (work, args))
+
+
+def _do(work, args, is_over=sys.is_finalizing):
+    # Until 3.8, Python lets a thread begin when it is about to end itself, and has emptied the modules already.
+    try:
+        work(*args)
+    except:
+        if not is_over():
+            raise
 
 
 class Bell:
@@ -173,5 +189,5 @@ def _listen(handlers):
 
 
 def listen(handlers):
-    """Serves the runner's messages in a thread of its own that threading.enumerate() does not list."""
-    _thread.start_new_thread(_listen, (handlers,))
+    """Serves the runner's messages in a thread of its own."""
+    start_thread(_listen, handlers)
