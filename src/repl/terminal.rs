@@ -85,8 +85,9 @@ impl Interrupts {
     /// Waits for the next one. Cancel-safe.
     pub(super) async fn next(&mut self) {
         let received = self.received.load(Ordering::Relaxed);
-        match self.count.wait_for(|count| *count > received).await {
-            Ok(count) => self.received.store(*count, Ordering::Relaxed),
+        let count = self.count.wait_for(|count| *count > received).await.map(|count| *count);
+        match count {
+            Ok(count) => self.received.store(count, Ordering::Relaxed),
             // The runtime is shutting down, so this future is about to be dropped.
             Err(_) => std::future::pending().await,
         }

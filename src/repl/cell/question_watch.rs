@@ -1,4 +1,5 @@
-//! Follows a run while the user answers its question: the program may print something, stop waiting for the answer, or end.
+//! Follows a run while the user answers its question: the program may print something, stop waiting for the answer, or end, and
+//! Ctrl-C may be a signal still.
 
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::event_buffer::BufferedRun;
 use crate::repl::above_line::{AboveLine, LINE_LIMIT};
-use crate::repl::editor::AnswerStop;
+use crate::repl::editor::{AnswerStop, StopReason};
 use crate::repl::output_fold::Transcript;
+use crate::repl::terminal::Interrupts;
 use bai_protocol::record::ConsoleRecord;
 
 /// How long a line editor that was told to stop is waited for, before it is told again.
@@ -49,16 +51,27 @@ impl Followed {
 }
 
 impl QuestionWatch {
-    pub(super) fn start(runtime: &Handle, mut followed: Followed, mut above: Option<AboveLine>) -> Self {
+    /// `interrupts` are those that the reader of the answer does not listen to itself.
+    pub(super) fn start(
+        runtime: &Handle,
+        mut followed: Followed,
+        mut above: Option<AboveLine>,
+        mut interrupts: Option<Interrupts>,
+    ) -> Self {
         let (answered, mut answer) = oneshot::channel::<()>();
         let stop = AnswerStop::default();
         let editing = stop.clone();
         let task = runtime.spawn(async move {
+            let mut reason = StopReason::Unwanted;
             while !followed.run.question_is_over() {
                 let is_unfinished = above.is_some() && followed.run.has_output();
                 let whole = tokio::select! {
                     biased;
                     _ = &mut answer => return followed,
+                    () = next(&mut interrupts) => {
+                        reason = StopReason::Interrupted;
+                        break;
+                    }
                     () = followed.run.hold_more() => false,
                     () = tokio::time::sleep(LINE_LIMIT), if is_unfinished => true,
                 };
@@ -66,7 +79,7 @@ impl QuestionWatch {
                     above = followed.show(place, whole).await;
                 }
             }
-            while editing.stop() {
+            while editing.stop(reason) {
                 tokio::time::sleep(STOP_INTERVAL).await;
             }
             followed
@@ -78,5 +91,12 @@ impl QuestionWatch {
     pub(super) fn end(self, runtime: &Handle) -> Option<Followed> {
         let _ = self.answered.send(());
         runtime.block_on(self.task).ok()
+    }
+}
+
+async fn next(interrupts: &mut Option<Interrupts>) {
+    match interrupts {
+        Some(interrupts) => interrupts.next().await,
+        None => std::future::pending().await,
     }
 }

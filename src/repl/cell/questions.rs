@@ -45,7 +45,9 @@ impl RunningCell<'_> {
         let above = (!is_password && notifier.can_show())
             .then(|| AboveLine::new(notifier, self.terminal.console.options().clone()));
         let transcript = std::mem::take(&mut self.fold.transcript);
-        let watch = QuestionWatch::start(self.runtime, Followed { run, transcript }, above);
+        // Until the line editor has the keyboard, Ctrl-C is a signal.
+        let interrupts = (!is_password).then(|| self.terminal.interrupts.clone());
+        let watch = QuestionWatch::start(self.runtime, Followed { run, transcript }, above, interrupts);
         if is_password {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             let secret = self.read_secret(&watch.stop)?;
@@ -73,8 +75,8 @@ impl RunningCell<'_> {
         let answer = self.editor.read_answer(&prompt, initial, stop);
         self.terminal.console.line_was_read();
         self.terminal.resized();
-        if stop.is_wanted() {
-            // The signal that ended the line was not Ctrl-C.
+        if stop.reason().is_some() {
+            // The signals that ended the line are no further Ctrl-C.
             self.terminal.interrupts.came();
         }
         Ok(answer)
@@ -100,10 +102,10 @@ impl RunningCell<'_> {
     fn read_secret(&mut self, stop: &AnswerStop) -> Result<Option<SecretResult>, TerminalError> {
         open(self.terminal.console.flush()?)?;
         let interrupts = self.terminal.interrupts.clone();
-        let secret = read_secret_unless(&|| interrupts.came() || stop.is_wanted());
+        let secret = read_secret_unless(&|| interrupts.came() || stop.reason().is_some());
         self.terminal.raw("\n")?;
         self.terminal.console.line_was_read();
-        Ok((!stop.is_wanted()).then_some(secret))
+        Ok(stop.reason().is_none().then_some(secret))
     }
 
     fn take_secret(&mut self, secret: Option<SecretResult>) -> Result<Option<PauseReason>, TerminalError> {

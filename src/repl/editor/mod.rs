@@ -41,7 +41,7 @@ use state::{EditorEnd, Mode, SharedEditorState};
 
 pub(super) use external::edit as edit_outside;
 pub(super) use notifier::Notifier;
-pub(super) use stop::AnswerStop;
+pub(super) use stop::{AnswerStop, StopReason};
 
 /// The key bindings of the editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -234,13 +234,15 @@ impl Editor {
             self.completer.forget();
         }
         self.begin(Mode::Answer, completes);
-        let unwanted = |typed: &str| AnswerRead::Unwanted { typed: typed.to_owned() };
+        let stopped = |typed: &str| match stop.reason() {
+            Some(StopReason::Unwanted) => AnswerRead::Unwanted { typed: typed.to_owned() },
+            Some(StopReason::Interrupted) | None => AnswerRead::Interrupted,
+        };
         match &mut self.input {
             LineReader::Plain(reader, _) => {
-                match reader.line("", &|| stop.is_wanted() || (self.interrupted)()) {
+                match reader.line("", &|| stop.reason().is_some() || (self.interrupted)()) {
                     Ok(text) => AnswerRead::Line { text, rest: None },
-                    Err(ReadStop::Interrupted) if stop.is_wanted() => unwanted(initial),
-                    Err(ReadStop::Interrupted) => AnswerRead::Interrupted,
+                    Err(ReadStop::Interrupted) => stopped(initial),
                     Err(ReadStop::End) => AnswerRead::End,
                     Err(ReadStop::Failed(error)) => AnswerRead::Failed(error),
                 }
@@ -253,14 +255,12 @@ impl Editor {
                 self.notifier.set_editing(true);
                 let result = stop.guard(|| read(editor, &self.shared, &prompt.text, initial));
                 self.notifier.set_editing(false);
-                let Some(result) = result else { return unwanted(initial) };
+                let Some(result) = result else { return stopped(initial) };
                 let answer = match result {
-                    Err(ReadlineError::Interrupted) if stop.is_wanted() => {
-                        unwanted(&self.folds.unfold(&self.shared.lock().shadow.0))
+                    Err(ReadlineError::Interrupted) => {
+                        stopped(&self.folds.unfold(&self.shared.lock().shadow.0))
                     }
-                    Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
-                        AnswerRead::Interrupted
-                    }
+                    Ok((_, Some(EditorEnd::Cancelled))) => AnswerRead::Interrupted,
                     Ok((typed, Some(EditorEnd::Pasted(pasted)))) => {
                         split_paste(&self.folds.unfold(&typed), &pasted)
                     }
