@@ -6,6 +6,7 @@ use super::prelude::KernelScript;
 use super::run::Cell;
 use bai_protocol::byte_text;
 use bai_protocol::execute::{RunId, Script};
+use bai_protocol::shell_word;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -24,7 +25,7 @@ pub fn shell_script(code: &str, script: &Script) -> Cell {
     let source = format!("\"$(base64 -d <<'.'\n{}\n.\n)\"", lines.join("\n"));
     let words = |first: &[&str]| {
         let words = first.iter().copied().chain(script.args.iter().map(String::as_str));
-        words.map(|word| format!(" '{}'", word.replace('\'', "'\\''"))).collect::<String>()
+        words.map(|word| format!(" {}", shell_word::quoted(word))).collect::<String>()
     };
     let (before, run, after) = match script.last {
         true => (String::new(), format!("bash -c {source}{}", words(&[&script.name])), String::new()),

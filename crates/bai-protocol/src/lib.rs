@@ -42,6 +42,7 @@ mod python;
 pub mod record;
 pub mod resources;
 pub mod service;
+pub mod shell_word;
 pub mod sign;
 pub mod signal;
 pub mod status;

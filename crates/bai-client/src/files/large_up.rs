@@ -15,6 +15,7 @@ use super::upload::UploadedFile;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::machine_limit::explain;
+use bai_protocol::shell_word;
 use bai_protocol::working_files::unfinished;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -272,13 +273,13 @@ fn join(folder: &str, target: LargeTarget<'_>, source: &UploadSource) -> String 
     let target = word(target.to);
     format!(
         "{SUM}; same() {{ s=$(sum \"$1\" 2>/dev/null) || true; [ \"${{s%% *}}\" = {sum} ]; }}; u=$(umask); umask 077; \
-         set -e; trap 'rm -f {whole_quoted}' EXIT; joined=0; cat {folder}/p* > {whole} || joined=$?; \
+         set -e; trap {remove} EXIT; joined=0; cat {folder}/p* > {whole} || joined=$?; \
          rm -rf {folder} 2>/dev/null || true; rmdir {FOLDER} 2>/dev/null || true; \
          if [ $joined != 0 ] || ! same {whole}; then \
          if [ ! -L {target} ] && same {target}; then exit 0; fi; \
          if [ $joined != 0 ] && [ -s {whole} ]; then exit $joined; fi; exit {DIFFERENT}; fi; \
          if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; {named}",
-        whole_quoted = whole.replace('\'', "'\\''"),
+        remove = shell_word::quoted(&format!("rm -f {whole}")),
     )
 }
 

@@ -9,6 +9,7 @@ use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::BatchOptions;
 use bai_protocol::record::ConsoleRecord;
+use bai_protocol::shell_word;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -134,7 +135,7 @@ pub(super) fn word(path: &str) -> String {
 /// newline at its end would be lost.
 pub(super) fn quoted(text: &str) -> String {
     if byte_text::is_utf8(text) {
-        return format!("'{}'", text.replace('\'', "'\\''"));
+        return shell_word::quoted(text);
     }
     let octal = |byte: u8| match byte {
         b'/' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),

@@ -8,6 +8,7 @@ use super::{Answer, Cell, Run, RunEnds, RunEvent, RunOptions, Start, Step, Turns
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::{BatchOptions, RunId};
+use bai_protocol::shell_word;
 use std::collections::VecDeque;
 use tokio::sync::{mpsc, watch};
 
@@ -92,8 +93,7 @@ async fn begin(
 /// The command as all of it gets an interrupt, where the Python is that the runner of genuine clusters brings along: that runner
 /// signals one process only. The command reads no input, as nobody could give it any.
 fn interruptible(command: &str, python: &str) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-    let (program, command) = (quoted(GROUP), quoted(command));
+    let (program, command) = (shell_word::quoted(GROUP), shell_word::quoted(command));
     format!(
         "set -- {command}\n[ ! -x {python} ] || exec {python} -I -S -c {program} \"$1\"\nexec sh -c \"$1\" </dev/null"
     )

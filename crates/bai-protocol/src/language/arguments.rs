@@ -1,5 +1,7 @@
 //! The arguments of a script that a live interpreter runs: code before the script's own sets them.
 
+use crate::shell_word;
+
 /// How a language sets the arguments of a script.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {
@@ -31,7 +33,7 @@ pub(super) enum Quotes {
 impl Quotes {
     fn quote(&self, text: &str) -> String {
         match self {
-            Quotes::Shell => format!("'{}'", text.replace('\'', "'\\''")),
+            Quotes::Shell => shell_word::quoted(text),
             Quotes::Single => format!("'{}'", escape(text, "'\\")),
             Quotes::Double(others) => {
                 // The code stays on one line.

@@ -6,6 +6,7 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use bai_client::ComputeSession;
+use bai_protocol::shell_word;
 use std::path::PathBuf;
 
 /// The app that ssh talks to.
@@ -104,13 +105,8 @@ fn proxy(context: &CommandContext, session: &str) -> Result<Vec<String>, CliErro
 
 /// The line for a shell, in which ssh replaces nothing.
 fn command_line(words: &[String]) -> Result<String, CliError> {
-    let quoted = words.iter().map(|word| {
-        match word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-:".contains(&byte)) {
-            true => word.clone(),
-            false => format!("'{}'", word.replace('\'', "'\\''")),
-        }
-    });
-    one_line(quoted.collect::<Vec<_>>().join(" ").replace('%', "%%"))
+    let words: Vec<_> = words.iter().map(|word| shell_word::typed(word)).collect();
+    one_line(words.join(" ").replace('%', "%%"))
 }
 
 /// A path in a setting of ssh.

