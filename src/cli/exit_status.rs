@@ -9,7 +9,7 @@ pub(super) enum ExitStatus {
     Ok,
     /// The remote program ended with this code.
     Remote(i32),
-    /// Ctrl-C has ended it.
+    /// Ctrl-C has ended it before its result was known. A command that shows what comes until Ctrl-C has succeeded then.
     Interrupted(Interrupt),
     /// Another error of this program.
     Failed,

@@ -3,7 +3,9 @@
 use super::commands::Stream;
 use super::emulated_server::sandbox_at;
 use bai_testkit::{Finished, Sandbox};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex};
 
 /// The only line of `--json`.
@@ -126,6 +128,11 @@ fn a_session_is_watched_to_its_end() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-q", "create", "-t", "work"]).expect(0, "work\n");
     let id = event(&sandbox.run(&["--json", "info", "work"]))["id"].as_str().unwrap().to_owned();
+    let mut interrupted = Stream::start(&sandbox, &["--json", "watch", "work"]);
+    interrupted.until("\"status\"");
+    interrupted.interrupt();
+    let ended = interrupted.child.wait().unwrap();
+    assert_eq!(ended.signal(), Some(Signal::SIGINT as i32), "a loop of a shell ends, too: {ended}");
     let mut watch = Stream::start(&sandbox, &["--json", "watch", "work"]);
     assert!(watch.until("\"status\"").contains("\"RUNNING\""));
     // A session of its own keeps the engine, which tells about the one that has ended.

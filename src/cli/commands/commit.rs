@@ -6,7 +6,9 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TaskProgress;
+use crate::cli::stop_signals::StopSignal;
 use crate::cli::table;
+use crate::terminal;
 use bai_client::{ComputeSession, ImageVisibility, Task, TaskEvent};
 use serde_json::json;
 
@@ -49,6 +51,7 @@ async fn follow(
     if no_wait {
         return Ok(ExitStatus::Ok);
     }
+    let interrupted = terminal::interrupt_unless_ignored();
     let bar = TaskProgress::start(context, session.name());
     let finish = task.finish(|told| {
         if let TaskEvent::Progress { current, total, message } = told {
@@ -57,10 +60,10 @@ async fn follow(
     });
     let message = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => {
+        () = interrupted => {
             drop(bar);
             table::note(context, "the cluster goes on with it");
-            return Ok(ExitStatus::Remote(130));
+            return Ok(StopSignal::Interrupt.exit());
         }
         message = finish => message?,
     };

@@ -8,6 +8,7 @@ use crate::cli::json_lines;
 use crate::cli::server::Server;
 use crate::cli::table::{self, put_json, write};
 use crate::render::{Flow, sanitize};
+use crate::terminal;
 use bai_client::{ComputeSession, EventStream};
 use bai_protocol::events::SessionEvent;
 use bai_protocol::status::SessionStatus;
@@ -25,9 +26,10 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Events) -> Res
         None => None,
     };
     let mut events = one.as_ref().map_or_else(|| server.api.events(), |session| session.events());
+    let interrupted = terminal::interrupt_unless_ignored();
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
+        () = interrupted => Ok(ExitStatus::Ok),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
         ended = follow(context, &mut events, one.as_ref()) => ended,
     }

@@ -7,7 +7,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::json_lines;
 use crate::cli::table::{self, put_json, write};
 use crate::render::{Flow, sanitize};
-use crate::terminal::Screen;
+use crate::terminal::{self, Screen};
 use bai_client::{ClientError, ComputeSession, ErrorKind, new_log_text};
 use serde_json::json;
 use std::time::Duration;
@@ -41,9 +41,10 @@ pub(in crate::cli) async fn show_log(
     if !flags.follow || flow == Flow::Closed {
         return Ok(ExitStatus::Ok);
     }
+    let interrupted = terminal::interrupt_unless_ignored();
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
+        () = interrupted => Ok(ExitStatus::Ok),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
         ended = follow(context, session, flags, log) => ended,
     }

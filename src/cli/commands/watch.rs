@@ -6,18 +6,21 @@ use crate::cli::args::Subject;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::stop_signals::StopSignal;
 use crate::cli::table::{self, report};
 use crate::render::Flow;
+use crate::terminal;
 use bai_client::{BatchOutcome, ComputeSession, ErrorKind, EventStream, SessionStatus};
 use serde_json::json;
 
-/// Shows the status now, each event, and the result. Ctrl-C ends it with 130: the result is not known then.
+/// Shows the status now, each event, and the result. Ctrl-C interrupts it: the result is not known then.
 pub(in crate::cli) async fn run(context: &CommandContext, subject: &Subject) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, subject).await?;
+    let interrupted = terminal::interrupt_unless_ignored();
     let mut events = session.events();
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Remote(130)),
+        () = interrupted => Ok(StopSignal::Interrupt.exit()),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
         ended = follow(context, &session, &mut events) => ended,
     }
