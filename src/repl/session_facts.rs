@@ -29,7 +29,7 @@ pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
         ("run", info.current_run_id.clone()),
         ("resources", info.resources()),
         ("uses", format::usage(&facts.usage)),
-        ("project", info.group_id.clone()),
+        ("project", facts.project.clone()),
         ("domain", info.domain_name.clone()),
         ("tag", info.tag.clone()),
     ];

@@ -78,8 +78,14 @@ fn cluster() -> (Sandbox, Arc<Mutex<Vec<String>>>) {
             (_, "/events/background-task") => {
                 task("event: bgtask_failed\ndata: {\"message\": \"no registry\"}").into()
             }
+            (_, "/admin/gql") if body.to_string().contains("compute_session_list") => {
+                let item = json!({
+                    "session_id": ID, "name": "work", "status": "RUNNING", "image": "python:3.13", "group_name": "research",
+                });
+                json!({"data": {"compute_session_list": {"items": [item], "total_count": 1}}})
+            }
             (_, "/admin/gql") => json!({"data": {"modify_compute_session": {"item": {"priority": 20}}}}),
-            _ => json!({"status": "RUNNING"}),
+            _ => json!({"status": "RUNNING", "groupId": "2de2b969-1d04-48a6-af16-0bc8adb3c831"}),
         }
     });
     (sandbox, asked)
@@ -106,6 +112,9 @@ fn the_past_and_the_relations_of_a_session_are_tables() {
     sandbox.run(&["logs", "work", "-k", KERNEL]).expect(0, "of a container\n");
     assert!(asked.lock().unwrap().last().unwrap().contains(&format!("kernel_id={KERNEL}")));
     sandbox.run(&["task-logs", "work"]).expect(0, "of a task\n");
+    let info = sandbox.run(&["info", "work"]);
+    let project = info.stdout.lines().find(|line| line.contains("project")).unwrap_or_default();
+    assert!(project.ends_with(" research"), "the name, not the id: {info:?}");
     let changed = rows(&sandbox.run(&["--json", "set-priority", "work", "21"])).remove(0);
     assert_eq!((&changed["event"], &changed["priority"]), (&"priority".into(), &json!(20)));
     assert!(asked.lock().unwrap().last().unwrap().contains(&format!("{{\"id\":\"{ID}\",\"priority\":21}}")));

@@ -19,6 +19,8 @@ pub struct SessionFacts {
     pub endpoint: String,
     /// The server's information.
     pub info: SessionInfo,
+    /// The name of its project; the id, if the server does not tell the name.
+    pub project: Option<String>,
     /// Its current use of resources; empty if the server does not know it.
     pub usage: LiveStat,
 }
@@ -38,12 +40,21 @@ impl ComputeSession {
     /// As [`ComputeSession::info`]. It is not an error if the server does not know the use of resources.
     pub async fn facts(&self) -> Result<SessionFacts, ClientError> {
         let info = self.info().await?;
+        let (usage, project) = tokio::join!(self.live_stat(), self.project(info.group_id.as_deref()));
         Ok(SessionFacts {
             name: self.name().to_owned(),
             id: self.id().map(str::to_owned),
             endpoint: self.api().endpoint().to_owned(),
             info,
-            usage: self.live_stat().await.unwrap_or_default(),
+            project,
+            usage: usage.unwrap_or_default(),
         })
+    }
+
+    /// The name of the project with this id, which is the session's.
+    async fn project(&self, id: Option<&str>) -> Option<String> {
+        let id = id?;
+        let named = self.summary().await.ok().and_then(|summary| summary.group);
+        Some(named.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_owned()))
     }
 }
