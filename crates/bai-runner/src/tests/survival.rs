@@ -187,3 +187,23 @@ async fn an_interpreter_that_keeps_dying_waits_for_the_next_cell() {
         assert_eq!(session.value("6 * 7").await, "42\n", "{python}");
     }
 }
+
+#[tokio::test]
+async fn programs_of_a_cell_do_not_get_the_pipes_of_the_driver() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let code = "import os, subprocess, sys\nlist_them = 'ls /proc/self/fd; echo'\n\
+                    os.system(list_them)\n\
+                    subprocess.call(list_them, shell=True, close_fds=False)\n\
+                    if os.fork() == 0: os.execv('/bin/sh', ['sh', '-c', list_them])\n\
+                    _ = os.wait()\n\
+                    if hasattr(os, 'posix_spawn'):\n  \
+                    _ = os.waitpid(os.posix_spawn('/bin/sh', ['sh', '-c', list_them], os.environ), 0)";
+        let listed = session.value(code).await;
+        let pipes = super::super::interpreter::DRIVER_PIPES.lock().unwrap()[session.folder.path()];
+        let numbers: Vec<i32> = listed.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        assert!(numbers.iter().filter(|number| **number == 0).count() >= 3, "{python}: {listed}");
+        assert!(!numbers.iter().any(|number| pipes.contains(number)), "{python}: {pipes:?}: {listed}");
+        assert_eq!(session.value("6 * 7").await, "42\n", "{python}");
+    }
+}

@@ -5,7 +5,7 @@ import os
 import sys
 
 import _bai_repl
-from _bai_repl import cells, display, errors, hooks, interrupts, leaving, load, sources, streams, window
+from _bai_repl import cells, display, errors, hooks, interrupts, leaving, load, sources, streams, window, wire
 
 
 _forgotten = sys.version_info < (3, 12)
@@ -42,9 +42,32 @@ def _starts_child(module, name, before=None, is_captured=None):
                 window.hide_colors(False)
             streams.after_child()
 
-    start.__name__, start.__qualname__, start.__module__ = name, name, original.__module__
-    start.__doc__, start.__wrapped__ = original.__doc__, original
-    setattr(module, name, start)
+    _replace(module, name, start)
+
+
+def _replace(module, name, function):
+    original = getattr(module, name)
+    function.__name__, function.__qualname__, function.__module__ = name, name, original.__module__
+    function.__doc__, function.__wrapped__ = original.__doc__, original
+    setattr(module, name, function)
+
+
+def _takes_our_place(name):
+    """Hands our pipes on to the program that this function puts in the place of this one: the runner goes on with it."""
+    original = getattr(os, name)
+
+    def take_place(*args, **options):
+        if wire.in_child():
+            return original(*args, **options)
+        wire.hand_on(True)
+        try:
+            return original(*args, **options)
+        finally:
+            wire.hand_on(False)
+
+    _replace(os, name, take_place)
+    if original in os.supports_fd:
+        os.supports_fd.add(take_place)
 
 
 def _subprocess(module):
@@ -196,6 +219,8 @@ def install():
         _starts_child(os, name)
     for name in ('fork', 'forkpty'):
         _starts_child(os, name, _forget_our_threads)
+    for name in ('execv', 'execve'):
+        _takes_our_place(name)
     hooks.when_imported('traceback', _traceback)
     hooks.when_imported('subprocess', _subprocess)
     hooks.when_imported('inspect', _inspect)

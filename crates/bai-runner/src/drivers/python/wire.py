@@ -21,6 +21,7 @@ _write = os.write
 _getpid = os.getpid
 _exit = os._exit
 _killpg = os.killpg
+_set_inheritable = os.set_inheritable
 _new_lock = _thread.allocate_lock
 _start_thread = _thread.start_new_thread
 _numbers = iter(range(1, 1 << 62))
@@ -114,6 +115,19 @@ def _add(value, add):
         add(b']' if value else b'[]')
     else:
         add(b'null' if value is None else repr(value).lower().encode('ascii'))
+
+
+def hand_on(is_handed_on):
+    """Whether the program that takes the place of this one gets our pipes. One that is started beside it never does."""
+    for pipe in PIPES:
+        try:
+            _set_inheritable(pipe, is_handed_on)
+        except OSError:
+            # User code has closed it.
+            pass
+
+
+hand_on(False)
 
 
 def in_child():
