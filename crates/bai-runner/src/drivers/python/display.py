@@ -231,8 +231,9 @@ class _Results:
 
     def keep(self, value):
         names = builtins.__dict__
-        if names.get('_', _MISSING) is not self.last[0] and '_' in names:
-            # Another library uses the name, as gettext.install() does.
+        other = names.get('_')
+        if other is not None and other is not self.last[0]:
+            # Another library uses the name, as gettext.install() does. None is what doctest leaves.
             return
         self.last = [value] + self.last[:2]
         for name, old in zip(('_', '__', '___'), self.last):
