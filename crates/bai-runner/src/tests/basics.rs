@@ -188,3 +188,14 @@ async fn await_works_at_the_top_level_with_one_loop_for_all_cells() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_last_value_is_known_again_after_a_doctest() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value("import doctest\ndef f():\n  '''\n  >>> 6 * 7\n  42\n  '''\n5").await;
+        session.run("doctest.run_docstring_examples(f, {})").await;
+        assert_eq!(session.value("7").await, "7\n", "{python}");
+        assert_eq!(session.value("_").await, "7\n", "{python}");
+    }
+}

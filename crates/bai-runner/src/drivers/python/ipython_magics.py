@@ -16,7 +16,7 @@ _NO_CLIPBOARD = 'A program in a session cannot read your clipboard. Paste at the
 
 
 def _edit(shell, line):
-    """%edit NAME, RANGE or FILE: the code becomes the text of the next prompt; that of a file is saved by Enter."""
+    """%edit NAME, RANGE or FILE: the code becomes the text of the next prompt; that of a file is saved by three times Enter at its end."""
     target = re.sub(r'^(?:\s*-\w+)+\s*', '', line).strip()
     path = os.path.expanduser(target)
     if not target:
@@ -33,7 +33,7 @@ def _edit(shell, line):
                 return
             code = None
     if code is None:
-        print('Enter saves the file, and %run executes it. Ctrl-X Ctrl-E opens your editor before.')
+        print('Enter, three times at its end, saves the file, and %run executes it. Ctrl-X Ctrl-E opens your editor before.')
         code = '%%%%writefile %s\n%s' % (path, _text(path) if os.path.exists(path) else '')
     shell.set_next_input(code.rstrip('\n'), replace=True)
 
