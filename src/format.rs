@@ -1,10 +1,10 @@
 //! Sizes, durations, ages and percentages as users read them. All front ends use these functions. They are pure and
 //! know no terminal, session or colour.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bai_protocol::live_stat::{Accelerator, ByteCount, LiveStat};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 /// An amount of a resource, such as `cpu` or `mem`. A negative amount is 0, as nothing is left then.
 pub fn amount(slot: &str, amount: f64) -> String {
@@ -64,6 +64,13 @@ pub fn age(time: Duration) -> String {
 pub fn time(time: &str) -> String {
     time.parse::<Timestamp>()
         .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// A moment as the user's clock shows it: `14:03:11`, with the date on another day.
+pub fn clock(time: SystemTime) -> String {
+    let Ok(time) = Zoned::try_from(time) else { return "an unknown time".to_owned() };
+    let is_today = time.date() == Zoned::now().date();
+    time.strftime(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string()
 }
 
 /// The age of a timestamp from the server. `None` if the text is not a timestamp. A timestamp in the future has the age

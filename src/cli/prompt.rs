@@ -15,8 +15,9 @@ use crate::repl::{
     Banner, Keymap, NextSession, OnLeave, OpenProgress, PromptSession, ReplExit, ReplOptions, SessionError,
     SessionOpener, SessionOptions, TerminalPane, language,
 };
-use bai_client::{ClientError, ComputeSession, ErrorKind};
+use bai_client::{ClientError, ComputeSession, ErrorKind, Occupation};
 use bai_protocol::create::CreateRequest;
+use bai_protocol::status::SessionStatus;
 use futures_util::future::FutureExt;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -61,6 +62,8 @@ struct PromptTarget {
     /// The server of the session, if it is open already.
     server: Option<Server>,
     image: String,
+    /// What occupied the session when it was looked up.
+    occupation: Option<Occupation>,
     /// The session is destroyed when the prompt ends.
     is_temporary: bool,
     /// The session is on the server of the sessions that are kept.
@@ -71,7 +74,7 @@ impl PromptTarget {
     fn create(request: CreateRequest, is_temporary: bool) -> Self {
         let image = request.image.clone();
         let subject = PromptSubject::Create(Box::new(request));
-        PromptTarget { subject, server: None, image, is_temporary, outlives: !is_temporary }
+        PromptTarget { subject, server: None, image, occupation: None, is_temporary, outlives: !is_temporary }
     }
 
     /// Name of the session.
@@ -120,10 +123,13 @@ impl Prompts<'_> {
             let server = Server::find(self.context).await?;
             let session = super::commands::find(self.context, &server, name).await?;
             let info = session.info().await?;
+            let runs = info.status == Some(SessionStatus::Running);
+            let occupation = if runs { session.occupation().await } else { None };
             Ok(PromptTarget {
                 subject: PromptSubject::Attach(session.name().to_owned()),
                 server: Some(server),
                 image: info.image().unwrap_or_default().to_owned(),
+                occupation,
                 is_temporary: self.open.creation.rm,
                 outlives: true,
             })
@@ -185,6 +191,7 @@ impl Prompts<'_> {
             history_dir: Paths::of_user().map(|paths| paths.history_dir()),
             quiet: context.global.quiet,
             leave: if is_temporary { OnLeave::Destroy } else { OnLeave::Keep },
+            occupation: target.occupation,
             outlives: !is_temporary,
         };
         let result = crate::repl::run(options);

@@ -13,7 +13,7 @@ impl Repl {
         match shell_words::split(argument).and_then(steps) {
             Ok(steps) => {
                 let options = CellOptions { outlives: self.outlives, ours: true, ..Default::default() };
-                self.run_work(Cell::Batch(steps), options).map(|(_, then)| then)
+                self.run_work(Cell::Batch(steps).into(), options).map(|(_, then)| then)
             }
             Err(sentence) => {
                 self.fail(sentence, Some("usage: :batch [--clean CMD] [--build CMD] [--exec CMD]"))

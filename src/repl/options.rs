@@ -7,6 +7,7 @@ use super::session::SessionOpener;
 use super::terminal_pane::TerminalPane;
 use crate::render::ConsoleOptions;
 use crate::theme::Library;
+use bai_client::Occupation;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -41,6 +42,8 @@ pub struct ReplOptions {
     pub quiet: bool,
     /// What happens to the session at the end.
     pub leave: OnLeave,
+    /// What occupied the session when it was looked up.
+    pub occupation: Option<Occupation>,
     /// Whether a program can be left running: the session outlives this process, and its server keeps a run without a client.
     pub outlives: bool,
 }

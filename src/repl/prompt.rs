@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::banner;
-use super::cell::{self, CellEnd, CellOptions};
+use super::cell::{self, CellEnd, CellOptions, Work};
 use super::commands;
 use super::completion::Completer;
 use super::editor::{CellRead, Editor, EditorParts};
@@ -68,10 +68,11 @@ impl Repl {
             delegated: options.delegated,
             on_leave: options.leave,
             phase: SessionPhase::Destroyed,
+            occupation: options.occupation,
             at_prompt: Arc::default(),
             cells: Vec::new(),
             initial: printable(&typed.replace('\r', "\n")),
-            left_running: false,
+            left_running: None,
             next: None,
             fatal_signals: None,
             lost: false,
@@ -162,6 +163,9 @@ impl Repl {
         // translated, and the pane's key waits for the editor like any other key.
         let _keys = if self.editor.is_plain() { None } else { RunMode::enter(None)? };
         let _modes = (!self.editor.is_plain()).then(PromptGuard::enter);
+        if self.tell_occupation()? == LoopAction::Quit {
+            return self.leave();
+        }
         loop {
             self.before_prompt()?;
             let then = match self.read_line()? {
@@ -224,21 +228,21 @@ impl Repl {
         code: &str,
         options: CellOptions,
     ) -> Result<(bool, LoopAction), TerminalError> {
-        self.run_work(Cell::Query(code.to_owned()), options)
+        self.run_work(Cell::Query(code.to_owned()).into(), options)
     }
 
-    /// Runs a cell or the steps of a batch, and handles the end. Also returns whether it succeeded.
+    /// Runs a cell or the steps of a batch, or follows a run of another client, and handles the end. Also returns whether it succeeded.
     pub(super) fn run_work(
         &mut self,
-        work: Cell,
+        work: Work,
         options: CellOptions,
     ) -> Result<(bool, LoopAction), TerminalError> {
         let Some(session) = self.session()? else {
             // The typed code is not lost: it is in the history.
             return Ok((false, LoopAction::Continue));
         };
-        let is_query = matches!(work, Cell::Query(_));
-        let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
+        let is_query = matches!(work, Work::Cell(Cell::Query(_)));
+        let code = if let Work::Cell(Cell::Query(code)) = &work { code.clone() } else { String::new() };
         let cell::EndedCell { end, typed, requests } = cell::run(
             &self.runtime,
             &mut self.terminal,
@@ -293,8 +297,8 @@ impl Repl {
                 self.forget_session();
                 (false, LoopAction::Continue)
             }
-            CellEnd::LeftRunning => {
-                self.left_running = true;
+            CellEnd::LeftRunning(state) => {
+                self.left_running = Some(state);
                 (false, LoopAction::Quit)
             }
         })

@@ -14,8 +14,9 @@ use super::completion::{CompletionSource, RemoteNameKind};
 use super::hints::{FrontEnd, hint};
 use crate::render::sanitize;
 use bai_client::{
-    Capability, Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, InterruptOutcome,
-    Listener, PollReason, Prelude, PreludeState, Run, RunOptions, Transport, Window,
+    Activity, Capability, Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions,
+    InterruptOutcome, Listener, Occupation, PollReason, Prelude, PreludeState, Run, RunOptions, Transport,
+    Window,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
@@ -188,6 +189,19 @@ impl PromptSession {
         started.map_err(SessionError::about_session)
     }
 
+    /// Follows a run that another client has begun.
+    pub(super) async fn follow_left(&self, occupation: &Occupation) -> Result<Run, SessionError> {
+        let options = RunOptions { live: true, ..self.run_options() };
+        let run = self.session.follow_left(occupation, options).await.map_err(SessionError::about_session)?;
+        run.ok_or_else(|| SessionError::new("the cell of the other client cannot be followed", None))
+    }
+
+    /// What a cell that was typed waits for, if that is known.
+    pub(super) fn waits_for(&self) -> Option<&'static str> {
+        let waits = self.prelude.as_ref().is_some_and(|prelude| prelude.waits_for_cell());
+        waits.then_some("waiting for the end of the cell of another client")
+    }
+
     fn run_options(&self) -> RunOptions {
         RunOptions { keeps_session: self.options.is_kept, ..RunOptions::over(self.options.transport) }
     }
@@ -227,8 +241,8 @@ impl PromptSession {
     }
 
     /// Installs the prelude in the background; from this call on cells wait for it. Returns an error if the session does not
-    /// answer.
-    pub(super) fn prepare(&self) -> BoxFuture<'static, Option<SessionError>> {
+    /// answer, unless that is what was `told`.
+    pub(super) fn prepare(&self, told: Option<Activity>) -> BoxFuture<'static, Option<SessionError>> {
         let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
         let installing = prelude.install();
         async move {
@@ -241,7 +255,7 @@ impl PromptSession {
                     // What else there is, a cell reports.
                     (error.kind() == ErrorKind::Lost).then(|| error.into())
                 }
-                (_, error) = prelude.unanswered(None) => Some(error.into()),
+                (_, error) = prelude.unanswered(told) => Some(error.into()),
             }
         }
         .boxed()
@@ -259,7 +273,7 @@ impl PromptSession {
     pub(super) async fn restart(&self) -> Result<RestartOutcome, SessionError> {
         match self.session.restart().await {
             Ok(()) => {
-                tokio::spawn(self.prepare());
+                tokio::spawn(self.prepare(None));
                 Ok(RestartOutcome::Done)
             }
             Err(error) if error.kind() == ErrorKind::Unsupported => Ok(RestartOutcome::Unsupported),

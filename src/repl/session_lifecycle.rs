@@ -8,15 +8,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::cell::{self, CellOptions};
+use super::cell::{self, CellOptions, Work};
 use super::completion::CompletionSource;
 use super::editor::Notifier;
 use super::idle_output::IdleOutput;
 use super::options::{OnLeave, ReplExit};
 use super::session::{OpenProgress, PromptSession, SessionError};
-use super::state::{Repl, SessionPhase};
+use super::state::{LoopAction, Repl, SessionPhase};
 use super::terminal::{TerminalError, WaitOutcome};
-use bai_client::Cell;
+use bai_client::{Activity, Cell, Occupation, SessionState};
 use bai_protocol::execute::BatchOptions;
 
 /// Time limit for parting with the session when a signal ends this program, or its terminal has gone.
@@ -73,6 +73,8 @@ impl Repl {
         let pending_note = Arc::clone(&self.pending_note);
         self.stop_listening();
         let (idle, listening) = (Arc::clone(&self.idle), Arc::clone(&self.listening));
+        let told = self.occupation.as_ref().map(|_| Activity::Cell);
+        let is_left = self.occupation.as_ref().is_some_and(Occupation::can_be_followed);
         self.runtime.spawn(async move {
             let opened = opening.await;
             match &opened {
@@ -84,7 +86,10 @@ impl Repl {
                         let task = tokio::spawn(listen(Arc::clone(session), idle)).abort_handle();
                         *listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
                     }
-                    tokio::spawn(show_error(session.prepare(), Arc::clone(&at_prompt), notifier.clone()));
+                    if !is_left {
+                        let preparing = session.prepare(told);
+                        tokio::spawn(show_error(preparing, Arc::clone(&at_prompt), notifier.clone()));
+                    }
                     match session.note().map(str::to_owned) {
                         Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
                         note => *pending_note.lock().unwrap_or_else(PoisonError::into_inner) = note,
@@ -102,6 +107,24 @@ impl Repl {
             let _ = sender.send(opened);
         });
         self.phase = SessionPhase::Opening { done, status, give_up };
+    }
+
+    /// Says what occupied the session when it was looked up, and follows the run of another client to its end, if that is possible. The
+    /// session takes other code then.
+    pub(super) fn tell_occupation(&mut self) -> Result<LoopAction, TerminalError> {
+        let Some(occupation) = self.occupation.take() else { return Ok(LoopAction::Continue) };
+        self.terminal.note(&occupied(&occupation))?;
+        if !occupation.can_be_followed() {
+            return Ok(LoopAction::Continue);
+        }
+        let options = CellOptions { ours: true, outlives: self.outlives, ..CellOptions::default() };
+        let (_, then) = self.run_work(Work::Left(occupation), options)?;
+        if let Some(session) = self.open_session().filter(|_| !self.lost) {
+            let _inside = self.runtime.enter();
+            let (at_prompt, notifier) = (Arc::clone(&self.at_prompt), self.editor.notifier());
+            self.runtime.spawn(show_error(session.prepare(None), at_prompt, notifier));
+        }
+        Ok(then)
     }
 
     /// Leaves what the session prints between two cells to others.
@@ -184,7 +207,7 @@ impl Repl {
 
     /// Whether the session is destroyed when the user leaves.
     pub(super) fn leaving_destroys_session(&self) -> bool {
-        self.on_leave == OnLeave::Destroy && !self.left_running
+        self.on_leave == OnLeave::Destroy && self.left_running.is_none()
     }
 
     /// Forgets the session, which is gone. Its cells are kept, so that they can be run again in the next session.
@@ -245,7 +268,7 @@ impl Repl {
                 &mut self.editor,
                 &session,
                 &self.idle,
-                Cell::Batch(end),
+                Cell::Batch(end).into(),
                 options,
             )?;
         }
@@ -258,11 +281,11 @@ impl Repl {
         }
         let Some(session) = self.open_session() else { return Ok(None) };
         let name = session.name().to_owned();
-        if self.on_leave == OnLeave::Keep && !self.left_running {
+        if self.on_leave == OnLeave::Keep && self.left_running.is_none() {
             let label = || "waiting for the kernel".to_owned();
             self.runtime.block_on(self.terminal.wait(label, session.settle()))?;
         }
-        if self.on_leave == OnLeave::Keep || self.left_running {
+        if self.on_leave == OnLeave::Keep || self.left_running.is_some() {
             let label = || "asking whether the session lives".to_owned();
             let checked = async { tokio::time::timeout(CHECK_LIMIT, session.check()).await };
             let known = match self.runtime.block_on(self.terminal.wait(label, checked))? {
@@ -276,10 +299,17 @@ impl Repl {
                 _ => ", as far as is known: its server does not answer",
             };
             if !self.quiet {
-                let program = if self.left_running { " and its program run on" } else { " stays" };
-                self.terminal.note(&format!(
-                    "session {name}{program}{known}; bai-repl attach {name} continues with it"
-                ))?;
+                let stays = match self.left_running {
+                    None => format!("stays{known}; bai-repl attach {name} continues with it"),
+                    Some(SessionState::Usable) => {
+                        format!("and its program run on{known}; bai-repl attach {name} goes to them")
+                    }
+                    Some(_) => format!(
+                        "and its program run on{known}, but the session takes no more code; its files can be \
+                         fetched, and bai-repl rm {name} ends it"
+                    ),
+                };
+                self.terminal.note(&format!("session {name} {stays}"))?;
             }
             return Ok(Some(name));
         }
@@ -314,6 +344,23 @@ async fn listen(session: Arc<PromptSession>, idle: Arc<IdleOutput>) {
     if let Some(listener) = session.listen().await {
         idle.follow(listener).await;
     }
+}
+
+/// What occupies the session, in words.
+fn occupied(occupation: &Occupation) -> String {
+    if !occupation.is_running {
+        return "an earlier client has left a cell, which has ended since; this is its output".to_owned();
+    }
+    let since = occupation.since.map(|since| format!(", since {}", crate::format::clock(since)));
+    let what = format!(
+        "the session still runs a cell of an earlier client, or of another one{}",
+        since.unwrap_or_default()
+    );
+    if occupation.can_be_followed() {
+        return format!("{what}; its output follows, and Ctrl-C interrupts it");
+    }
+    let until = if occupation.needs_client { "until that client has got its end" } else { "for its end" };
+    format!("{what}; what you type waits {until}, and :interrupt interrupts it")
 }
 
 /// Shows an error above the line that the user types, if a new session does not answer. A cell that waits reports the same

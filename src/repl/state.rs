@@ -17,6 +17,7 @@ use super::options::{NextSession, OnLeave};
 use super::session::{PromptSession, SessionError, SessionOpener};
 use super::terminal::PromptTerminal;
 use crate::theme::Library;
+use bai_client::{Occupation, SessionState};
 
 /// A cell that was run.
 #[derive(Debug, Clone)]
@@ -47,14 +48,16 @@ pub(super) struct Repl {
     pub(super) delegated: Arc<dyn DelegatedCommands>,
     pub(super) on_leave: OnLeave,
     pub(super) phase: SessionPhase,
+    /// What occupied the session when it was looked up, until that is told.
+    pub(super) occupation: Option<Occupation>,
     /// Whether the editor has the keyboard, so that notices can be shown above the line.
     pub(super) at_prompt: Arc<AtomicBool>,
     /// The cells that were run in this session, for `:save` and `:replay`.
     pub(super) cells: Vec<RanCell>,
     /// Initial text of the next line.
     pub(super) initial: String,
-    /// The user left a cell running in the session.
-    pub(super) left_running: bool,
+    /// The user left a cell running in the session, and this is the state of the session after it.
+    pub(super) left_running: Option<SessionState>,
     /// The session that the user goes to next.
     pub(super) next: Option<NextSession>,
     /// The task that parts with the session when a signal ends this program.

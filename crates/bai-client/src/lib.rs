@@ -131,8 +131,8 @@ pub use prelude::{KernelScript, Prelude, PreludeState};
 pub use pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyOptions, PtySource, PtyStatus};
 pub use resources::ImageOptions;
 pub use run::{
-    Activity, Cell, IdleEvent, InterruptOutcome, Interrupter, Listener, LostRun, PollReason, Rest, Run,
-    RunEvent, RunOptions, SessionState, Step, Transport,
+    Activity, Cell, IdleEvent, InterruptOutcome, Interrupter, Listener, LostRun, Occupation, PollReason,
+    Rest, Run, RunEvent, RunOptions, SessionState, Step, Transport,
 };
 #[doc(no_inline)]
 pub use secrecy::{ExposeSecret, SecretString};

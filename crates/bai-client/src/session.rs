@@ -217,7 +217,7 @@ impl ComputeSession {
         self.start(Start::Resume(run_id), options).await
     }
 
-    async fn start(&self, start: Start, options: RunOptions) -> Result<Run, ClientError> {
+    pub(super) async fn start(&self, start: Start, options: RunOptions) -> Result<Run, ClientError> {
         run::start_in_turn(self.at.clone(), &self.turns, start, options).await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bai_client::{Rest, Run, RunEvent, RunSignal, Window};
+use bai_client::{Rest, Run, RunEvent, RunSignal, SessionState, Window};
 use bai_protocol::record::ConsoleRecord;
 use futures_util::FutureExt;
 use zeroize::Zeroizing;
@@ -116,8 +116,16 @@ impl BufferedRun {
         self.run.interrupt();
     }
 
-    pub(super) fn leave(self) {
+    /// Lets the program run on. Returns the state of its session after it.
+    pub(super) fn leave(self) -> SessionState {
+        let state = self.state_after_leave();
         self.run.leave();
+        state
+    }
+
+    /// The state of the session after a program that is left running.
+    pub(super) fn state_after_leave(&self) -> SessionState {
+        if self.run.can_be_left() { SessionState::Usable } else { SessionState::Stuck }
     }
 }
 

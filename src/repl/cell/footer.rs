@@ -38,6 +38,6 @@ pub(super) fn footer(
             terminal.note("the kernel is new: all variables are gone (:replay runs the cells again)")
         }
         CellEnd::Destroyed => terminal.note("the session is destroyed (:new opens another)"),
-        CellEnd::Lost(_) | CellEnd::LeftRunning | CellEnd::Unrestartable => Ok(()),
+        CellEnd::Lost(_) | CellEnd::LeftRunning(_) | CellEnd::Unrestartable => Ok(()),
     }
 }

@@ -1,13 +1,13 @@
 //! The menu after a second Ctrl-C, for a program that does not stop. A letter and Enter choose: text that was meant for the
 //! program or for the prompt is no choice, and is kept.
 
-use super::{CellEnd, PauseReason, RunningCell};
+use super::{BufferedRun, CellEnd, PauseReason, RunningCell};
 use crate::repl::keyboard::{self, Keyboard};
 use crate::repl::printable::printable;
 use crate::repl::session::RestartOutcome;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
 use crate::theme::Role;
-use bai_client::RunEvent;
+use bai_client::{RunEvent, SessionState};
 use std::time::Duration;
 
 /// Time limit for the end of a run after its session was restarted.
@@ -28,13 +28,14 @@ enum MenuChoice {
     Destroy,
 }
 
-/// The text of the menu.
-fn menu_text(can_leave: bool) -> &'static str {
-    if can_leave {
-        "still running: [w]ait, [r]estart the kernel, [l]eave it running and quit, [d]estroy the session? (and Enter)"
-    } else {
-        "still running: [w]ait, [r]estart the kernel, [d]estroy the session? (and Enter)"
-    }
+/// The text of the menu. `after_leave` is the state of the session after a program that is left running, if one can be.
+fn menu_text(after_leave: Option<SessionState>) -> String {
+    let leave = match after_leave {
+        None => "",
+        Some(SessionState::Usable) => "[l]eave it running and quit, ",
+        Some(_) => "[l]eave it running and quit (the session takes no more code then), ",
+    };
+    format!("still running: [w]ait, [r]estart the kernel, {leave}[d]estroy the session? (and Enter)")
 }
 
 /// The choice of a line.
@@ -91,7 +92,9 @@ impl RunningCell<'_> {
     pub(super) async fn menu(&mut self) -> Result<Option<PauseReason>, TerminalError> {
         let keyboard = Keyboard::open()?;
         self.typed.keys.push_str(&keyboard::drain());
-        self.terminal.line(Some(Role::Note), menu_text(self.options.outlives))?;
+        let after_leave =
+            self.run.as_ref().filter(|_| self.options.outlives).map(BufferedRun::state_after_leave);
+        self.terminal.line(Some(Role::Note), &menu_text(after_leave))?;
         let mut held = Vec::new();
         // A question of the program waits until the menu is closed: a program that catches Ctrl-C may ask again.
         let mut question = None;
@@ -157,10 +160,8 @@ impl RunningCell<'_> {
             MenuChoice::Wait => Ok(question.map(|is_password| PauseReason::Question { is_password })),
             MenuChoice::Restart => self.restart().await,
             MenuChoice::Leave => {
-                if let Some(run) = self.run.take() {
-                    run.leave();
-                }
-                Ok(Some(PauseReason::End(CellEnd::LeftRunning)))
+                let state = self.run.take().map_or(SessionState::Usable, BufferedRun::leave);
+                Ok(Some(PauseReason::End(CellEnd::LeftRunning(state))))
             }
             MenuChoice::Destroy => {
                 let done = self
@@ -232,6 +233,15 @@ impl RunningCell<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_menu_says_what_leaving_costs() {
+        let leave = "[l]eave it running and quit";
+        assert!(!menu_text(None).contains(leave));
+        assert!(menu_text(Some(SessionState::Usable)).contains(&format!("{leave}, ")));
+        let costs = format!("{leave} (the session takes no more code then), ");
+        assert!(menu_text(Some(SessionState::Stuck)).contains(&costs));
+    }
 
     #[test]
     fn only_what_is_offered_can_be_chosen() {

@@ -23,7 +23,7 @@ use super::printable::printable;
 use super::session::PromptSession;
 use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
-use bai_client::{Cell, RunId, SessionState};
+use bai_client::{Cell, Occupation, RunId, SessionState};
 use event_buffer::BufferedRun;
 use footer::footer;
 use output::keeps_fold;
@@ -49,8 +49,8 @@ pub(super) enum CellEnd {
     Unrestartable,
     /// The session was destroyed.
     Destroyed,
-    /// It goes on running, and the user leaves.
-    LeftRunning,
+    /// It goes on running, and the user leaves. The state of its session after it.
+    LeftRunning(SessionState),
 }
 
 /// How a cell is run.
@@ -64,6 +64,21 @@ pub(super) struct CellOptions {
     pub(super) ours: bool,
     /// It is the end of the kernel. Nobody has to wait for it: Ctrl-C leaves it alone, and so does this program after a while.
     pub(super) is_end: bool,
+}
+
+/// What is run, or followed.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A cell, or the steps of a batch.
+    Cell(Cell),
+    /// A run that another client has begun.
+    Left(Occupation),
+}
+
+impl From<Cell> for Work {
+    fn from(cell: Cell) -> Self {
+        Work::Cell(cell)
+    }
 }
 
 /// Why following a run was interrupted.
@@ -131,23 +146,29 @@ impl EndedCell {
     }
 }
 
-/// Runs one cell until it ends. Blocks the thread that owns the keyboard.
+/// Runs one cell, or follows a run, until it ends. Blocks the thread that owns the keyboard.
 pub(super) fn run(
     runtime: &Handle,
     terminal: &mut PromptTerminal,
     editor: &mut Editor,
     session: &PromptSession,
     idle: &IdleOutput,
-    cell: Cell,
+    work: Work,
     options: CellOptions,
 ) -> Result<EndedCell, TerminalError> {
     let start = Instant::now();
     terminal.console.begin_cell();
     let window = terminal.console.options().window();
-    let program =
-        ProgramTerminal::of(asks_for_terminal(&cell) && window.is_some() && terminal.screen.stdin_tty);
-    let begun =
-        runtime.block_on(terminal.wait(String::new, session.execute(cell, window, program.kind())))?;
+    let takes_terminal = matches!(&work, Work::Cell(cell) if asks_for_terminal(cell));
+    let program = ProgramTerminal::of(takes_terminal && window.is_some() && terminal.screen.stdin_tty);
+    let beginning = async {
+        match work {
+            Work::Cell(cell) => session.execute(cell, window, program.kind()).await,
+            Work::Left(occupation) => session.follow_left(&occupation).await,
+        }
+    };
+    let label = || session.waits_for().unwrap_or_default().to_owned();
+    let begun = runtime.block_on(terminal.wait(label, beginning))?;
     let run = match begun {
         WaitOutcome::Done(Ok(run)) => run,
         WaitOutcome::Done(Err(error)) => {
@@ -301,7 +322,7 @@ impl RunningCell<'_> {
                 biased;
                 () = self.terminal.interrupts.next() => {
                     if self.options.is_end {
-                        return Ok(PauseReason::End(CellEnd::LeftRunning));
+                        return Ok(PauseReason::End(CellEnd::LeftRunning(SessionState::Unknown)));
                     }
                     if self.interrupt() {
                         return Ok(PauseReason::Menu);
@@ -319,7 +340,7 @@ impl RunningCell<'_> {
                         return Ok(PauseReason::Question { is_password });
                     }
                     if self.options.is_end && since(self.start) >= LAST_WORDS_LIMIT {
-                        return Ok(PauseReason::End(CellEnd::LeftRunning));
+                        return Ok(PauseReason::End(CellEnd::LeftRunning(SessionState::Unknown)));
                     }
                     self.end_slow_fold()?;
                     if self.fold.is_folding() {

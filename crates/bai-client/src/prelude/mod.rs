@@ -12,7 +12,7 @@ mod tests;
 
 pub(super) use bundle::{END, mark_in, unpack};
 pub use script::KernelScript;
-pub(super) use script::PieceForKernel;
+pub(super) use script::{PieceForKernel, script_mark};
 
 use super::error::{ClientError, ErrorKind};
 use super::run::{Activity, Cell, Delay, Run, RunEvent, RunOptions, SessionState, Transport};
@@ -184,10 +184,10 @@ impl Prelude {
         self.ask(&window_question(window, true), || true).await;
     }
 
-    /// Waits until no question is in progress, so that a cell can run, for a few seconds at most.
+    /// Waits until no question is in progress, so that a cell can run: for a few seconds at most, or as long as another client's cell runs.
     ///
     /// # Errors
-    /// [`ErrorKind::NotAnswering`] if the session does not begin to answer a question: it runs something else, or is stuck. The error of
+    /// [`ErrorKind::NotAnswering`] if the session does not begin to answer a question although it runs no cell: it is stuck. The error of
     /// a question if its kernel has ended.
     pub async fn make_way(&self) -> Result<(), ClientError> {
         let ended = || self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err);
@@ -199,9 +199,25 @@ impl Prelude {
         };
         tokio::select! {
             () = free => ended(),
-            _ = self.unanswered.news(None) => Err(self.delay()),
-            () = tokio::time::sleep(WAY_LIMIT) => Ok(()),
+            // A cell that waits begins when the one before it ends.
+            _ = self.unanswered.news(Some(Activity::Cell)) => Err(self.delay()),
+            () = self.patience() => Ok(()),
         }
+    }
+
+    /// Ends after a while in which the session runs no cell of another client.
+    async fn patience(&self) {
+        loop {
+            tokio::time::sleep(WAY_LIMIT).await;
+            if !self.waits_for_cell() {
+                return;
+            }
+        }
+    }
+
+    /// Whether a question waits for the end of a cell of another client.
+    pub fn waits_for_cell(&self) -> bool {
+        matches!(self.unanswered.now(), Some((Activity::Cell, _)))
     }
 
     /// Waits until the session has left a question unanswered for some seconds. Never ends while the session answers, nor while what
@@ -305,6 +321,11 @@ pub(super) fn kept(cell: &Cell, id: &RunId, marks: bool) -> Option<Cell> {
         }
         Cell::Kernel(_) | Cell::Batch(_) => None,
     }
+}
+
+/// A question whose answer only says that the prelude is there.
+pub(super) fn knock() -> Cell {
+    Cell::Query(format!("{MARK}{}", json!({"ask": "knock"})))
 }
 
 /// The cell that installs the prelude.

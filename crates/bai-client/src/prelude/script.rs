@@ -10,6 +10,10 @@ use bytes::Bytes;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+/// What is around the random number of a mark, and how many digits that has.
+const MARK_BEGIN: &str = "[bai-repl:";
+const MARK_END: &str = "]";
+const MARK_DIGITS: usize = 32;
 const PROGRAM: &str = concat!(
     include_str!("reading.py"),
     "\n\n",
@@ -55,9 +59,18 @@ impl Prelude {
     }
 }
 
+/// The mark of a script in what it prints.
+pub(crate) fn script_mark(text: &str) -> Option<&str> {
+    let begin = text.find(MARK_BEGIN)?;
+    let (_, from) = text.split_at_checked(begin)?;
+    let (mark, _) = from.split_at_checked(from.find(MARK_END)? + MARK_END.len())?;
+    let id = mark.strip_prefix(MARK_BEGIN)?.strip_suffix(MARK_END)?;
+    (id.len() == MARK_DIGITS && id.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(mark)
+}
+
 impl KernelScript {
     pub(super) fn new(code: &str, script: &Script, file: Option<&str>, window: Option<Window>) -> Self {
-        let mark = format!("[bai-repl:{}]", RunId::random());
+        let mark = format!("{MARK_BEGIN}{}{MARK_END}", RunId::random());
         let [columns, lines] = sides(window);
         let question = json!({
             "program": PROGRAM,

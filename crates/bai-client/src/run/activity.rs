@@ -12,7 +12,7 @@ use crate::session_ref::SessionRef;
 use bai_protocol::capability::Capability;
 use bai_protocol::files::{FileEntry, ListReply};
 use bai_protocol::status::SessionStatus;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -168,11 +168,12 @@ pub(super) async fn look(session: &SessionRef) -> Sight {
     if !prelude::is_useful(&capabilities) {
         return Sight::Lives(Activity::Unknown);
     }
-    look_at_kernel(session).await
+    look_at_kernel(session).await.0
 }
 
-async fn look_at_kernel(session: &SessionRef) -> Sight {
-    let unknown = Sight::Lives(Activity::Unknown);
+/// What the links say, and since when a cell runs, by the clock of the session.
+pub(super) async fn look_at_kernel(session: &SessionRef) -> (Sight, Option<SystemTime>) {
+    let unknown = (Sight::Lives(Activity::Unknown), None);
     let Ok(folder) = session.list(WHAT, FOLDER).await else { return unknown };
     let Ok(entries) = folder.entries() else { return unknown };
     let [process, cell] = [PROCESS, CELL].map(|name| format!("{name}{}", session.key));
@@ -182,11 +183,16 @@ async fn look_at_kernel(session: &SessionRef) -> Sight {
     let Ok(descriptors) = session.list(WHAT, &format!("{FOLDER}/{process}/fd")).await else { return unknown };
     if !may_have_ended(&descriptors) {
         let runs = is_of_this_start(&entries, &cell);
-        return Sight::Lives(if runs { Activity::Cell } else { Activity::Nothing });
+        let since = entries.iter().find(|entry| runs && entry.filename == cell).and_then(changed);
+        return (Sight::Lives(if runs { Activity::Cell } else { Activity::Nothing }), since);
     }
     let log = session.logs(None).await;
     let out_of_memory = log.is_ok_and(|log| log.contains(OUT_OF_MEMORY));
-    Sight::KernelEnded { out_of_memory }
+    (Sight::KernelEnded { out_of_memory }, None)
+}
+
+fn changed(entry: &FileEntry) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(entry.mtime).ok()?)
 }
 
 /// Whether this is the listing of the open files of a process that has ended: nobody has asked for its exit code yet, or it is gone.

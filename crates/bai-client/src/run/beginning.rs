@@ -41,6 +41,11 @@ impl Beginning {
         (self.latest, self.is_silent) = (None, false);
     }
 
+    /// Whether no frame has come.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
     /// How long the run has been silent.
     pub(super) fn waited(&self) -> Duration {
         self.since.elapsed()

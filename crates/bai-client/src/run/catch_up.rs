@@ -2,20 +2,14 @@
 //! a little before the connection brings it where that waits for more. What belongs where is decided in `kept`.
 
 use super::kept::Kept;
-use crate::error::{ClientError, ErrorKind};
+use super::ring::{SEGMENT, numbers, read};
+use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;
-use reqwest::Method;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The folder of the files; the id of the session follows.
-const FOLDER: &str = ".ipython/profile_default/output-of-";
-/// The size of all files but the last one.
-const SEGMENT: usize = 512 * 1024;
-const FETCH_LIMIT: Duration = Duration::from_secs(15);
-const WHAT: &str = "read the output that the session keeps";
 /// How many files one look fetches at most, so that what they bring is shown soon.
 const AT_ONCE: u64 = 8;
 /// The first pause between two looks, and the longest one.
@@ -54,6 +48,8 @@ pub(super) struct Fetched {
 
 /// The output of a run from its two sources, and the look that is under way.
 pub(super) struct CatchUp {
+    /// The name of the run in the files.
+    name: RunId,
     pub(super) kept: Kept,
     pub(super) fetching: Option<BoxFuture<'static, Result<Fetched, ClientError>>>,
     pub(super) next: Option<Instant>,
@@ -92,9 +88,10 @@ pub(super) enum Outcome {
 }
 
 impl CatchUp {
-    /// `is_late` says whether the connection brings output only now and then.
-    pub(super) fn new(kept: Kept, is_late: bool) -> Self {
+    /// `name` is that of the run in the files; `is_late` says whether the connection brings output only now and then.
+    pub(super) fn new(name: RunId, kept: Kept, is_late: bool) -> Self {
         let mut catch_up = CatchUp {
+            name,
             kept,
             fetching: None,
             next: None,
@@ -111,6 +108,14 @@ impl CatchUp {
             is_late,
         };
         catch_up.plan(QUIET);
+        catch_up
+    }
+
+    /// A run that another client has begun: whatever came over its connection is lost.
+    pub(super) fn of_left(name: RunId) -> Self {
+        let mut catch_up = CatchUp::new(name, Kept::default(), true);
+        catch_up.broke();
+        catch_up.is_broken = false;
         catch_up
     }
 
@@ -149,6 +154,13 @@ impl CatchUp {
         }
     }
 
+    /// A reply without news came to a request that was sent at this time. After the program's end that means that another client has got the
+    /// end of the run.
+    pub(super) fn heard_nothing(&mut self, asked: Option<Instant>) {
+        let is_late = self.ended_since.is_some_and(|since| asked.is_some_and(|asked| asked >= since));
+        self.was_broken |= is_late;
+    }
+
     /// Whether the files cannot help.
     pub(super) fn is_in_vain(&self) -> bool {
         self.has_given_up
@@ -181,10 +193,10 @@ impl CatchUp {
         is_whole && std::mem::take(&mut self.is_broken)
     }
 
-    pub(super) fn look(&mut self, session: &SessionRef, id: &RunId) {
+    pub(super) fn look(&mut self, session: &SessionRef) {
         self.next = None;
         if self.fetching.is_none() {
-            self.fetching = Some(Box::pin(fetch(session.clone(), id.clone(), self.at)));
+            self.fetching = Some(Box::pin(fetch(session.clone(), self.name.clone(), self.at)));
         }
     }
 
@@ -289,27 +301,4 @@ async fn fetch(session: SessionRef, id: RunId, from: At) -> Result<Fetched, Clie
     }
     fetched.is_full = true;
     Ok(fetched)
-}
-
-async fn read(session: &SessionRef, id: &RunId, segment: u64) -> Result<bytes::Bytes, ClientError> {
-    let path = format!("{}/{id}.{segment}", folder(session));
-    let call = session.request(WHAT, Method::POST, "/download_single").await?.query("file", &path);
-    Ok(call.within(FETCH_LIMIT).limit(2 * SEGMENT).send().await?.body)
-}
-
-/// The numbers of the files of a run. `None` if it has none.
-async fn numbers(session: &SessionRef, id: &RunId) -> Result<Option<Vec<u64>>, ClientError> {
-    let listing = match session.list(WHAT, &folder(session)).await {
-        Ok(listing) => listing,
-        Err(error) if error.kind() == ErrorKind::NoSuchFile => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let Ok(entries) = listing.entries() else { return Ok(None) };
-    let mine = |name: &str| name.strip_prefix(id.as_str())?.strip_prefix('.')?.parse().ok();
-    let numbers: Vec<u64> = entries.iter().filter_map(|entry| mine(&entry.filename)).collect();
-    Ok((!numbers.is_empty()).then_some(numbers))
-}
-
-fn folder(session: &SessionRef) -> String {
-    format!("{FOLDER}{}", session.key)
 }

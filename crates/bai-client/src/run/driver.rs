@@ -8,11 +8,13 @@ use super::beginning::Beginning;
 use super::catch_up::CatchUp;
 use super::kept::Kept;
 use super::kernel_watch::KernelWatch;
+use super::left;
 use super::link::{Extras, Link, connect, connect_listener};
 use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
+use super::ring;
 use super::turn::{Turn, Turns};
 use super::{Answer, Beside, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
@@ -45,6 +47,14 @@ pub(crate) enum Start {
     Cell(Cell),
     /// A run that exists on the server.
     Resume(RunId),
+    /// A question that only tells whether the session answers.
+    Knock,
+    /// A run that another client has begun, and whose kernel keeps its output.
+    Left {
+        id: RunId,
+        /// Whether it is not over for the server.
+        is_open: bool,
+    },
     /// What no run owns.
     Listen,
 }
@@ -71,8 +81,8 @@ pub(crate) async fn start(
     turn: Turn,
 ) -> Result<Run, ClientError> {
     let run_id = match &start {
-        Start::Resume(id) => id.clone(),
-        Start::Cell(_) | Start::Listen => RunId::random(),
+        Start::Resume(id) | Start::Left { id, .. } => id.clone(),
+        Start::Cell(_) | Start::Knock | Start::Listen => RunId::random(),
     };
     let capabilities = session.api.capabilities().await;
     let mark = match &start {
@@ -83,31 +93,56 @@ pub(crate) async fn start(
         options.transport == super::Transport::Poll || session.api.polls_because(&options).await.is_some();
     let ends_session = matches!(&start, Start::Cell(cell) if cell.ends_its_session());
     let mut kept = None;
+    let name = ring::name(&run_id, polls);
     if let Start::Cell(cell) = &mut start
         && turn.keeps
-        && let Some(with_id) = prelude::kept(cell, &run_id, polls)
+        && let Some(with_id) = prelude::kept(cell, &name, polls)
     {
         *cell = with_id;
         kept = Some(Kept::new());
     }
-    let cell = if let Start::Cell(cell) = &start { Some(cell) } else { None };
+    let of_other = Cell::query("");
+    let cell = match &start {
+        Start::Cell(cell) => Some(cell),
+        Start::Left { .. } | Start::Knock => Some(&of_other),
+        Start::Resume(_) | Start::Listen => None,
+    };
     let mut watch = KernelWatch::new(&capabilities, cell, options.look_after, turn.kernel_ended.clone());
+    let may_release = matches!(start, Start::Cell(_)) && prelude::is_useful(&capabilities);
+    let is_left = matches!(start, Start::Left { .. });
     let listens = matches!(start, Start::Listen);
     let (link, first) = match start {
-        Start::Resume(id) => {
+        Start::Resume(id) | Start::Left { id, is_open: true } => {
             let extras = Extras::of(&capabilities, &options);
             (Link::Poll(Box::new(PollLink::resume(session.clone(), id, extras, 0))), None)
         }
         Start::Listen => {
             connect_listener(&session, &run_id, Extras::of(&capabilities, &options), &options).await?
         }
+        Start::Left { is_open: false, .. } => {
+            let extras = Extras::of(&capabilities, &options);
+            let link = PollLink::begin_under(session.clone(), run_id.clone(), &of_other, extras);
+            (Link::Poll(Box::new(link)), None)
+        }
+        Start::Knock => {
+            let extras = Extras::of(&capabilities, &options);
+            let link = PollLink::begin(session.clone(), run_id.clone(), (&prelude::knock(), None), extras);
+            (Link::Poll(Box::new(link)), None)
+        }
         Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?,
     };
-    let catch_up = kept.map(|kept| Box::new(CatchUp::new(kept, matches!(link, Link::Poll(_)))));
+    let is_late = matches!(link, Link::Poll(_));
+    let catch_up = match kept {
+        Some(kept) => Some(Box::new(CatchUp::new(name, kept, is_late))),
+        None => is_left.then(|| Box::new(CatchUp::of_left(name))),
+    };
     if matches!(link, Link::Socket(_)) {
         watch.hurry(SILENT_SOCKET);
     }
-    let (run, RunEnds { events, input, interrupts, beside, window, leave }) = Run::new(run_id.clone(), QUEUE);
+    let (mut run, RunEnds { events, input, interrupts, beside, window, leave }) =
+        Run::new(run_id.clone(), QUEUE);
+    // Elsewhere the server waits for somebody to collect the end, who has to know the id: the kept output tells it.
+    run.can_be_left = capabilities.has(Capability::AbandonableRuns) || is_late && catch_up.is_some();
     let driver = Driver {
         session,
         capabilities,
@@ -115,7 +150,7 @@ pub(crate) async fn start(
         link,
         listens,
         received: 0,
-        machine: Machine::new(options.live, mark),
+        machine: if is_left { Machine::of_left(options.live) } else { Machine::new(options.live, mark) },
         events,
         input,
         last_piece: None,
@@ -132,6 +167,8 @@ pub(crate) async fn start(
         ends_session,
         ended: None,
         beginning: Beginning::new(!listens),
+        may_release,
+        releasing: None,
         empty_answer: None,
         crossed: None,
         drain: None,
@@ -177,6 +214,10 @@ struct Driver {
     ended: Option<i32>,
     /// What is told of a run that has not begun.
     beginning: Beginning,
+    /// Whether the session may be released from a run that an earlier client has left, so that this one begins.
+    may_release: bool,
+    /// The attempt to do so, which tells whether the session answers now.
+    releasing: Option<BoxFuture<'static, bool>>,
     /// When a question that an interrupt has not ended gets an empty line.
     empty_answer: Option<Instant>,
     /// When a question that crossed an interrupt is put to the user.
@@ -254,6 +295,12 @@ impl Driver {
             DriverEvent::LookForOutput => self.look_for_output(),
             DriverEvent::Fetched(fetched) => self.fetched(fetched).await,
             DriverEvent::Seen(sight) => self.seen(sight),
+            DriverEvent::Released(answers) => {
+                self.releasing = None;
+                if !answers && self.beginning.is_silent() {
+                    self.not_started(Activity::Nothing);
+                }
+            }
             DriverEvent::GraceOver => {
                 self.empty_answer = None;
                 if self.machine.take_stale_question() {
@@ -404,14 +451,22 @@ impl Driver {
     /// The kernel lives. If the run has not begun, the session does something else.
     fn lives(&mut self, activity: Activity) {
         self.watch.rest();
-        if let Some(activity) = self.beginning.seen(activity, Instant::now()) {
-            let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
-            let waited = self.beginning.waited();
-            self.machine.emit(RunEvent::NotStarted { waited, activity, interrupted_alone });
+        match self.beginning.seen(activity, Instant::now()) {
+            Some(Activity::Nothing) if std::mem::take(&mut self.may_release) => {
+                self.releasing = Some(left::release_newest(self.session.clone()));
+            }
+            Some(activity) => self.not_started(activity),
+            None => {}
         }
         if let Some(pause) = self.beginning.pause() {
             self.watch.hurry(pause);
         }
+    }
+
+    fn not_started(&mut self, activity: Activity) {
+        let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
+        let waited = self.beginning.waited();
+        self.machine.emit(RunEvent::NotStarted { waited, activity, interrupted_alone });
     }
 
     /// Ends the run if its kernel or its session has ended.

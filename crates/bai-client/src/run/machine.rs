@@ -2,7 +2,7 @@
 
 use super::{RunEvent, Step};
 use crate::error::{ClientError, ErrorKind};
-use crate::prelude::{END, unpack};
+use crate::prelude::{END, script_mark, unpack};
 use bai_protocol::execute::{ExecuteResult, RunId, RunStatus};
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use std::collections::VecDeque;
@@ -35,6 +35,8 @@ pub(super) struct Machine {
     live: bool,
     /// The prompt of the questions for a piece of the input, in a kernel with the prelude. It is not output.
     mark: Option<String>,
+    /// Whether another client has begun the run, so that its mark is not known before it comes.
+    is_left: bool,
     /// The exit code of a script in a kernel that does not tell it otherwise. What comes after it is not the script's.
     exit_code: Option<i32>,
     /// Whether that prompt has come, but not its question.
@@ -101,6 +103,11 @@ impl Machine {
     /// A run whose caller takes the records for one that watches, or does not, and the mark of its script in a kernel.
     pub(super) fn new(live: bool, mark: Option<String>) -> Self {
         Machine { live, mark, ..Machine::default() }
+    }
+
+    /// A run that another client has begun.
+    pub(super) fn of_left(live: bool) -> Self {
+        Machine { live, is_left: true, ..Machine::default() }
     }
 
     /// Processes a frame. Frames after the last event are ignored.
@@ -194,9 +201,12 @@ impl Machine {
 
     /// The record without the mark, which only says what the next question is for, and not that of the end.
     fn for_caller(&mut self, record: ConsoleRecord) -> Option<ConsoleRecord> {
-        if self.mark.is_some() && matches!(&record, ConsoleRecord::Media { mime, .. } if mime == END) {
+        if matches!(&record, ConsoleRecord::Media { mime, .. } if mime == END) {
             self.ended = true;
             return None;
+        }
+        if let (None, true, ConsoleRecord::Stdout(text)) = (&self.mark, self.is_left, &record) {
+            self.mark = script_mark(text).map(str::to_owned);
         }
         let (ConsoleRecord::Stdout(text), Some(mark)) = (&record, &self.mark) else { return Some(record) };
         if self.exit_code.is_some() {

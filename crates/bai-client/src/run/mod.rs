@@ -12,12 +12,14 @@ mod driver;
 mod heuristics;
 mod kept;
 mod kernel_watch;
+mod left;
 mod link;
 mod link_event;
 mod listener;
 mod lost_run;
 mod machine;
 mod poll;
+mod ring;
 mod socket;
 pub(super) mod steps;
 mod turn;
@@ -26,6 +28,7 @@ pub(super) use activity::Delay;
 pub use activity::{Activity, InterruptOutcome};
 pub(super) use driver::{Start, start, start_in_turn};
 pub(super) use kept::Place;
+pub use left::Occupation;
 pub use listener::{IdleEvent, Listener};
 pub(super) use turn::Turns;
 
@@ -265,6 +268,7 @@ pub struct Run {
     beside: mpsc::Sender<Beside>,
     window: watch::Sender<Option<Window>>,
     leave: watch::Sender<bool>,
+    can_be_left: bool,
     over: bool,
 }
 
@@ -352,7 +356,18 @@ impl Run {
         let (leave, leave_receiver) = watch::channel(false);
         let interrupter = Interrupter::new(interrupts);
         let early = VecDeque::new();
-        let run = Run { id, early, events, input, interrupter, beside, window, leave, over: false };
+        let run = Run {
+            id,
+            early,
+            events,
+            input,
+            interrupter,
+            beside,
+            window,
+            leave,
+            can_be_left: false,
+            over: false,
+        };
         let ends = RunEnds {
             events: event_sender,
             input: input_receiver,
@@ -453,6 +468,11 @@ impl Run {
     /// A handle that interrupts the run from another task.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
+    }
+
+    /// Whether the session takes other code after [`Self::leave`], once the program has ended.
+    pub fn can_be_left(&self) -> bool {
+        self.can_be_left
     }
 
     /// Lets the program run on without an interrupt. A server with [`bai_protocol::capability::Capability::KeptOutput`]

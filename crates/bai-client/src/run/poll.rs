@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 /// How long one call may take. The server answers within 2 s, unless another run holds the session.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// How long the server takes to say that a run has no end to collect: 2 s, unless another run holds the session.
+const COLLECT_LIMIT: Duration = Duration::from_millis(2500);
 /// The largest accepted reply, in bytes: 2 s of output.
 const REPLY_LIMIT: usize = 512 * 1024 * 1024;
 /// Calls that may fail in a row before the run counts as lost.
@@ -66,6 +68,11 @@ impl PollLink {
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
         PollLink::new(session, run_id, first.at_terminal(pty), extras, 0)
+    }
+
+    /// A cell under the id of an earlier run. The end of that one may come first.
+    pub(super) fn begin_under(session: SessionRef, run_id: RunId, cell: &Cell, extras: Extras) -> PollLink {
+        PollLink { sent_twice: true, ..PollLink::begin(session, run_id, (cell, None), extras) }
     }
 
     /// A run that began on another connection and was received up to the frame `received`.
@@ -263,6 +270,28 @@ impl PollLink {
         let may_be_lost = error.maybe_sent() && (self.is_heard || error.kind() != ErrorKind::Timeout);
         (may_be_lost && !is_silent).then_some(LinkEvent::Broke(error))
     }
+}
+
+/// Collects the end of a run whose client has gone. Returns whether there was one.
+pub(super) async fn collect(session: SessionRef, run_id: RunId) -> Result<bool, ClientError> {
+    let ask = |request| call(session.clone(), Arc::new(request), Instant::now());
+    if let Ok(reply) = tokio::time::timeout(COLLECT_LIMIT, ask(ExecuteRequest::resume(&run_id))).await
+        && reply?.status == RunStatus::Finished
+    {
+        return Ok(true);
+    }
+    // The run has taken a turn again, or waits for one behind the run of another client. The end of empty code ends that turn, even if nobody is
+    // there then.
+    let mut request = ExecuteRequest::query(&run_id, "");
+    for _ in 0..FAILURES {
+        match ask(request.clone()).await {
+            Ok(reply) if reply.status == RunStatus::Finished => return Ok(false),
+            Ok(_) => request = ExecuteRequest::resume(&run_id),
+            Err(error) if error.kind() == ErrorKind::Timeout => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ClientError::new(ErrorKind::Timeout, "collect the end of a run", "it does not end"))
 }
 
 async fn call(

@@ -13,6 +13,7 @@ mod files;
 mod idle;
 mod kept;
 mod large;
+mod left;
 mod links;
 mod mounted;
 mod peer;

@@ -39,6 +39,8 @@ pub(super) enum DriverEvent {
     Look,
     /// What was seen of it.
     Seen(Sight),
+    /// Whether the session answers after an attempt to release it.
+    Released(bool),
     /// It is time to look for output that the kernel keeps.
     LookForOutput,
     /// What was found of it.
@@ -81,6 +83,7 @@ impl Driver {
             () = maybe_at(self.beginning.latest) => DriverEvent::NotStarted,
             () = maybe_at(self.watch.next) => DriverEvent::Look,
             sight = maybe(&mut self.watch.looking) => DriverEvent::Seen(sight),
+            answers = maybe(&mut self.releasing) => DriverEvent::Released(answers),
             () = maybe_at(again) => DriverEvent::InterruptAgain,
             () = maybe_at(give_up) => DriverEvent::GiveUp,
             () = maybe_at(look_for_output) => DriverEvent::LookForOutput,

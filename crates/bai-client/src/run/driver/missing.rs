@@ -23,6 +23,9 @@ impl Driver {
     pub(super) fn in_order(&mut self, frame: ExecuteResult) -> ExecuteResult {
         let Some(catch_up) = &mut self.catch_up else { return frame };
         let asked = if let Link::Poll(poll) = &self.link { Some(poll.asked()) } else { None };
+        if frame.status == RunStatus::Continued && frame.console.is_empty() {
+            catch_up.heard_nothing(asked);
+        }
         let frame = catch_up.kept.frame(frame, catch_up.is_alone(asked));
         let waits = frame.status == RunStatus::WaitingInput;
         catch_up.heard(waits);
@@ -56,7 +59,7 @@ impl Driver {
 
     pub(super) fn look_for_output(&mut self) {
         if let Some(catch_up) = &mut self.catch_up {
-            catch_up.look(&self.session, &self.run_id);
+            catch_up.look(&self.session);
         }
     }
 

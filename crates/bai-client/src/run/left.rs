@@ -1,0 +1,159 @@
+//! What a client finds in a session that it comes to: a cell that runs, and a run whose client has gone before it had collected its end. The
+//! server of a cluster gives the session no other code until somebody collects that (`docs/wire` §3.6). With the id of the run, which the
+//! names of the kept output tell, anybody can. A cell under that id would do, too, but a request that waits for its turn would take the end of that
+//! cell for its own.
+//!
+//! Whether the other client lives cannot be known while its cell runs. So a run of a living client may be followed, too; both clients then find
+//! what the other one has got in the kept output.
+
+use super::activity::{Activity, Sight, look_at_kernel};
+use super::driver::{Start, start_in_turn};
+use super::turn::Turns;
+use super::{Run, RunEvent, RunOptions, Transport};
+use super::{poll, ring};
+use crate::error::ClientError;
+use crate::prelude;
+use crate::session::ComputeSession;
+use crate::session_ref::SessionRef;
+use bai_protocol::capability::Capability;
+use bai_protocol::execute::RunId;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
+
+/// How soon a session answers that waits for nobody.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+/// How long a release may take before the session counts as one that does not answer. Where a run has no end to collect, the server takes 2 s.
+const RELEASE_LIMIT: Duration = Duration::from_secs(8);
+
+/// What occupies a session that a client comes to.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Occupation {
+    /// Whether a cell runs. Else an earlier client had left before one ended, and its output is there.
+    pub is_running: bool,
+    /// Since when the cell runs, by the clock of the session, if that is known.
+    pub since: Option<SystemTime>,
+    /// Whether the session takes other code only after the client of the cell has collected its end.
+    pub needs_client: bool,
+    /// The run, if it can be followed.
+    run: Option<RunId>,
+}
+
+impl Occupation {
+    /// Whether [`ComputeSession::follow_left`] can follow it.
+    pub fn can_be_followed(&self) -> bool {
+        self.run.is_some()
+    }
+}
+
+impl ComputeSession {
+    /// What occupies the session: a cell of an earlier client or of another one, or the end of a run which an earlier client has not
+    /// collected. The session is released from the latter. `None` if there is nothing, or if the session does not tell.
+    pub async fn occupation(&self) -> Option<Occupation> {
+        let capabilities = self.api().capabilities().await;
+        if capabilities.has(Capability::CurrentRun) {
+            let is_running = self.current_run().await.ok()?.is_some();
+            return is_running.then_some(Occupation {
+                is_running,
+                since: None,
+                needs_client: false,
+                run: None,
+            });
+        }
+        if !prelude::is_useful(&capabilities) {
+            return None;
+        }
+        let ((sight, since), newest) = tokio::join!(look_at_kernel(&self.at), ring::newest(&self.at));
+        let newest = newest.ok().flatten();
+        let has_ended = match &newest {
+            Some(newest) => newest.has_ended(&self.at).await.ok()?,
+            None => true,
+        };
+        let id = newest.and_then(|newest| newest.id());
+        match (sight, id) {
+            (Sight::Lives(Activity::Cell), id) => {
+                let run = id.filter(|_| !has_ended);
+                Some(Occupation { is_running: true, since, needs_client: run.is_none(), run })
+            }
+            (Sight::Lives(Activity::Nothing), Some(id)) => {
+                let was_left = release_if_left(&self.at, &id).await?;
+                was_left.then_some(Occupation {
+                    is_running: false,
+                    since: None,
+                    needs_client: false,
+                    run: Some(id),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Follows a run that another client has left, from its beginning as far as the session keeps that. `None` if it cannot be followed. The
+    /// session takes the next run when it is over.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::execute`].
+    pub async fn follow_left(
+        &self,
+        occupation: &Occupation,
+        options: RunOptions,
+    ) -> Result<Option<Run>, ClientError> {
+        let Some(id) = occupation.run.clone() else { return Ok(None) };
+        let options = RunOptions { transport: Transport::Poll, ..options };
+        self.start(Start::Left { id, is_open: occupation.is_running }, options).await.map(Some)
+    }
+}
+
+/// Releases the session from the run that has written to the files last. Returns whether the session answers.
+pub(super) fn release_newest(session: SessionRef) -> BoxFuture<'static, bool> {
+    async move {
+        let Ok(Some(newest)) = ring::newest(&session).await else { return false };
+        let Some(id) = newest.id() else { return false };
+        release(&session, &id).await.is_some()
+    }
+    .boxed()
+}
+
+/// Releases the session if it waits for the client of this run, and returns whether it did. `None` if it does not answer.
+async fn release_if_left(session: &SessionRef, id: &RunId) -> Option<bool> {
+    let mut knocking = std::pin::pin!(knock(session));
+    if let Ok(answers) = tokio::time::timeout(ANSWER_LIMIT, &mut knocking).await {
+        return answers.then_some(false);
+    }
+    let was_left = release(session, id).await;
+    knocking.await.then_some(was_left?)
+}
+
+/// Collects the end of a run. Returns whether there was one. `None` if the session does not answer, which may be for the turn of another run: this goes on
+/// then, so that the turn of this one ends as well.
+async fn release(session: &SessionRef, id: &RunId) -> Option<bool> {
+    let collecting = tokio::spawn(poll::collect(session.clone(), id.clone()));
+    let was_left = tokio::time::timeout(RELEASE_LIMIT, collecting).await.ok()?.ok()?.ok();
+    tracing::info!(%id, ?was_left, "the end of a run of an earlier client was to be collected");
+    was_left
+}
+
+/// Asks the session a question. Returns whether it answers.
+async fn knock(session: &SessionRef) -> bool {
+    // What waits for a turn may be what this is for.
+    let turns = Turns::new(Arc::new(Semaphore::new(1)));
+    let options = RunOptions { repeats: true, ..RunOptions::over(Transport::Poll) };
+    let Ok(mut run) = start_in_turn(session.clone(), &turns, Start::Knock, options).await else {
+        return false;
+    };
+    loop {
+        match run.next().await {
+            Some(RunEvent::WaitingInput { .. }) => drop(run.send_input(String::new())),
+            Some(RunEvent::Finished { .. }) => return true,
+            Some(RunEvent::NotStarted { .. }) => {
+                run.leave();
+                return false;
+            }
+            Some(RunEvent::Lost(_)) | None => return false,
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A client that comes to a session of a cluster in which another one has left a run, or still follows one.
+
+use super::server::{Asked, Server, json, result, status};
+use super::*;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// What the kernel keeps of the run, and the line that ends it.
+const KEPT: &str = "[\"stdout\",\"one\\n\",0]\n[\"media\",[\"image/svg+xml\",\"<svg/>\"],0]\n";
+const END: &str = "[\"end\",3,0]\n";
+/// The reply of a kernel that has answered a question.
+const ANSWERED: &str = r#"{"result": {"status": "finished", "exitCode": 0, "console": [["media", ["image/svg+xml",
+    "{\"bai-repl\": 1, \"data\": {\"application/vnd.bai-repl.answer+json\": {}}}"]]]}}"#;
+
+/// The session, as its server sees it.
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// The name of the run in the files of the kernel.
+    name: &'static str,
+    /// Whether its cell runs. A request for more output ends it.
+    runs: bool,
+    /// Whether its client has got its end, or another one, so that a request for more never ends.
+    is_collected: bool,
+    /// Whether a client waits for it that has gone.
+    is_left: bool,
+    /// Whether other code under its id has ended instead, so that the end of that goes to the next one who waits.
+    is_shifted: bool,
+}
+
+async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
+    let (state, freed) = (Arc::new(Mutex::new(state)), Arc::new(Notify::new()));
+    let shared = state.clone();
+    let server = Server::start(move |asked, stream| {
+        let (state, freeing) = (shared.clone(), freed.clone());
+        async move {
+            // It is heard from now on, whenever the state changes.
+            let freed = freeing.notified();
+            let now = state.lock().unwrap().clone();
+            if !asked.is("POST /session/work ") {
+                return beside(&now, &asked, stream).await;
+            }
+            let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+            if body["runId"] != now.name {
+                if now.is_left {
+                    freed.await;
+                }
+                if std::mem::take(&mut state.lock().unwrap().is_shifted) {
+                    return json(stream, &result("finished", "")).await;
+                }
+                return json(stream, ANSWERED).await;
+            }
+            let ends = {
+                let mut state = state.lock().unwrap();
+                let asks = body["mode"] == "continue";
+                let ends = !(state.runs || asks && state.is_collected);
+                state.runs &= !asks;
+                ends
+            };
+            match ends {
+                false => json(stream, &result("continued", "")).await,
+                true if now.is_left => {
+                    let is_shifted = body["mode"] == "query";
+                    *state.lock().unwrap() = State { is_left: false, is_shifted, ..now };
+                    freeing.notify_waiters();
+                    json(stream, &result("finished", "")).await
+                }
+                true => json(stream, ANSWERED).await,
+            }
+        }
+    })
+    .await;
+    (server, state)
+}
+
+async fn beside(now: &State, asked: &Asked, stream: TcpStream) -> Option<TcpStream> {
+    let listing = |entries: serde_json::Value| {
+        serde_json::json!({"files": entries.to_string(), "errors": "", "abspath": ""}).to_string()
+    };
+    let file = |name: &str, mode: &str, mtime: f64| serde_json::json!({"filename": name, "mode": mode, "mtime": mtime});
+    if asked.is("GET /session/work ") {
+        return json(stream, r#"{"status": "RUNNING"}"#).await;
+    }
+    if asked.is("POST /session/work/interrupt") {
+        return status(stream, "204 No Content").await;
+    }
+    if asked.is("POST /session/work/download_single") && asked.line.contains(&format!("{}.0 ", now.name)) {
+        let end = if now.runs { "" } else { END };
+        return json(stream, &format!("{KEPT}{end}")).await;
+    }
+    if !asked.is("GET /session/work/files") {
+        return status(stream, "500 Internal Server Error").await;
+    }
+    let mut entries = Vec::new();
+    if asked.line.contains("output-of-work") {
+        entries.push(file("before.0", "-rw-r--r--", 2.0));
+        entries.push(file(&format!("{}.0", now.name), "-rw-r--r--", 4.0));
+    } else if asked.line.contains("process-of-work") {
+        entries.push(file("0", "lr-x------", 2.0));
+    } else {
+        entries.push(file("ipython_kernel_config.py", "-rw-r--r--", 1.0));
+        entries.push(file("process-of-work", "lrwxrwxrwx", 2.0));
+        if now.runs {
+            entries.push(file("cell-of-work", "lrwxrwxrwx", 3.0));
+        }
+    }
+    json(stream, &listing(entries.into())).await
+}
+
+/// Follows what was found to its end.
+async fn follow(session: &ComputeSession, found: &Occupation) -> RunOutcome {
+    let run = session.follow_left(found, RunOptions::default()).await.unwrap();
+    finish(&mut run.unwrap(), &[]).await
+}
+
+fn is_kept(outcome: &RunOutcome) -> bool {
+    outcome.stdout == "one\n" && outcome.exit == Some(Some(3)) && outcome.notes.len() == 1
+}
+
+#[tokio::test]
+async fn a_run_whose_client_has_gone_is_followed_to_its_end_and_releases_the_session() {
+    for is_collected in [false, true] {
+        let (server, state) =
+            cluster(State { name: "r", runs: true, is_collected, is_left: true, ..State::default() }).await;
+        let session = server.session();
+        let found = session.occupation().await.unwrap();
+        assert!(found.is_running && found.can_be_followed());
+        assert_eq!(found.since, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(3)));
+        let outcome = follow(&session, &found).await;
+        assert!(is_kept(&outcome), "{outcome:?}");
+        assert!(!state.lock().unwrap().is_left);
+        assert!(session.occupation().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_has_ended_without_its_client_is_shown() {
+    let (server, _) = cluster(State { name: "r", is_left: true, ..State::default() }).await;
+    let session = server.session();
+    let found = session.occupation().await.unwrap();
+    assert!(!found.is_running && found.can_be_followed());
+    let outcome = follow(&session, &found).await;
+    assert!(is_kept(&outcome), "{outcome:?}");
+    assert!(session.occupation().await.is_none());
+}
+
+#[tokio::test]
+async fn a_run_that_only_its_own_client_can_follow_is_told() {
+    let (server, _) = cluster(State { name: "r.ws", runs: true, ..State::default() }).await;
+    let session = server.session();
+    let found = session.occupation().await.unwrap();
+    assert!(found.is_running && found.needs_client && !found.can_be_followed());
+    assert!(session.follow_left(&found, RunOptions::default()).await.unwrap().is_none());
+    assert!(!server.asked().iter().any(|asked| asked.is("POST /session/work ")));
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_a_client_that_has_gone_begins() {
+    let (server, state) = cluster(State { name: "r", is_left: true, ..State::default() }).await;
+    let session = server.session();
+    let outcome = finish(&mut begin(&session, "code", Transport::Poll).await, &[]).await;
+    assert_eq!((outcome.exit, outcome.notes.is_empty()), (Some(Some(0)), false), "{outcome:?}");
+    assert!(!outcome.notes.iter().any(|note| note.contains("Nothing")), "{outcome:?}");
+    assert!(!state.lock().unwrap().is_left);
+}
+
+#[tokio::test]
+async fn a_run_whose_end_another_client_has_got_ends() {
+    let is_read = Arc::new(Notify::new());
+    let kept = State { name: "", ..State::default() };
+    let server = Server::start(move |asked, stream| {
+        let (is_read, kept) = (is_read.clone(), kept.clone());
+        async move {
+            if asked.is("POST /session/work/download_single") {
+                is_read.notify_one();
+                return json(stream, &format!("{KEPT}{END}")).await;
+            }
+            if !asked.is("POST /session/work ") {
+                return beside(&kept, &asked, stream).await;
+            }
+            let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+            match (body["mode"].as_str(), body["code"].as_str()) {
+                (Some("query"), Some("")) => json(stream, &result("finished", "")).await,
+                (Some("query"), _) => json(stream, &result("continued", "one\n")).await,
+                _ => {
+                    // Once it was read, there are more looks or none.
+                    let _ = tokio::time::timeout(Duration::from_secs(2), is_read.notified()).await;
+                    json(stream, &result("continued", "")).await
+                }
+            }
+        }
+    })
+    .await;
+    let session = server.session();
+    session.set_keeps_output(true);
+    let outcome = finish(&mut begin(&session, "code", Transport::Poll).await, &[]).await;
+    assert!(is_kept(&outcome), "{outcome:?}");
+}
