@@ -2,10 +2,10 @@
 //! whose last output is a mark with the exit code. Kernels tell only whether it is 0, and a shell that the script has ended is
 //! replaced by a new one in silence.
 
-use super::prelude::KernelScript;
+use super::prelude::{KernelScript, new_mark};
 use super::run::Cell;
 use bai_protocol::byte_text;
-use bai_protocol::execute::{RunId, Script};
+use bai_protocol::execute::Script;
 use bai_protocol::shell_word;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ const LINE: usize = 1000;
 ///
 /// `code` is in the form of [`byte_text`].
 pub fn shell_script(code: &str, script: &Script) -> Cell {
-    let mark = format!("[bai-repl:{}]", RunId::random());
+    let mark = new_mark();
     let text = STANDARD.encode(byte_text::bytes(code));
     let lines: Vec<&str> =
         text.as_bytes().chunks(LINE).filter_map(|line| std::str::from_utf8(line).ok()).collect();

@@ -12,7 +12,7 @@ mod tests;
 
 pub(super) use bundle::{END, mark_in, unpack};
 pub use script::KernelScript;
-pub(super) use script::{PieceForKernel, script_mark};
+pub(super) use script::{PieceForKernel, new_mark, script_mark};
 
 use super::error::{ClientError, ErrorKind};
 use super::run::{Activity, Cell, Delay, Run, RunEvent, RunOptions, SessionState, Transport};

@@ -59,6 +59,11 @@ impl Prelude {
     }
 }
 
+/// The mark of a new script.
+pub(crate) fn new_mark() -> String {
+    format!("{MARK_BEGIN}{}{MARK_END}", RunId::random())
+}
+
 /// The mark of a script in what it prints.
 pub(crate) fn script_mark(text: &str) -> Option<&str> {
     let begin = text.find(MARK_BEGIN)?;
@@ -70,7 +75,7 @@ pub(crate) fn script_mark(text: &str) -> Option<&str> {
 
 impl KernelScript {
     pub(super) fn new(code: &str, script: &Script, file: Option<&str>, window: Option<Window>) -> Self {
-        let mark = format!("{MARK_BEGIN}{}{MARK_END}", RunId::random());
+        let mark = new_mark();
         let [columns, lines] = sides(window);
         let question = json!({
             "program": PROGRAM,
