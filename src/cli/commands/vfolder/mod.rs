@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn a_name_in_a_hint_can_be_pasted() {
-        for (name, words) in [("a.b", "a.b"), ("a b", "'a b'"), ("-s", "-- -s")] {
+        for (name, words) in
+            [("a.b", "a.b"), ("a b", "'a b'"), ("-s", "-- -s"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
             assert_eq!(pasted(&[name]), words);
         }
         assert_eq!(pasted(&["-a", ".upload/1"]), "-- -a .upload/1");
