@@ -124,7 +124,7 @@ impl Prompts<'_> {
             let session = super::commands::find(self.context, &server, name).await?;
             let info = session.info().await?;
             let runs = info.status == Some(SessionStatus::Running);
-            let occupation = if runs { session.occupation().await } else { None };
+            let occupation = if runs { session.occupation(&info).await } else { None };
             Ok(PromptTarget {
                 subject: PromptSubject::Attach(session.name().to_owned()),
                 server: Some(server),

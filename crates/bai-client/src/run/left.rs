@@ -17,6 +17,7 @@ use crate::session::ComputeSession;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::RunId;
+use bai_protocol::info::SessionInfo;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -50,12 +51,13 @@ impl Occupation {
 }
 
 impl ComputeSession {
-    /// What occupies the session: a cell of an earlier client or of another one, or the end of a run which an earlier client has not
-    /// collected. The session is released from the latter. `None` if there is nothing, or if the session does not tell.
-    pub async fn occupation(&self) -> Option<Occupation> {
+    /// What occupies the session of which the server has just told this: a cell of an earlier client or of another one, or the end of a
+    /// run which an earlier client has not collected. The session is released from the latter. `None` if there is nothing, or if the
+    /// session does not tell.
+    pub async fn occupation(&self, info: &SessionInfo) -> Option<Occupation> {
         let capabilities = self.api().capabilities().await;
         if capabilities.has(Capability::CurrentRun) {
-            let is_running = self.current_run().await.ok()?.is_some();
+            let is_running = info.current_run().is_some();
             return is_running.then_some(Occupation {
                 is_running,
                 since: None,

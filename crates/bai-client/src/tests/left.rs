@@ -108,6 +108,11 @@ async fn beside(now: &State, asked: &Asked, stream: TcpStream) -> Option<TcpStre
     json(stream, &listing(entries.into())).await
 }
 
+/// What a client finds in the session.
+async fn look(session: &ComputeSession) -> Option<Occupation> {
+    session.occupation(&session.info().await.unwrap()).await
+}
+
 /// Follows what was found to its end.
 async fn follow(session: &ComputeSession, found: &Occupation) -> RunOutcome {
     let run = session.follow_left(found, RunOptions::default()).await.unwrap();
@@ -124,13 +129,13 @@ async fn a_run_whose_client_has_gone_is_followed_to_its_end_and_releases_the_ses
         let (server, state) =
             cluster(State { name: "r", runs: true, is_collected, is_left: true, ..State::default() }).await;
         let session = server.session();
-        let found = session.occupation().await.unwrap();
+        let found = look(&session).await.unwrap();
         assert!(found.is_running && found.can_be_followed());
         assert_eq!(found.since, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(3)));
         let outcome = follow(&session, &found).await;
         assert!(is_kept(&outcome), "{outcome:?}");
         assert!(!state.lock().unwrap().is_left);
-        assert!(session.occupation().await.is_none());
+        assert!(look(&session).await.is_none());
     }
 }
 
@@ -138,18 +143,18 @@ async fn a_run_whose_client_has_gone_is_followed_to_its_end_and_releases_the_ses
 async fn a_run_that_has_ended_without_its_client_is_shown() {
     let (server, _) = cluster(State { name: "r", is_left: true, ..State::default() }).await;
     let session = server.session();
-    let found = session.occupation().await.unwrap();
+    let found = look(&session).await.unwrap();
     assert!(!found.is_running && found.can_be_followed());
     let outcome = follow(&session, &found).await;
     assert!(is_kept(&outcome), "{outcome:?}");
-    assert!(session.occupation().await.is_none());
+    assert!(look(&session).await.is_none());
 }
 
 #[tokio::test]
 async fn a_run_that_only_its_own_client_can_follow_is_told() {
     let (server, _) = cluster(State { name: "r.ws", runs: true, ..State::default() }).await;
     let session = server.session();
-    let found = session.occupation().await.unwrap();
+    let found = look(&session).await.unwrap();
     assert!(found.is_running && found.needs_client && !found.can_be_followed());
     assert!(session.follow_left(&found, RunOptions::default()).await.unwrap().is_none());
     assert!(!server.asked().iter().any(|asked| asked.is("POST /session/work ")));
