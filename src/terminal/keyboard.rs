@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg, Termios};
@@ -12,6 +13,8 @@ use super::modes::{RunMode, in_background};
 
 /// The most bytes that are read at once.
 const BLOCK: usize = 16 * 1024;
+/// How often a program in the background looks whether it has come to the front.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Ctrl-D and Ctrl-\\, as terminals have them.
 const END_OF_INPUT: u8 = 0x04;
 const QUIT: u8 = 0x1c;
@@ -95,14 +98,19 @@ impl Keyboard {
     /// An error of the system.
     pub async fn read(&mut self) -> io::Result<Vec<u8>> {
         loop {
+            come_to_front().await;
+            self.make_raw();
             let mut ready = self.stdin.readable().await?;
-            // Whoever is in front reads it. The next key comes here if that is this program.
-            if in_background() || !has_bytes(self.stdin.get_ref().as_fd()) {
+            // Whoever is in front reads what is there now.
+            if in_background() {
+                continue;
+            }
+            // Another program has read it.
+            if !has_bytes(self.stdin.get_ref().as_fd()) {
                 ready.clear_ready();
                 continue;
             }
             drop(ready);
-            self.make_raw();
             let mut bytes = vec![0; BLOCK];
             match nix::unistd::read(self.stdin.get_ref(), &mut bytes) {
                 Ok(count) => {
@@ -123,6 +131,14 @@ impl Drop for Keyboard {
         {
             let _ = termios::tcsetattr(self.stdin.get_ref(), SetArg::TCSANOW, found);
         }
+    }
+}
+
+/// Waits while another program has the terminal. Nothing tells a program that a shell has given it the terminal, if it was not
+/// suspended: `fg` sends it no signal then.
+async fn come_to_front() {
+    while in_background() {
+        tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 

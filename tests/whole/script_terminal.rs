@@ -324,7 +324,7 @@ fn a_script_goes_on_in_the_background() {
     terminal.enter("bg; touch go");
     terminal.wait_for("went on");
     terminal.enter("fg");
-    terminal.wait_for(&format!("{} -q python {SCRIPT}\n", binary()));
+    terminal.wait_for_raw_mode();
     terminal.enter("Ann");
     terminal.wait_for("got Ann");
     terminal.wait_for_prompt("shell:");
