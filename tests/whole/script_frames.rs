@@ -1,6 +1,6 @@
 //! A script is the main program of its Python: nothing of ours is in its stack, and its end is Python's own.
 
-use super::script_signals::pythons;
+use super::script_signals::{Python, pythons};
 use bai_testkit::{Sandbox, code_of};
 
 /// Each prints what Python itself prints.
@@ -49,5 +49,42 @@ fn the_stack_of_a_script_ends_where_that_of_python_does() {
                 assert_eq!(ours, own, "{}: {words:?}: {script}", python.image);
             }
         }
+    }
+}
+
+/// Scripts close what they have not opened, as those do that go into the background.
+#[test]
+fn a_script_closes_descriptors_that_it_does_not_know() {
+    let sandbox = Sandbox::new();
+    let closes = "import os, signal, subprocess, sys, time\nos.closerange(3, 65536)\n";
+    let ends = |script: &str, python: &Python| {
+        sandbox.write("s.py", format!("{closes}{script}"));
+        let [mut own, mut ours] =
+            [sandbox.program(python.program.to_str().unwrap()), sandbox.command(&["-q"])];
+        ours.arg(&python.image);
+        [&mut own, &mut ours].map(|command| {
+            let input = std::fs::File::open(sandbox.work().join("s.py")).unwrap();
+            let output = command.arg("s.py").stdin(input).output().unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (code_of(output.status), text(output.stdout), text(output.stderr))
+        })
+    };
+    for python in pythons() {
+        for script in [
+            "print('out'); print('err', file=sys.stderr); print('got', input('name? '), flush=True)\n\
+             print(subprocess.check_output(['echo', 'x'])); os.system('echo child 1>&2'); sys.exit(5)",
+            "signal.signal(signal.SIGINT, lambda *a: sys.exit(6))\nos.kill(os.getpid(), 2)\n\
+             while True: time.sleep(0.01)",
+            "if os.fork(): os._exit(7)\nos._exit(0)",
+            "1/0",
+        ] {
+            let [own, ours] = ends(script, &python);
+            assert_eq!(ours, own, "{}: {script}", python.image);
+        }
+    }
+    // Longer than an interpreter may live without its runner.
+    if let Some(python) = pythons().first() {
+        let [own, ours] = ends("time.sleep(2.5); print('later')", python);
+        assert_eq!(ours, own, "{}", python.image);
     }
 }

@@ -91,6 +91,8 @@ pub(super) enum Event {
     Progress,
     /// The program that it is has stopped.
     Stopped,
+    /// The program that it is has closed a pipe of its driver, and goes on without it.
+    Alone,
     /// The process is gone.
     Ended(ExitStatus),
 }
@@ -224,6 +226,7 @@ impl Interpreter {
                 | Event::Aside(_)
                 | Event::Progress
                 | Event::Reader(_)
+                | Event::Alone
                 | Event::Stopped => {}
             }
         }
@@ -276,10 +279,7 @@ impl Interpreter {
         };
         let from_out = tokio::select! { biased;
             message = control.next(), if room => {
-                let Some((id, message)) = message else {
-                    self.note_cut_off();
-                    return Event::Progress;
-                };
+                let Some((id, message)) = message else { return self.note_cut_off() };
                 return Event::Message(id, message);
             }
             message = aside.next() => match message {
@@ -288,10 +288,7 @@ impl Interpreter {
                     return Event::Progress;
                 }
                 Some((_, message)) => return Event::Aside(message),
-                None => {
-                    self.note_cut_off();
-                    return Event::Progress;
-                }
+                None => return self.note_cut_off(),
             },
             signal = wakeups.due() => {
                 process.signal_leader(signal);
@@ -326,9 +323,13 @@ impl Interpreter {
         Event::Output(if from_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) })
     }
 
-    /// A pipe of the driver is closed.
-    fn note_cut_off(&mut self) {
+    /// A pipe of the driver is closed. A program that the interpreter runs by itself needs no driver.
+    fn note_cut_off(&mut self) -> Event {
+        if self.is_program() {
+            return Event::Alone;
+        }
         self.cut_off.get_or_insert_with(|| CutOff::EndsUntil(Instant::now() + CUT_OFF_LIMIT));
+        Event::Progress
     }
 
     /// The exit code that a shell would report, and a clause about the end of the process.
@@ -444,7 +445,12 @@ impl Interpreter {
             match self.next(true).await {
                 Event::Ended(_) => return,
                 Event::Message(id, _) => self.send(&ToDriver::Ack { id }),
-                Event::Aside(_) | Event::Output(_) | Event::Reader(_) | Event::Stopped | Event::Progress => {}
+                Event::Aside(_)
+                | Event::Output(_)
+                | Event::Reader(_)
+                | Event::Alone
+                | Event::Stopped
+                | Event::Progress => {}
             }
         }
     }

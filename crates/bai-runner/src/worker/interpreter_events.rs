@@ -36,6 +36,7 @@ impl Worker {
                 }
                 self.has_stopped();
             }
+            Event::Alone => self.has_started(),
             Event::Ended(status) => self.on_death(&status),
         }
     }
@@ -49,16 +50,21 @@ impl Worker {
         }
     }
 
+    /// The code of the current task runs: from here on an interrupt reaches it.
+    fn has_started(&mut self) {
+        let Some(current) = self.current.as_mut().filter(|current| !current.started) else { return };
+        current.started = true;
+        if let (true, InterpreterSlot::Running(interpreter)) = (current.interrupt_wanted, &mut self.slot) {
+            interpreter.interrupt();
+        }
+    }
+
     /// Handles a message that is independent of the output.
     fn on_aside(&mut self, message: FromDriver) {
         match message {
             FromDriver::Started { id } => {
-                let Some(current) = self.current.as_mut().filter(|current| current.id == id) else { return };
-                current.started = true;
-                if let (true, InterpreterSlot::Running(interpreter)) =
-                    (current.interrupt_wanted, &mut self.slot)
-                {
-                    interpreter.interrupt();
+                if self.current.as_ref().is_some_and(|current| current.id == id) {
+                    self.has_started();
                 }
             }
             FromDriver::Completions { id, start, suggestions } => {

@@ -58,7 +58,7 @@ def load(name):
 
 package.__path__ = []
 # Python itself runs a script, and the driver is its guest.
-IS_GUEST = 'PIPES' in globals()
+IS_GUEST = package.IS_GUEST = 'PIPES' in globals()
 package.PIPES = [int(number) for number in (PIPES if IS_GUEST else sys.argv[1:4])]
 package.load = load
 sys.modules['_bai_repl'] = package

@@ -16,7 +16,7 @@ def ended_by(error):
     """The exit code of a cell that SystemExit has ended. To a person, one that says nothing itself is explained."""
     global _is_known
     code = errors.exit_code(error)
-    if code == 0 and not _is_known and window.is_seen(2) and not wire.in_child():
+    if code == 0 and not _is_known and window.is_seen(2) and not wire.is_alone():
         streams.complain(_SILENT)
     _is_known = False
     return code

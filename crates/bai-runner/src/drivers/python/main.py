@@ -132,7 +132,7 @@ def _run(id, code, script, terminal, environment):
         streams.repair()
     except BaseException:
         streams.complain('Exception at the end of a cell: %s\n' % sys.exc_info()[0].__name__)
-    if wire.in_child():
+    if wire.is_alone():
         # This process was forked by the cell, and reached the cell's end.
         streams.flush()
         _exit(exit_code & 0xff)

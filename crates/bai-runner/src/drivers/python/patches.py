@@ -57,7 +57,7 @@ def _takes_our_place(name):
     original = getattr(os, name)
 
     def take_place(*args, **options):
-        if wire.in_child():
+        if wire.is_alone():
             return original(*args, **options)
         wire.hand_on(True)
         try:

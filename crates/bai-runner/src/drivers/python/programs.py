@@ -96,7 +96,7 @@ def _plain(text):
 def _run_at_terminal(command):
     """Runs a line of the shell at a terminal of its own. Returns whether there was one."""
     global _at_terminal
-    if not streams.gives_terminal or not interrupts.is_main_thread() or wire.in_child():
+    if not streams.gives_terminal or not interrupts.is_main_thread() or wire.is_alone():
         return False
     try:
         message = {

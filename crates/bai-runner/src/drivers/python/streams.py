@@ -189,7 +189,7 @@ class _Questions:
 
     def put(self, question):
         """Puts a question, and returns its answer, or None if there is none."""
-        if wire.in_child():
+        if wire.is_alone():
             return None
         flush()
         with self._one_at_a_time:
@@ -389,7 +389,7 @@ _has_tty = False
 
 def asks_nobody():
     """Whether there is a script that can ask nobody for a secret: it has its input."""
-    return _is_piped and not _has_tty
+    return _is_piped and (not _has_tty or wire.is_alone())
 
 
 def begin_script(terminal, tty):

@@ -10,11 +10,10 @@ import sys
 # The part in C: the module around it takes longer to load than all of ours.
 from _signal import SIGKILL
 
-from _bai_repl import PIPES
+from _bai_repl import IS_GUEST, PIPES
 
 CONTROL_IN, CONTROL_OUT, ASIDE_OUT = PIPES
 PIECE = 4096 - 7
-_CLOSED = (errno.EPIPE, errno.EBADF)
 
 # The user may replace any of these in their modules; the driver keeps the real ones.
 _write = os.write
@@ -27,6 +26,8 @@ _start_thread = _thread.start_new_thread
 _numbers = iter(range(1, 1 << 62))
 
 PID = _getpid()
+# Whether a program that Python itself runs has closed the pipes. It goes on without the driver.
+_is_cut_off = False
 _unanswered = {}
 
 
@@ -130,9 +131,20 @@ def hand_on(is_handed_on):
 hand_on(False)
 
 
-def in_child():
-    """Whether this is a process that user code has forked: it must not speak for the kernel."""
-    return _getpid() != PID
+def is_alone():
+    """Whether nobody hears this process. User code has forked it, and it must not speak for the kernel, or has closed its pipes."""
+    return _is_cut_off or _getpid() != PID
+
+
+def _cut_off():
+    """User code has closed a pipe."""
+    global _is_cut_off
+    if not IS_GUEST:
+        # There are no more cells.
+        _exit(70)
+    _is_cut_off = True
+    for taken in list(_unanswered.values()):
+        taken.ring()
 
 
 def _send(pipe, number, message):
@@ -144,35 +156,38 @@ def _send(pipe, number, message):
         try:
             _write(pipe, header + piece)
         except OSError as error:
+            if error.errno == errno.EPIPE:
+                # The runner has ended, and no client is left.
+                _exit(70)
             # A signal handler of the user may raise an error of this kind too.
-            if error.errno not in _CLOSED:
+            if error.errno != errno.EBADF:
                 raise
-            # The pipe is closed: user code has closed it, or the runner has ended. No client is left.
-            _exit(70)
+            return _cut_off()
 
 
 def say(message):
     """Sends a message that keeps its place in the output; returns when the runner has read all earlier output."""
-    if in_child():
+    if is_alone():
         return
     number = next(_numbers) & 0xffffffff
     taken = _unanswered[number] = Bell()
     try:
         _send(CONTROL_OUT, number, message)
-        taken.wait()
+        if not _is_cut_off:
+            taken.wait()
     finally:
         _unanswered.pop(number, None)
 
 
 def say_last(message):
     """Sends a message that keeps its place in the output, without waiting."""
-    if not in_child():
+    if not is_alone():
         _send(CONTROL_OUT, next(_numbers) & 0xffffffff, message)
 
 
 def say_aside(message):
     """Sends a message that is independent of the output."""
-    if not in_child():
+    if not is_alone():
         _send(ASIDE_OUT, next(_numbers) & 0xffffffff, message)
 
 
@@ -187,8 +202,7 @@ def _listen(handlers):
         try:
             line = lines.readline()
         except OSError:
-            # User code has closed the pipe.
-            _exit(70)
+            return _cut_off()
         if not line:
             # The runner has ended, and so does everything that it started.
             _killpg(0, SIGKILL)
