@@ -27,6 +27,7 @@ pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
         ("ended", info.termination_time.as_deref().map(format::time)),
         ("cells", info.cells().map(|count| count.to_string())),
         ("run", info.current_run_id.clone()),
+        ("left run", info.left_run_id.clone()),
         ("resources", info.resources()),
         ("uses", format::usage(&facts.usage)),
         ("project", facts.project.clone()),

@@ -126,11 +126,13 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     assert_eq!(end.code, 0, "{}", end.screen.all);
     assert!(end.screen.all.contains("bai-repl attach left-alone"), "{}", end.screen.all);
 
-    let terminal = FakeTerminal::at_prompt(&sandbox, &["attach", "left-alone"]);
-    terminal.enter("kept");
-    terminal.wait_for("something else runs in it");
+    super::left_runs::wait_until_left(&sandbox, "left-alone");
+    let terminal = FakeTerminal::start(&sandbox, &["attach", "left-alone"]);
+    terminal.wait_for("Ctrl-C interrupts it");
     sandbox.write("go", "");
-    terminal.wait_until("the cell", |screen| screen.has_line("'from before'"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "kept");
+    assert!(terminal.screen().has_line("'from before'"), "{}", terminal.screen().all);
     expect_usable(terminal);
 }
 

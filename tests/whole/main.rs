@@ -30,6 +30,7 @@ mod jupyter;
 mod keyring;
 mod languages;
 mod last_words;
+mod left_runs;
 mod limits;
 mod login;
 mod lost_sessions;

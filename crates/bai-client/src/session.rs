@@ -206,7 +206,8 @@ impl ComputeSession {
         run::start(self.at.clone(), Start::Cell(cell), options, turn).await.map(Some)
     }
 
-    /// Follows an existing run of the session by polling, from the first output that was not read yet.
+    /// Follows an existing run of the session by polling: the last part of what was read already, where the server remembers that, and what
+    /// follows.
     ///
     /// The server must know the id: on a genuine server an unknown id is a run that never ends.
     /// [`ComputeSession::current_run`] returns one, if the server reports it.

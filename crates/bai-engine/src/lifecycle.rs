@@ -241,7 +241,7 @@ pub(super) async fn matching(State(server): State<Arc<ServerState>>, RawQuery(qu
     Ok(json_reply(StatusCode::OK, &Matches { matches }))
 }
 
-/// `GET /{P}/{s}` (`docs/wire` §2.6), with `currentRunId` beside it while a run is active.
+/// `GET /{P}/{s}` (`docs/wire` §2.6), with the runs of §13.2 that are active or left.
 pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
     let session = request::session(&server, &reference)?;
     let spec = &session.spec;
@@ -260,8 +260,10 @@ pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference)
         "numQueriesExecuted": session.queries(), "lastStat": null, "idleChecks": {},
         "sessionId": session.id(), "sessionName": session.name(),
     });
-    if let (Some(run), Some(body)) = (session.current(), body.as_object_mut()) {
-        body.insert("currentRunId".to_owned(), json!(run.as_str()));
+    for (name, run) in [("currentRunId", session.current()), ("leftRunId", session.left())] {
+        if let (Some(run), Some(body)) = (run, body.as_object_mut()) {
+            body.insert(name.to_owned(), json!(run.as_str()));
+        }
     }
     // Genuine servers do not have these fields.
     if let (Some(found), Some(body)) = (session.interpreter.get(), body.as_object_mut()) {

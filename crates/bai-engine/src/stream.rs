@@ -79,7 +79,7 @@ async fn serve(session: &Session, socket: WebSocket) {
         Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,
     };
-    let collector = run.attach(received);
+    let collector = run.attach(received).steady();
     let over = tokio::select! {
         over = write(&run, &collector, wanted, after_silence, &mut sender) => over,
         () = collector.taken_over() => StreamEnd::TakenOver,

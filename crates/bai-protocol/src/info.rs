@@ -57,6 +57,9 @@ pub struct SessionInfo {
     /// The id of the active run, on servers with the capability `current-run`.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub current_run_id: Option<String>,
+    /// The id of the last run whose client has gone before it has got the end; only from the engine of bai-repl.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub left_run_id: Option<String>,
     /// The id of the project that the session belongs to.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub group_id: Option<String>,
@@ -91,6 +94,11 @@ impl SessionInfo {
     /// The active run, if the server reports one.
     pub fn current_run(&self) -> Option<RunId> {
         self.current_run_id.as_deref().map(RunId::from_wire)
+    }
+
+    /// The last run whose client has gone before it has got the end, if the server reports one.
+    pub fn left_run(&self) -> Option<RunId> {
+        self.left_run_id.as_deref().map(RunId::from_wire)
     }
 
     /// The environment that the session was created with, if the server reports it in a readable form.

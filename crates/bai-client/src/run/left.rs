@@ -1,5 +1,5 @@
-//! What a client finds in a session that it comes to: a cell that runs, and a run whose client has gone before it had collected its end. The
-//! server of a cluster gives the session no other code until somebody collects that (`docs/wire` §3.6). With the id of the run, which the
+//! What a client finds in a session that it comes to: a cell that runs, and a run whose client has gone before it had collected its end. A server
+//! with the capability `current-run` tells both (`docs/wire` §13.2). That of a cluster gives the session no other code until somebody collects that (`docs/wire` §3.6). With the id of the run, which the
 //! names of the kept output tell, anybody can. A cell under that id would do, too, but a request that waits for its turn would take the end of that
 //! cell for its own.
 //!
@@ -44,6 +44,20 @@ pub struct Occupation {
 }
 
 impl Occupation {
+    /// What a server tells that knows which runs have been left.
+    fn told(info: &SessionInfo) -> Option<Occupation> {
+        let (current, left) = (info.current_run(), info.left_run());
+        let is_running = current.is_some();
+        // One that was left waits until what runs for another client is over.
+        let run = left.filter(|left| current.as_ref().is_none_or(|current| current == left));
+        (is_running || run.is_some()).then_some(Occupation {
+            is_running,
+            since: None,
+            needs_client: false,
+            run,
+        })
+    }
+
     /// Whether [`ComputeSession::follow_left`] can follow it.
     pub fn can_be_followed(&self) -> bool {
         self.run.is_some()
@@ -57,13 +71,7 @@ impl ComputeSession {
     pub async fn occupation(&self, info: &SessionInfo) -> Option<Occupation> {
         let capabilities = self.api().capabilities().await;
         if capabilities.has(Capability::CurrentRun) {
-            let is_running = info.current_run().is_some();
-            return is_running.then_some(Occupation {
-                is_running,
-                since: None,
-                needs_client: false,
-                run: None,
-            });
+            return Occupation::told(info);
         }
         if !prelude::is_useful(&capabilities) {
             return None;
@@ -104,6 +112,9 @@ impl ComputeSession {
         options: RunOptions,
     ) -> Result<Option<Run>, ClientError> {
         let Some(id) = occupation.run.clone() else { return Ok(None) };
+        if self.api().capabilities().await.has(Capability::CurrentRun) {
+            return self.resume(id, options).await.map(Some);
+        }
         let options = RunOptions { transport: Transport::Poll, ..options };
         self.start(Start::Left { id, is_open: occupation.is_running }, options).await.map(Some)
     }

@@ -1,7 +1,7 @@
 //! Collectors of a run's output. They wait for output, and get it in pieces that fit into one frame.
 
 use super::retransmit::Frame;
-use super::{BATCH_BYTES, Outcome, Run, RunState, with_step};
+use super::{BATCH_BYTES, BETWEEN_POLLS, FORSAKEN_AFTER, Outcome, Run, RunState, with_step};
 use crate::buffer::OutputItem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +24,17 @@ pub(crate) struct Collector {
     run: Arc<Run>,
     /// Its place in the order of numbered collectors; `None` for a collector without numbers.
     turn: Option<u64>,
+    /// Whether it collects until the run ends or its client goes.
+    is_steady: bool,
 }
 
 impl Collector {
+    /// One that is no single poll.
+    pub(crate) fn steady(mut self) -> Self {
+        self.is_steady = true;
+        self
+    }
+
     /// Whether its frames are numbered.
     pub(crate) fn counts(&self) -> bool {
         self.turn.is_some()
@@ -41,6 +49,9 @@ impl Collector {
         let mut state = self.run.lock();
         if self.turn.is_some() && self.is_served(&state) {
             state.retransmit.was_received(number);
+            if state.told_end {
+                state.retransmit.forget();
+            }
             drop(state);
             self.run.news.notify_waiters();
             #[cfg(test)]
@@ -114,7 +125,9 @@ impl Drop for Collector {
         let mut state = self.run.lock();
         state.collectors = state.collectors.saturating_sub(1);
         if state.collectors == 0 {
-            state.left = Some(Instant::now());
+            let now = Instant::now();
+            state.left = Some(if self.is_steady { now } else { now + BETWEEN_POLLS });
+            state.forsaken = Some(now + FORSAKEN_AFTER);
         }
         if self.turn == Some(state.turns) {
             state.followed = false;
@@ -154,6 +167,7 @@ impl Delivery {
     pub(crate) fn delivered(mut self) {
         self.delivered = true;
         let mut state = self.run.lock();
+        state.told_end |= matches!(self.outcome, Outcome::Ended(_));
         if let Some(number) = self.number
             && self.turn == Some(state.turns)
         {
@@ -178,12 +192,15 @@ impl Drop for Delivery {
 
 impl Run {
     /// Adds a collector, until the guard is dropped. A numbered collector gives the number of the last frame that it
-    /// has. It gets everything after that frame, and the numbered collector before it is no longer served.
+    /// has. It gets everything after that frame, as far as that is kept, and the numbered collector before it is no longer served.
     pub(crate) fn attach(self: &Arc<Self>, received: Option<u64>) -> Collector {
         let mut state = self.lock();
         state.collectors += 1;
-        state.left = None;
+        (state.left, state.forsaken) = (None, None);
         let turn = received.map(|number| {
+            if number == 0 {
+                state.retransmit.recall();
+            }
             state.retransmit.rewind(number);
             state.turns += 1;
             state.followed = true;
@@ -196,7 +213,7 @@ impl Run {
         }
         drop(state);
         self.news.notify_waiters();
-        Collector { run: self.clone(), turn }
+        Collector { run: self.clone(), turn, is_steady: false }
     }
 
     fn deliver(self: &Arc<Self>, state: &mut RunState, seen: u64, turn: Option<u64>) -> Delivery {

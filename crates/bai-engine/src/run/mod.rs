@@ -37,6 +37,8 @@ const BATCH_BYTES: usize = 512 << 10;
 const ENOUGH_BYTES: usize = 64 << 10;
 /// How long a program at the terminal of a client may go on without that client, which may come back: longer than ours tries.
 const FORSAKEN_AFTER: Duration = Duration::from_secs(30);
+/// How long a client that polls may take until it asks again.
+const BETWEEN_POLLS: Duration = Duration::from_secs(1);
 /// How many lines or pieces of input are kept for a program that has not asked yet.
 const KEPT_INPUTS: usize = 64;
 
@@ -60,8 +62,12 @@ struct RunState {
     /// Whether that collector is still attached.
     followed: bool,
     collectors: usize,
-    /// When the last of them has left.
+    /// From when on the run counts as left, without one.
     left: Option<Instant>,
+    /// When it is to be reported that there is none ([`Run::forsaken`]).
+    forsaken: Option<Instant>,
+    /// Whether a client has got the end.
+    told_end: bool,
     /// Whether uncollected output may be dropped.
     may_drop: bool,
     last_push: Option<Instant>,
@@ -102,6 +108,8 @@ impl RunState {
 #[derive(Debug)]
 pub(super) struct Run {
     id: RunId,
+    /// Whether it is nobody's code, but a client that follows what no run owns.
+    listens: bool,
     state: Mutex<RunState>,
     news: Notify,
     room: Notify,
@@ -112,8 +120,13 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(id: RunId) -> Arc<Self> {
+        Run::with(id, false)
+    }
+
+    fn with(id: RunId, listens: bool) -> Arc<Self> {
         Arc::new(Run {
             id,
+            listens,
             state: Mutex::default(),
             news: Notify::new(),
             room: Notify::new(),
@@ -124,7 +137,7 @@ impl Run {
 
     /// Follows what no run owns. The oldest of it may be dropped while nobody collects.
     pub(super) fn listener(id: RunId) -> Arc<Self> {
-        let listener = Run::new(id);
+        let listener = Run::with(id, true);
         listener.lock().may_drop = true;
         listener
     }
@@ -222,10 +235,10 @@ impl Run {
             let news = self.news.notified();
             tokio::pin!(news);
             news.as_mut().enable();
-            let left = self.lock().left.map(|left| left + FORSAKEN_AFTER);
-            match left {
+            let forsaken = self.lock().forsaken;
+            match forsaken {
                 Some(over) if over <= Instant::now() => {
-                    self.lock().left = None;
+                    self.lock().forsaken = None;
                     return;
                 }
                 Some(over) => drop(tokio::time::timeout_at(over, news).await),
@@ -290,6 +303,12 @@ impl Run {
     /// Whether it is over, collected or not.
     pub(super) fn is_over(&self) -> bool {
         self.lock().end.is_some()
+    }
+
+    /// Whether its client has gone before it has got the end.
+    pub(super) fn is_left(&self) -> bool {
+        let state = self.lock();
+        !self.listens && !state.told_end && state.left.is_some_and(|left| left <= Instant::now())
     }
 
     /// Bytes that no client has collected or acknowledged.

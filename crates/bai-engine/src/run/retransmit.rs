@@ -1,6 +1,6 @@
 //! The retransmit buffer: frames that were sent and not yet acknowledged. A client that acknowledges (`received`) gets
 //! numbered frames. They are kept until they are acknowledged, and sent again when the client continues the run over a
-//! new connection.
+//! new connection. The last of the acknowledged ones are remembered for another client, which has none of them.
 
 use super::outcome::Outcome;
 use crate::buffer::OutputItem;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// How many unacknowledged bytes may be in flight.
 const WINDOW: usize = 1 << 20;
+/// How many acknowledged bytes are remembered.
+const REMEMBERED: usize = 64 << 10;
 /// The size of a frame besides its payload, in bytes.
 const FRAME_BYTES: usize = 1 << 10;
 
@@ -31,6 +33,9 @@ impl Frame {
 pub(super) struct RetransmitBuffer {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// The last acknowledged frames.
+    remembered: VecDeque<Frame>,
+    remembered_bytes: usize,
     /// The number of the newest frame.
     last: u64,
     /// The number of the newest frame that was written completely to the current client.
@@ -71,7 +76,33 @@ impl RetransmitBuffer {
     pub(super) fn was_received(&mut self, number: u64) {
         while let Some(frame) = self.frames.pop_front_if(|frame| frame.number <= number) {
             self.bytes -= frame.size();
+            self.remember(frame);
         }
+    }
+
+    fn remember(&mut self, frame: Frame) {
+        self.remembered_bytes += frame.size();
+        self.remembered.push_back(frame);
+        while self.remembered_bytes > REMEMBERED
+            && let Some(oldest) = self.remembered.pop_front()
+        {
+            self.remembered_bytes -= oldest.size();
+        }
+    }
+
+    /// A client that has no frame gets the remembered ones too.
+    pub(super) fn recall(&mut self) {
+        while let Some(frame) = self.remembered.pop_back() {
+            self.bytes += frame.size();
+            self.frames.push_front(frame);
+        }
+        self.remembered_bytes = 0;
+    }
+
+    /// Nobody needs what is remembered.
+    pub(super) fn forget(&mut self) {
+        self.remembered.clear();
+        self.remembered_bytes = 0;
     }
 
     /// A new client has this frame and all before it. It gets all later frames again.
@@ -116,6 +147,29 @@ mod tests {
         assert!(buffer.unwritten().is_none());
         buffer.was_received(3);
         assert_eq!(buffer.bytes(), 0);
+    }
+
+    #[test]
+    fn a_client_that_has_nothing_gets_what_is_remembered() {
+        let mut buffer = three();
+        buffer.was_received(2);
+        buffer.recall();
+        buffer.rewind(0);
+        assert_eq!(buffer.take_unwritten().iter().map(|frame| frame.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(buffer.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound_and_no_gap() {
+        let mut buffer = RetransmitBuffer::default();
+        for bytes in [1, REMEMBERED, 1, REMEMBERED / 2, 1] {
+            let text = "x".repeat(bytes);
+            let number = buffer.push(Arc::new(vec![ConsoleRecord::Stdout(text).into()]), Outcome::Continued);
+            buffer.was_received(number);
+        }
+        buffer.recall();
+        assert!(buffer.bytes() <= REMEMBERED, "{}", buffer.bytes());
+        assert_eq!(buffer.frames.iter().map(|frame| frame.number).collect::<Vec<_>>(), [3, 4, 5]);
     }
 
     #[test]

@@ -277,6 +277,11 @@ impl Session {
         self.lock().runs.iter().cloned().collect()
     }
 
+    /// The last run whose client has gone before it has got the end.
+    pub(super) fn left(&self) -> Option<RunId> {
+        self.lock().runs.iter().rev().find(|run| run.is_left()).map(|run| run.id().clone())
+    }
+
     pub(super) fn set_current(&self, id: Option<RunId>) {
         let mut state = self.lock();
         state.current = id;

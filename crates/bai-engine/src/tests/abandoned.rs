@@ -70,6 +70,32 @@ async fn a_run_is_continued_over_another_socket_by_its_id() {
 }
 
 #[tokio::test]
+async fn a_session_tells_which_run_was_left_until_somebody_has_got_its_end() {
+    let lab = Lab::new().await;
+    lab.session("told").await;
+    let left = async || lab.get("/session/told").await.1["leftRunId"].as_str().map(str::to_owned);
+    let pipe = Pipe::new();
+    let mut ws = lab.open("told").await;
+    let code = format!("print('on', flush=True)\nopen({}).read()\nprint('the end')", pipe.name());
+    ws.send(&json!({"mode": "query", "code": code, "runId": "mine", "received": 0}).to_string()).await;
+    ws.until_printed("on\n").await;
+    ws.send_message(Message::binary(&b"{\"received\":1}"[..])).await;
+    assert_eq!(left().await, None, "it has a client");
+    let run = lab.run_of("told", "mine").await;
+    soon("the receipt", run.until(|run| run.uncollected() == 0)).await;
+    leave(&lab, "told", ws, "mine").await;
+    assert_eq!(left().await.as_deref(), Some("mine"));
+    pipe.release().await;
+    assert_eq!(lab.run("told", "print('next')").await.0, "next\n");
+    assert_eq!(left().await.as_deref(), Some("mine"), "it is over, and its end is there");
+    let mut ws = lab.open("told").await;
+    ws.send(&json!({"mode": "continue", "runId": "mine", "received": 0}).to_string()).await;
+    assert_eq!(ws.until("finished").await.0, "on\nthe end\n", "with what the first client had received");
+    ws.until_closed().await;
+    assert_eq!(left().await, None);
+}
+
+#[tokio::test]
 async fn uncollected_output_of_a_finished_run_is_kept_for_a_while() {
     let lab = Lab::new().await;
     lab.session("late").await;
