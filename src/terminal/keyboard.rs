@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +19,13 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Ctrl-D and Ctrl-\\, as terminals have them.
 const END_OF_INPUT: u8 = 0x04;
 const QUIT: u8 = 0x1c;
+
+/// Whether there are [`OwnLines`]. Locked while the modes change: the keyboard and the lines have threads of their own.
+static OWN_LINES: Mutex<bool> = Mutex::new(false);
+
+fn own_lines() -> MutexGuard<'static, bool> {
+    OWN_LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A guard that holds what is typed for a program that has not begun: nothing is echoed, and only the keys that send signals have a
 /// meaning. Dropping it restores the previous modes.
@@ -76,16 +84,20 @@ impl Keyboard {
         Ok(keyboard)
     }
 
-    /// Sets the modes, if another program has changed them meanwhile.
+    /// Sets the modes, if another program has changed them meanwhile. Those of [`OwnLines`] stay.
     pub fn make_raw(&mut self) {
         if in_background() {
             return;
         }
+        let own_lines = own_lines();
         let Ok(now) = termios::tcgetattr(self.stdin.get_ref()) else { return };
+        let mut raw = now.clone();
+        termios::cfmakeraw(&mut raw);
+        if *own_lines {
+            raw.output_flags = now.output_flags;
+        }
         let processed = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
-        if now.local_flags.intersects(processed) || now.output_flags.contains(OutputFlags::OPOST) {
-            let mut raw = now.clone();
-            termios::cfmakeraw(&mut raw);
+        if now.local_flags.intersects(processed) || now.output_flags != raw.output_flags {
             // It fails only if the terminal is gone.
             let _ = termios::tcsetattr(self.stdin.get_ref(), SetArg::TCSANOW, &raw);
             self.found.get_or_insert(now);
@@ -156,27 +168,37 @@ fn has_bytes(stdin: BorrowedFd<'_>) -> bool {
 /// A guard while this program writes lines of its own between the output of a program that has the keyboard: `\n` returns the
 /// carriage. Dropping it restores the previous modes.
 #[derive(Debug)]
-pub struct OwnLines(Option<Termios>);
+pub struct OwnLines(Option<OutputFlags>);
 
 impl OwnLines {
     /// Begins.
     pub fn begin() -> Self {
-        let found = termios::tcgetattr(io::stdin()).ok().filter(|_| !in_background());
-        if let Some(found) = &found {
-            let mut mode = found.clone();
-            mode.output_flags.insert(OutputFlags::OPOST | OutputFlags::ONLCR);
-            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &mode);
+        if in_background() {
+            return Self(None);
         }
-        Self(found)
+        let _ = termios::tcdrain(io::stdin());
+        let mut own_lines = own_lines();
+        let Ok(mut mode) = termios::tcgetattr(io::stdin()) else { return Self(None) };
+        let found = mode.output_flags;
+        mode.output_flags.insert(OutputFlags::OPOST | OutputFlags::ONLCR);
+        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &mode);
+        *own_lines = true;
+        Self(Some(found))
     }
 }
 
 impl Drop for OwnLines {
     fn drop(&mut self) {
-        if let Some(found) = &self.0
-            && !in_background()
-        {
-            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, found);
+        let Some(found) = self.0 else { return };
+        let is_in_front = !in_background();
+        if is_in_front {
+            let _ = termios::tcdrain(io::stdin());
+        }
+        let mut own_lines = own_lines();
+        *own_lines = false;
+        if is_in_front && let Ok(mut mode) = termios::tcgetattr(io::stdin()) {
+            mode.output_flags = found;
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &mode);
         }
     }
 }

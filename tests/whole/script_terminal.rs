@@ -186,6 +186,24 @@ fn pictures_of_a_script_keep_their_place() {
     }
 }
 
+/// The keyboard sets the modes of the terminal too, at any time.
+#[test]
+fn every_line_of_ours_between_the_output_of_a_script_ends_at_the_margin() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        SCRIPT,
+        "for _ in range(300):\n    display({'application/x-thing': 'data'}, raw=True)\n    print('next')",
+    );
+    let end = play(FakeTerminal::start(&sandbox, &["-q", "python", SCRIPT]), &[]);
+    let lines: Vec<&str> = end.screen.all.lines().collect();
+    assert_eq!(lines.len(), 600, "{}", end.screen.all);
+    assert!(
+        lines.chunks(2).all(|pair| pair[0].starts_with("[application/") && pair[1] == "next"),
+        "{}",
+        end.screen.all
+    );
+}
+
 #[test]
 fn a_child_has_the_terminal_too() {
     alike(
