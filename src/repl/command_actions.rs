@@ -283,7 +283,7 @@ impl Repl {
         match answer {
             AnswerRead::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
             AnswerRead::Failed(error) => Err(error.into()),
-            AnswerRead::Unwanted { .. } | AnswerRead::Interrupted | AnswerRead::End => Ok(false),
+            AnswerRead::Unwanted { .. } | AnswerRead::Interrupted { .. } | AnswerRead::End => Ok(false),
         }
     }
 

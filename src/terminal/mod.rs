@@ -24,7 +24,7 @@ pub use full_screen::{FullScreen, PassthroughGuard, PromptGuard};
 pub use guard::{CONTAINED_THREAD, install};
 pub use keyboard::{HeldKeys, Keyboard, OwnLines};
 pub use links::supports_links;
-pub use listeners::{give_interrupts_back, remember_listeners, with_listeners};
+pub use listeners::{EditorThread, give_interrupts_back, remember_listeners, with_listeners};
 pub use modes::{RawMode, RunMode};
 pub use out::Out;
 pub use passed_signals::{PassedSignals, suspend};

@@ -88,7 +88,7 @@ pub(super) fn set_handler(signal: Signal, handler: SigHandler) -> io::Result<Sig
     set_action(signal, SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty()))
 }
 
-fn set_action(signal: Signal, action: SigAction) -> io::Result<SigAction> {
+pub(super) fn set_action(signal: Signal, action: SigAction) -> io::Result<SigAction> {
     // SAFETY: the handlers installed here call async-signal-safe functions only: tcgetattr, tcsetattr, tcgetpgrp,
     // getpgrp, write, sigaction, pthread_sigmask, raise, and reads of atomics and of OnceLocks that are set.
     #[allow(unsafe_code)]

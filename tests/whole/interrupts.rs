@@ -377,3 +377,29 @@ fn what_was_typed_before_ctrl_c_does_not_run_and_is_kept() {
     });
     expect_usable(terminal);
 }
+
+#[test]
+fn text_right_behind_an_early_ctrl_c_at_a_question_is_kept() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    run(
+        &terminal,
+        "def ask(number):\n    try:\n        input(f'name {number}? ')\n    except KeyboardInterrupt:\n        print('stopped', number)\n",
+    );
+    terminal.wait_for_prompt(PROMPT);
+    for number in 0..20 {
+        terminal.enter(&format!("ask({number})"));
+        // The question is shown before the editor has the keyboard: Ctrl-C is a signal or a key.
+        terminal.wait_until("the question", |screen| screen.last_line() == format!("name {number}?"));
+        terminal.send("\x03");
+        terminal.send(format!("text {number}"));
+        terminal.wait_until("the text at the prompt", |screen| {
+            screen.all.contains(&format!("stopped {number}\n"))
+                && screen.last_line() == format!("{PROMPT} text {number}")
+        });
+        // It takes the text away.
+        terminal.send("\x15");
+        terminal.wait_for_prompt(PROMPT);
+    }
+    expect_usable(terminal);
+}

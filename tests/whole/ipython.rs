@@ -35,7 +35,6 @@ fn a_debugger_is_used_as_in_ipython() {
         terminal.run(PROMPT, "1/0");
         terminal.enter("%debug");
         terminal.wait_for("ipdb>");
-        terminal.wait_for_raw_mode();
         terminal.send("\x03");
         terminal.wait_until("the debugger again", |screen| {
             screen.all.contains("--KeyboardInterrupt--\n") && screen.last_line() == "ipdb>"

@@ -1,8 +1,6 @@
 //! Follows a run while the user answers its question: the program may print something, stop waiting for the answer, or end, and
 //! Ctrl-C may be a signal still.
 
-use std::time::Duration;
-
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -13,9 +11,6 @@ use crate::repl::editor::{AnswerStop, StopReason};
 use crate::repl::output_fold::Transcript;
 use crate::repl::terminal::Interrupts;
 use bai_protocol::record::ConsoleRecord;
-
-/// How long a line editor that was told to stop is waited for, before it is told again.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Follows a run, on the runtime, while the thread that owns the keyboard reads an answer. Output is shown above the line if
 /// there is a place for it; other events are held back.
@@ -79,9 +74,7 @@ impl QuestionWatch {
                     above = followed.show(place, whole).await;
                 }
             }
-            while editing.stop(reason) {
-                tokio::time::sleep(STOP_INTERVAL).await;
-            }
+            editing.stop(reason);
             followed
         });
         QuestionWatch { task, answered, stop }

@@ -75,10 +75,6 @@ impl RunningCell<'_> {
         let answer = self.editor.read_answer(&prompt, initial, stop);
         self.terminal.console.line_was_read();
         self.terminal.resized();
-        if stop.reason().is_some() {
-            // The signals that ended the line are no further Ctrl-C.
-            self.terminal.interrupts.came();
-        }
         Ok(answer)
     }
 
@@ -91,7 +87,10 @@ impl RunningCell<'_> {
                 }
             }
             AnswerRead::Unwanted { typed } => self.typed.keys.push_str(&typed),
-            AnswerRead::Interrupted => return Ok(self.interrupt().then_some(PauseReason::Menu)),
+            AnswerRead::Interrupted { typed } => {
+                self.typed.keys.push_str(&typed);
+                return Ok(self.interrupt().then_some(PauseReason::Menu));
+            }
             AnswerRead::End => self.send_end()?,
             AnswerRead::Failed(error) => return Err(error.into()),
         }

@@ -172,7 +172,10 @@ impl Highlighter for EditorHelper {
         // Our own prompts have their colours. The prompt of a search contains what is typed.
         let prompt = if default { prompt.into() } else { editable(prompt) };
         // rustyline draws it where the line begins, after it has cleared the old one.
-        let above = std::mem::take(&mut self.shared.lock().above);
+        let mut state = self.shared.lock();
+        state.stop.check();
+        let above = std::mem::take(&mut state.above);
+        drop(state);
         if above.is_empty() { prompt } else { Cow::Owned(above + &prompt) }
     }
 

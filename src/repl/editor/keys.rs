@@ -188,9 +188,12 @@ impl KeyHandler {
         }
     }
 
-    /// Ends the line. From now on Ctrl-C is for the cell and arrives as a signal; earlier ones are discarded.
+    /// Ends the line. From now on Ctrl-C is for the cell and arrives as a signal. Earlier ones were for an earlier cell, or for the
+    /// program that has asked.
     fn accept(&self) -> Cmd {
-        (self.interrupted)();
+        if self.shared.lock().mode == Mode::Cell {
+            (self.interrupted)();
+        }
         give_interrupts_back();
         make_ctrl_c_a_signal();
         Cmd::AcceptLine

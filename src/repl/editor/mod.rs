@@ -73,12 +73,27 @@ pub(super) enum AnswerRead {
     Line { text: String, rest: Option<String> },
     /// The program does not wait for the answer any more; the text that was typed.
     Unwanted { typed: String },
-    /// Ctrl-C.
-    Interrupted,
+    /// Ctrl-C; the text that was typed, if it came before the editor had the keyboard.
+    Interrupted { typed: String },
     /// Ctrl-D on an empty line, or the terminal is gone.
     End,
     /// The keyboard cannot be read.
     Failed(io::Error),
+}
+
+impl AnswerRead {
+    /// This answer, if the editing was to end for `reason`. After Ctrl-C the program asks no more: what was typed then is not for it.
+    fn unless_stopped(self, reason: Option<StopReason>) -> Self {
+        match (self, reason) {
+            (AnswerRead::Line { text, rest }, Some(StopReason::Interrupted)) => {
+                AnswerRead::Interrupted { typed: format!("{text}\n{}", rest.unwrap_or_default()) }
+            }
+            (AnswerRead::End, Some(StopReason::Interrupted)) => {
+                AnswerRead::Interrupted { typed: String::new() }
+            }
+            (answer, _) => answer,
+        }
+    }
 }
 
 /// What an editor is made from.
@@ -234,9 +249,11 @@ impl Editor {
             self.completer.forget();
         }
         self.begin(Mode::Answer, completes);
+        self.shared.lock().stop = stop.clone();
         let stopped = |typed: &str| match stop.reason() {
             Some(StopReason::Unwanted) => AnswerRead::Unwanted { typed: typed.to_owned() },
-            Some(StopReason::Interrupted) | None => AnswerRead::Interrupted,
+            Some(StopReason::Interrupted) => AnswerRead::Interrupted { typed: typed.to_owned() },
+            None => AnswerRead::Interrupted { typed: String::new() },
         };
         match &mut self.input {
             LineReader::Plain(reader, _) => {
@@ -260,14 +277,15 @@ impl Editor {
                     Err(ReadlineError::Interrupted) => {
                         stopped(&self.folds.unfold(&self.shared.lock().shadow.0))
                     }
-                    Ok((_, Some(EditorEnd::Cancelled))) => AnswerRead::Interrupted,
+                    Ok((_, Some(EditorEnd::Cancelled))) => AnswerRead::Interrupted { typed: String::new() },
                     Ok((typed, Some(EditorEnd::Pasted(pasted)))) => {
                         split_paste(&self.folds.unfold(&typed), &pasted)
                     }
                     Ok((text, None)) => AnswerRead::Line { text: self.folds.unfold(&text), rest: None },
                     Err(ReadlineError::Eof) => AnswerRead::End,
                     Err(error) => unless_gone(error).map_or(AnswerRead::End, AnswerRead::Failed),
-                };
+                }
+                .unless_stopped(stop.reason());
                 if let AnswerRead::Line { text, .. } = &answer {
                     // Answers are kept in memory only: this cannot fail.
                     let _ = editor.history_mut().remember(text);

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::late_replies::LateReplies;
 use super::paste::Paste;
 use super::search::Search;
+use super::stop::AnswerStop;
 use crate::repl::suggestion_list::SuggestionList;
 
 /// The kind of line that is being edited.
@@ -50,6 +51,8 @@ pub(super) enum EditorEnd {
 #[derive(Debug, Default)]
 pub(super) struct EditorState {
     pub(super) mode: Mode,
+    /// What ends the editing of an answer.
+    pub(super) stop: AnswerStop,
     /// Tab completes the line: it is code.
     pub(super) completes: bool,
     pub(super) late: LateReplies,

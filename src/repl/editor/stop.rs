@@ -3,8 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::terminal::EditorThread;
 
 /// Why the editing of an answer ends before its line does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +16,8 @@ pub(in crate::repl) enum StopReason {
 
 #[derive(Debug, Default)]
 struct StopState {
-    /// An answer is being edited.
-    editing: bool,
+    /// Where the answer is being edited.
+    editor: Option<EditorThread>,
     /// Why the editing has to end.
     reason: Option<StopReason>,
 }
@@ -32,16 +31,16 @@ impl AnswerStop {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the editing; the first reason counts. Returns whether the answer is still edited: the signal may have come before the
-    /// line editor could receive it, so this is to be called again.
-    pub(in crate::repl) fn stop(&self, reason: StopReason) -> bool {
+    /// Ends the editing; the first reason counts.
+    pub(in crate::repl) fn stop(&self, reason: StopReason) {
         let mut state = self.lock();
         state.reason.get_or_insert(reason);
-        if state.editing {
-            // The line editor takes over SIGINT while it reads, and ends its line then.
-            let _ = kill(Pid::this(), Signal::SIGINT);
-        }
-        state.editing
+        end_line(&state);
+    }
+
+    /// Ends the editing where [`AnswerStop::stop`] came before the line editor could hear of it. To be called when it draws its line.
+    pub(super) fn check(&self) {
+        end_line(&self.lock());
     }
 
     /// Why the editing has to end. `None` if it goes on.
@@ -56,11 +55,29 @@ impl AnswerStop {
             if state.reason.is_some() {
                 return None;
             }
-            state.editing = true;
+            state.editor = Some(EditorThread::current());
         }
-        let result = edit();
-        self.lock().editing = false;
-        Some(result)
+        let _editing = Editing(self);
+        Some(edit())
+    }
+}
+
+/// The editing of an answer.
+struct Editing<'stop>(&'stop AnswerStop);
+
+impl Drop for Editing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().editor = None;
+    }
+}
+
+fn end_line(state: &StopState) {
+    if let Some(editor) = state.editor.filter(|_| state.reason.is_some()) {
+        // SAFETY: the thread is in `guard`. It needs the lock, which the caller holds, to leave it.
+        #[allow(unsafe_code)]
+        unsafe {
+            editor.end_line();
+        }
     }
 }
 
@@ -72,7 +89,8 @@ mod tests {
     fn an_answer_that_is_not_wanted_is_not_edited() {
         let stop = AnswerStop::default();
         assert_eq!(stop.guard(|| 1), Some(1));
-        assert!(!stop.stop(StopReason::Unwanted) && !stop.stop(StopReason::Interrupted));
+        stop.stop(StopReason::Unwanted);
+        stop.stop(StopReason::Interrupted);
         assert_eq!((stop.guard(|| 2), stop.reason()), (None, Some(StopReason::Unwanted)));
     }
 }
