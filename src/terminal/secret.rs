@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
-use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg};
+use nix::sys::termios::{self, FlushArg, InputFlags, LocalFlags, SetArg};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use thiserror::Error;
 use zeroize::Zeroize;
@@ -59,6 +59,12 @@ pub fn read_secret(prompt: impl FnOnce()) -> Result<SecretString, SecretError> {
 /// As [`read_secret`].
 pub fn read_secret_unless(interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
     read_secret_from(io::stdin().as_fd(), || {}, interrupted)
+}
+
+/// Discards what was typed and not read yet.
+pub fn forget_keys() {
+    // It fails only if there is no keyboard.
+    let _ = termios::tcflush(io::stdin(), FlushArg::TCIFLUSH);
 }
 
 /// Whether this process has a terminal of its own, whatever its standard streams are.

@@ -8,11 +8,11 @@ use super::question_watch::{Followed, QuestionWatch};
 use super::{PauseReason, RunningCell};
 use crate::render::Stream;
 use crate::repl::above_line::AboveLine;
-use crate::repl::editor::{AnswerRead, AnswerStop};
+use crate::repl::editor::{AnswerRead, AnswerStop, StopReason};
 use crate::repl::printable::printable;
 use crate::repl::session::SessionError;
 use crate::repl::terminal::{TerminalError, open};
-use crate::terminal::{SecretError, read_secret_unless};
+use crate::terminal::{SecretError, forget_keys, read_secret_unless};
 
 type SecretResult = Result<SecretString, SecretError>;
 
@@ -102,6 +102,10 @@ impl RunningCell<'_> {
         open(self.terminal.console.flush()?)?;
         let interrupts = self.terminal.interrupts.clone();
         let secret = read_secret_unless(&|| interrupts.came() || stop.reason().is_some());
+        if stop.reason() == Some(StopReason::Unwanted) {
+            // It may be the secret, and would appear at the next prompt.
+            forget_keys();
+        }
         self.terminal.raw("\n")?;
         self.terminal.console.line_was_read();
         Ok(stop.reason().is_none().then_some(secret))
