@@ -133,7 +133,8 @@ impl Machine {
         }
         let stale = std::mem::take(&mut self.stale);
         let crossed = std::mem::take(&mut self.crossed);
-        let asked_before = std::mem::replace(&mut self.waiting, false) && !stale;
+        let was_waiting = std::mem::replace(&mut self.waiting, false);
+        let asked_before = was_waiting && !stale;
         if frame.status == RunStatus::WaitingInput {
             let marked = std::mem::take(&mut self.marked);
             self.asks_piece = marked || self.asks_piece && asked_before;
@@ -153,14 +154,21 @@ impl Machine {
                 NextAction::AnswerMore
             }
             RunStatus::WaitingInput => {
+                let has_same_number = question == self.question;
+                // Output leaves a question open. Without numbers, a question after an interrupt is a new one.
+                let is_same = was_waiting && has_same_number && question.is_some();
                 self.waiting = true;
                 self.question = question;
                 // The same question may come again, after the words.
                 self.is_password &= asked_before;
                 self.is_password |= std::mem::take(&mut self.cannot_hide) || is_password;
                 if self.interrupting {
+                    self.crossed = crossed || !is_same;
+                } else if stale && is_same {
+                    self.stale = true;
+                } else if crossed && has_same_number {
                     self.crossed = true;
-                } else if !asked_before {
+                } else if crossed || !asked_before {
                     // A resumed run repeats its open question.
                     self.ask();
                 }
@@ -491,6 +499,39 @@ mod tests {
         machine.ask_what_crossed();
         assert_eq!(events(&mut machine).len(), 1);
         assert!(machine.answer());
+    }
+
+    #[test]
+    fn output_of_a_question_leaves_it_older_or_newer_than_an_interrupt() {
+        let asking = |number: u64| ExecuteResult {
+            options: Some(serde_json::json!({ "question": number })),
+            ..printed(RunStatus::WaitingInput, "\n")
+        };
+        let asked = |machine: &mut Machine| {
+            events(machine).iter().filter(|event| event.starts_with("WaitingInput")).count()
+        };
+        // An older one is not asked again, and the next one is.
+        let mut machine = Machine::default();
+        machine.frame(asking(1));
+        machine.interrupt_begins();
+        machine.frame(asking(1));
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Before);
+        machine.frame(asking(1));
+        assert_eq!(asked(&mut machine), 1);
+        machine.frame(asking(2));
+        assert_eq!(asked(&mut machine), 1);
+        assert!(machine.answer());
+        // One that crossed the interrupt is asked in the end; one that comes later is so at once.
+        for (first, later) in [(3, 3), (4, 5)] {
+            machine.interrupt_begins();
+            machine.frame(asking(first));
+            assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Crossed);
+            machine.frame(asking(later));
+            assert_eq!(asked(&mut machine), usize::from(later != first));
+            machine.ask_what_crossed();
+            assert_eq!(asked(&mut machine), usize::from(later == first));
+            assert!(machine.answer());
+        }
     }
 
     #[test]
