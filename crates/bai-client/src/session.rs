@@ -259,6 +259,11 @@ impl ComputeSession {
         self.delay.news(told).await
     }
 
+    /// For how long a transfer has been waiting for something else that the session runs; `None` if none waits for that now.
+    pub fn delayed_for(&self) -> Option<Duration> {
+        self.delay.lasts()
+    }
+
     /// Asks the running program to stop. Best effort: success does not mean that a program runs. Takes 5 s at most.
     ///
     /// # Errors

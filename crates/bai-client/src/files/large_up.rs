@@ -149,7 +149,7 @@ impl ComputeSession {
                 let (name, content) = (format!("{folder}/{name}"), source.part(*offset, *size, what).await?);
                 parts.push(OutgoingPart { name, content, mode: PART_MODE, replaces: true });
             }
-            patiently(|| self.send_files(&parts)).await.map_err(|error| {
+            self.send_files(&parts).await.map_err(|error| {
                 error.with_what(what).with_hint("start it again: parts that have arrived are not sent twice")
             })?;
             call.iter().for_each(|(_, _, size)| meter.add(*size));

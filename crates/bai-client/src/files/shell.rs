@@ -1,9 +1,12 @@
 //! Small shell commands in the session, which cut and join large files. They run as batch steps, which do not change the
 //! variables, the history and the numbering of cells, in any language.
+//!
+//! A command may run twice with the result of one: on a cluster a broken connection can cost its end, and then it runs again. It never
+//! costs the session.
 
 use super::large_up::identity;
 use crate::error::{ClientError, ErrorKind};
-use crate::run::{Cell, RunEvent, RunOptions};
+use crate::run::{Cell, RunEvent, RunOptions, until_it_answers};
 use crate::session::ComputeSession;
 use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
@@ -21,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(900);
 pub(super) const TOGETHER: usize = 100;
 /// How much of a command's output is kept, in bytes.
 const SAID: usize = 4096;
+/// How often a command runs whose end is lost.
+const TRIES: u32 = 3;
 
 /// The end of a command.
 pub(super) struct CommandEnd {
@@ -31,14 +36,34 @@ pub(super) struct CommandEnd {
 }
 
 impl ComputeSession {
-    /// Runs a shell command in the home folder. It waits for its turn, as every run does.
+    /// Runs a shell command in the home folder. It waits for its turn, as every run does; until that comes, it can be dropped without
+    /// harm. A command that has run before must do no
+    /// harm, and give the same result: it may run again.
     pub(super) async fn shell(&self, what: &str, command: &str) -> Result<CommandEnd, ClientError> {
         // Servers without this capability lose the output of the first and last moments of a batch step, its end included
         // (`docs/wire` §3.7).
-        let pause = if self.api().has(Capability::WholeBatch).await { "" } else { "sleep 0.5; " };
+        let is_whole = self.api().has(Capability::WholeBatch).await;
+        let pause = if is_whole { "" } else { "sleep 0.5; " };
         let exec = format!("{pause}( {command} ); code=$?; {pause}exit $code");
+        for _ in 1..TRIES {
+            let ended = self.shell_once(what, exec.clone()).await?;
+            if is_whole || ended.code.is_some() {
+                return Ok(ended);
+            }
+            tracing::debug!(what, "the end of a command is lost; it runs again");
+        }
+        self.shell_once(what, exec).await
+    }
+
+    async fn shell_once(&self, what: &str, exec: String) -> Result<CommandEnd, ClientError> {
+        if self.api().loses_sessions().await {
+            let answered = until_it_answers(&self.at, &self.delay).await;
+            self.delay.is_over();
+            answered.map_err(|error| error.with_what(what))?;
+        }
         let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
-        let mut run = self.execute(cell, RunOptions::default()).await.map_err(|e| e.with_what(what))?;
+        let options = RunOptions { keeps_session: true, repeats: true, ..RunOptions::default() };
+        let mut run = self.execute(cell, options).await.map_err(|e| e.with_what(what))?;
         let mut said = String::new();
         let end = timeout(LIMIT, async {
             while let Some(event) = run.next().await {

@@ -2,7 +2,7 @@
 
 use super::equal::{checksum_of, local_checksums};
 use super::existing::{CheckedTargets, refuse_repeated};
-use super::large_up::LargeTarget;
+use super::large_up::{LargeTarget, patiently};
 use super::multipart::OutgoingPart;
 use super::outcome::{Skipped, is_about_one_file};
 use super::permissions::LatePermissions;
@@ -296,10 +296,14 @@ impl ComputeSession {
         Ok(())
     }
 
+    /// Sends small files in one call, again if the connection fails: what has arrived then is the same.
     pub(super) async fn send_files(&self, parts: &[OutgoingPart]) -> Result<(), ClientError> {
-        let (content_type, body) = multipart::form(parts);
-        let call = self.at.request("upload", Method::POST, "/upload").await?;
-        call.body(&content_type, body).within(TRANSFER_LIMIT).send().await.map(drop)
+        patiently(|| async {
+            let (content_type, body) = multipart::form(parts);
+            let call = self.at.request("upload", Method::POST, "/upload").await?;
+            call.body(&content_type, body).within(TRANSFER_LIMIT).send().await.map(drop)
+        })
+        .await
     }
 }
 

@@ -67,12 +67,15 @@ impl Activity {
 /// What a session does that leaves somebody waiting, and for how long it has been so. Those who wait set it, and those who tell the
 /// user watch it.
 #[derive(Debug, Default)]
-pub(crate) struct Delay(watch::Sender<Option<(Activity, Duration)>>);
+pub(crate) struct Delay(watch::Sender<Option<Told>>);
+
+/// What the session does, for how long somebody had waited when that was told, and when it was.
+type Told = (Activity, Duration, Instant);
 
 impl Delay {
     /// Somebody has waited for this time.
     pub(crate) fn is(&self, activity: Activity, waited: Duration) {
-        self.0.send_replace(Some((activity, waited)));
+        self.0.send_replace(Some((activity, waited, Instant::now())));
     }
 
     /// Nobody waits any more.
@@ -82,17 +85,21 @@ impl Delay {
 
     /// What it is now, if there is one.
     pub(crate) fn now(&self) -> Option<(Activity, Duration)> {
-        *self.0.borrow()
+        self.0.borrow().map(|(activity, waited, _)| (activity, waited))
+    }
+
+    /// For how long somebody waits by now.
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        self.0.borrow().map(|(_, waited, told)| waited + told.elapsed())
     }
 
     /// Waits until somebody waits for something that is not what was `told` last. Never ends without one. Cancel-safe.
     pub(crate) async fn news(&self, told: Option<Activity>) -> (Activity, Duration) {
         let mut delay = self.0.subscribe();
-        let is_news =
-            |delay: &Option<(Activity, Duration)>| delay.is_some_and(|(activity, _)| told != Some(activity));
+        let is_news = |delay: &Option<Told>| delay.is_some_and(|(activity, ..)| told != Some(activity));
         // It cannot fail: `self` owns the sender.
         let delay = delay.wait_for(is_news).await.ok().and_then(|delay| *delay);
-        delay.unwrap_or((Activity::Unknown, Duration::ZERO))
+        delay.map_or((Activity::Unknown, Duration::ZERO), |(activity, waited, _)| (activity, waited))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod activity;
 mod ahead;
+mod answering;
 mod beginning;
 mod catch_up;
 mod driver;
@@ -26,6 +27,7 @@ mod turn;
 
 pub(super) use activity::Delay;
 pub use activity::{Activity, InterruptOutcome};
+pub(super) use answering::until_it_answers;
 pub(super) use driver::{Start, start, start_in_turn};
 pub(super) use kept::Place;
 pub use left::Occupation;
@@ -133,7 +135,8 @@ pub struct RunOptions {
     /// Whether the session is to be used after this run, so that a break of the connection must not cost it. Over a WebSocket a break
     /// costs the session of a cluster; [`Transport::Auto`] polls there then.
     pub keeps_session: bool,
-    /// Whether the code may run twice without harm. Then it is sent again when a break of the connection may have cost its end.
+    /// Whether the code may run twice without harm. Then it is sent again when a break of the connection may have cost its end. A
+    /// [`Cell::Batch`] is not: it ends without an exit code then, and the caller may run it again.
     pub repeats: bool,
     /// The window in which a person sees the output; `None` if it goes to a file or a program. Needs
     /// [`bai_protocol::capability::Capability::Windows`]. [`Run::resize`] changes it.

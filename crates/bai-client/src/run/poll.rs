@@ -51,6 +51,8 @@ pub(super) struct PollLink {
     sent_twice: bool,
     /// Whether the server has ever answered.
     is_heard: bool,
+    /// Whether a broken connection may have cost the end of a step that may run again.
+    doubts_end: bool,
 }
 
 impl PollLink {
@@ -108,18 +110,25 @@ impl PollLink {
             output_lost: false,
             sent_twice: false,
             is_heard: false,
+            doubts_end: false,
         }
     }
 
     /// Asks for more output next, unless an answer is to be sent or a reply is on its way, which may be the last one.
     pub(super) fn go_on(&mut self) {
         if self.call.is_none() && self.pending.is_none() {
-            self.call = Some(match self.extras.repeats && self.sent_twice {
+            self.call = Some(match self.repeats_code() && self.sent_twice {
                 // The end may have gone to the request that was cut off.
                 true => self.first.clone(),
                 false => self.counted(ExecuteRequest::resume(&self.run_id)),
             });
         }
+    }
+
+    /// Whether the code is sent again when a break may have cost its end. A step is not, as it may take long: the server only has to end the run,
+    /// without an exit code then, and the caller knows what to do.
+    fn repeats_code(&self) -> bool {
+        self.extras.repeats && !self.extras.numbers && self.first.mode == Mode::Query
     }
 
     fn counted(&self, request: ExecuteRequest) -> Arc<ExecuteRequest> {
@@ -215,6 +224,11 @@ impl PollLink {
         if self.received.is_some() {
             self.received = self.received.max(reply.seq);
         }
+        if reply.status == RunStatus::Continued && std::mem::take(&mut self.doubts_end) {
+            // What the break has cut off is over by now, so nothing takes the end of the empty code away.
+            self.release();
+            self.output_lost = true;
+        }
         self.is_heard = true;
         self.failures = 0;
         self.server_failures = 0;
@@ -231,12 +245,13 @@ impl PollLink {
         let (again, pause) = match error.kind() {
             ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
                 self.failures += 1;
+                self.doubts_end |= error.maybe_sent() && self.extras.repeats && !self.extras.numbers;
                 let pause = Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
                 // A request that never reached the server is sent again. Otherwise only `continue` is safe, as code or an
                 // answer must not arrive twice.
                 let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
                 let again = match error.maybe_sent() {
-                    true if self.extras.repeats && !self.extras.numbers => {
+                    true if self.repeats_code() => {
                         // If the end was lost, nothing else releases the session.
                         self.sent_twice = true;
                         self.first.clone()
@@ -266,7 +281,7 @@ impl PollLink {
             return Some(LinkEvent::OutputLost(error));
         }
         // A reply that was on its way is lost. Before the first one, a session that waits for its turn has none.
-        let is_silent = self.extras.numbers || self.extras.repeats;
+        let is_silent = self.extras.numbers || self.repeats_code();
         let may_be_lost = error.maybe_sent() && (self.is_heard || error.kind() != ErrorKind::Timeout);
         (may_be_lost && !is_silent).then_some(LinkEvent::Broke(error))
     }

@@ -49,6 +49,11 @@ pub(crate) async fn start(
     options: RunOptions,
 ) -> Result<Run, ClientError> {
     let mut parts = parts(commands);
+    let has_work = |part: &BatchStep| part.step.is_none() || !part.command.is_empty();
+    let skipped: Vec<_> = parts
+        .drain(..parts.iter().take_while(|part| !has_work(part)).count())
+        .filter_map(|part| part.step)
+        .collect();
     let first = parts.pop_front().unwrap_or(BatchStep { step: None, command: String::new() });
     let run = begin(session, turns, &first, &options).await?;
     let (handle, RunEnds { events, input, interrupts, leave, .. }) = Run::new(RunId::random(), QUEUE);
@@ -64,7 +69,7 @@ pub(crate) async fn start(
         interrupted: false,
         left: false,
     };
-    tokio::spawn(relay.drive(first, run));
+    tokio::spawn(relay.drive(skipped, first, run));
     Ok(handle)
 }
 
@@ -122,7 +127,10 @@ struct Relay {
 }
 
 impl Relay {
-    async fn drive(mut self, mut part: BatchStep, mut run: Run) {
+    async fn drive(mut self, skipped: Vec<Step>, mut part: BatchStep, mut run: Run) {
+        for step in skipped {
+            self.tell(&run, RunEvent::StepFinished { step, exit_code: Some(0) }).await;
+        }
         loop {
             let StepEnd::Finished(exit_code) = self.follow(&mut run).await else { return };
             let Some(step) = part.step else {

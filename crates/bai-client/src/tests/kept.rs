@@ -102,6 +102,54 @@ async fn a_question_that_is_sent_again_releases_its_session() {
 }
 
 #[tokio::test]
+async fn a_step_whose_end_is_lost_releases_its_session_and_tells_no_exit_code() {
+    for (replies, expected, exit) in [
+        (
+            &[None, Some(("continued", "")), Some(("finished", ""))][..],
+            &["batch", "continue", "query"][..],
+            None,
+        ),
+        // It goes on, and ends before the empty code that follows it.
+        (
+            &[
+                Some(("continued", "")),
+                None,
+                Some(("continued", "")),
+                Some(("continued", "")),
+                Some(("finished", "")),
+            ],
+            &["batch", "continue", "continue", "query", "continue"],
+            None,
+        ),
+        (&[None, Some(("finished", ""))], &["batch", "continue"], Some(0)),
+    ] {
+        let server = polled(replies).await;
+        let cell = Cell::Batch(BatchOptions { exec: "step".into(), ..BatchOptions::default() });
+        let options = RunOptions { repeats: true, keeps_session: true, ..RunOptions::default() };
+        let mut run = server.session().execute(cell, options).await.unwrap();
+        assert_eq!(finish(&mut run, &[]).await.exit, Some(exit));
+        assert_eq!(modes(&server), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_command_of_a_transfer_runs_again_when_its_end_is_lost() {
+    let server = polled(&[
+        Some(("finished", "")),
+        None,
+        Some(("continued", "")),
+        Some(("finished", "")),
+        Some(("finished", "")),
+        Some(("finished", "")),
+    ])
+    .await;
+    let link = SymbolicLink { path: "link".into(), target: "file".into() };
+    server.session().create_links(&[link], false).await.unwrap();
+    // Empty code comes before each step: it can be left while it waits.
+    assert_eq!(modes(&server), ["query", "batch", "continue", "query", "query", "batch"]);
+}
+
+#[tokio::test]
 async fn a_broken_socket_costs_no_output_and_the_next_run_polls() {
     let server = Server::start(async |asked: Asked, stream: TcpStream| {
         if asked.is("GET /stream/session/work/execute") {
