@@ -213,7 +213,7 @@ async fn run_in_place(
     creation::print_notes(context, session, creation_note.clone()).await;
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
     let options = context.shown_script_options(creation::outlives(&open.creation));
-    let patience = Patience::of(&open.creation);
+    let patience = Patience::of(open.creation.session.max_wait);
     let at = CodeSession { session, image, is_new: *is_new, patience, options: &options };
     let cell = match script_start::start(at, code, context, signals).await? {
         Start::Ready(cell) => cell,

@@ -1,7 +1,6 @@
 //! Checks that a session runs code, and installs the prelude, before a script's code is sent. Code that waits for another
 //! client's program cannot be withdrawn without harm, but a run that ends at once can (`docs/wire` §3.6).
 
-use super::args::CreationFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::stop_signals::StopSignals;
@@ -41,8 +40,8 @@ pub(super) enum Patience {
 
 impl Patience {
     /// From `--max-wait`.
-    pub(super) fn of(creation: &CreationFlags) -> Self {
-        match creation.session.max_wait {
+    pub(super) fn of(max_wait: Option<u32>) -> Self {
+        match max_wait {
             None => Patience::Default,
             Some(0) => Patience::Unlimited,
             Some(seconds) => Patience::Limit(Duration::from_secs(seconds.into())),
@@ -55,7 +54,8 @@ impl Patience {
         self != Patience::Unlimited || !abandonable_runs
     }
 
-    fn limit(self) -> Option<Duration> {
+    /// The time, if it has an end.
+    pub(super) fn limit(self) -> Option<Duration> {
         match self {
             Patience::Default => Some(DEFAULT_PATIENCE),
             Patience::Limit(limit) => Some(limit),
@@ -100,7 +100,7 @@ pub(super) async fn make_ready(
             Ok(answered) => answered.map(Readiness::Ready).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
-        () = limit => Err(no_answer(session, patience.limit().unwrap_or_default())),
+        () = limit => Err(no_answer(session, "the code was not run", patience.limit().unwrap_or_default())),
     }
 }
 
@@ -139,10 +139,11 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<Option<Arc<
     Ok(None)
 }
 
-fn no_answer(session: &ComputeSession, patience: Duration) -> CliError {
+/// The error for a session that has not answered for this time. `what` says what became of the command.
+pub(super) fn no_answer(session: &ComputeSession, what: &str, patience: Duration) -> CliError {
     let name = session.name();
     let why = format!(
-        "the code was not run: {name} has not answered for {} s; something else runs in it, or it is stuck",
+        "{what}: {name} has not answered for {} s; something else runs in it, or it is stuck",
         patience.as_secs()
     );
     let hint = format!(

@@ -1,5 +1,6 @@
 //! What happens to a program's runs before this program ends, and what is said of transfers that wait for other runs.
 
+use super::readiness::Patience;
 use bai_client::{Capability, ComputeSession};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -21,6 +22,18 @@ pub(super) async fn settle(session: &ComputeSession) {
         biased;
         _ = tokio::signal::ctrl_c() => {}
         _ = session.settle(LIMIT) => {}
+    }
+}
+
+/// Waits until a transfer has waited for what the session runs instead for longer than the user wants to. Returns that time.
+pub(super) async fn lost_patience(session: &ComputeSession, patience: Patience) -> Duration {
+    let Some(limit) = patience.limit() else { return std::future::pending().await };
+    loop {
+        session.delayed(None).await;
+        match session.delayed_for() {
+            Some(waited) if waited >= limit => return limit,
+            waited => tokio::time::sleep(limit - waited.unwrap_or_default()).await,
+        }
     }
 }
 

@@ -4,10 +4,13 @@
 //! one.
 
 use super::bad_inputs::with_keypair;
-use bai_testkit::{FakeTerminal, Sandbox};
+use bai_testkit::{FakeTerminal, Sandbox, code_of};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 const TIMED_OUT: i32 = 124;
@@ -162,10 +165,11 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
         ("GET", _) if path == session.clone() + "/files" && state.runs_cell.is_some() => {
             let mut names = vec!["ipython_kernel_config.py".to_owned(), format!("process-of-{id}")];
             names.extend(state.runs_cell.filter(|runs| *runs).map(|_| format!("cell-of-{id}")));
-            let entries: Vec<_> = names
+            let mut entries: Vec<_> = names
                 .iter()
                 .map(|name| json!({"filename": name, "mode": if name.contains("-of-") { "lrwxrwxrwx" } else { "-rw-r--r--" }}))
                 .collect();
+            entries.push(json!({"filename": "large", "mode": "-rw-r--r--", "size": 3 << 20}));
             ("200 OK", json!({"files": serde_json::to_string(&entries).unwrap(), "errors": ""}))
         }
         // Interrupts.
@@ -195,6 +199,43 @@ fn a_script_gives_up_with_a_sentence() {
         scope.spawn(|| give_up(&["--no-prelude"]));
     });
     assert!(!state.lock().unwrap().ended, "the session is not ours to end");
+}
+
+/// A copy that needs a command of the session says what it waits for, ends at the signal, and gives up after a while.
+#[test]
+fn a_copy_gives_up_with_a_sentence_and_ends_at_a_signal() {
+    let (endpoint, state) = cluster();
+    state.lock().unwrap().runs_cell = Some(false);
+    let sandbox = with_keypair(&endpoint);
+    let new = sandbox.write("new", vec![7; 2 << 20]);
+    let to_file = ["upload", "work", new.to_str().unwrap()];
+    let copies = [&to_file[..], &["download", "work", "large", "--to", "-"], &["download", "work", "large"]];
+    let said = "it is given up: work has not answered for 9 s";
+    std::thread::scope(|scope| {
+        for copy in copies {
+            let sandbox = &sandbox;
+            scope.spawn(move || {
+                let run = sandbox.run(&[copy, &["--max-wait", "9"]].concat());
+                run.expect(TIMED_OUT, "");
+                let nothing = if copy.contains(&"-") { "" } else { "nothing was copied" };
+                for words in ["not answered for 5 s", said, nothing, "bai-repl rm work"] {
+                    assert!(run.stderr.contains(words), "\"{words}\" is missing in:\n{}", run.stderr);
+                }
+            });
+            scope.spawn(move || {
+                let program = sandbox.command(copy).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+                let mut program = program.unwrap();
+                let mut lines = BufReader::new(program.stderr.take().unwrap()).lines();
+                assert!(lines.next().unwrap().unwrap().contains("the session has not answered for 5 s"));
+                kill(Pid::from_raw(program.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+                // Nothing has to settle in the session: no line says that it does.
+                let rest: Vec<_> =
+                    lines.map(Result::unwrap).filter(|line| line.contains("waiting for")).collect();
+                assert_eq!(rest, [""; 0]);
+                assert_eq!(code_of(program.wait().unwrap()), Some(128 + Signal::SIGTERM as i32));
+            });
+        }
+    });
 }
 
 /// A prompt whose first cell never begins, and which asks whether to destroy the session after Ctrl-C.

@@ -170,6 +170,18 @@ pub(in crate::cli) struct UploadFlags {
     /// Replace existing files
     #[arg(short, long)]
     pub(in crate::cli) force: bool,
+
+    /// How long it waits.
+    #[command(flatten)]
+    pub(in crate::cli) wait: MaxWait,
+}
+
+/// How long a command waits for a session that runs something else.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct MaxWait {
+    /// Seconds to wait for a session that runs something else, 0 for no limit [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(in crate::cli) max_wait: Option<u32>,
 }
 
 /// The flags of `bai-repl download`.
@@ -198,6 +210,10 @@ pub(in crate::cli) struct DownloadFlags {
     /// Replace existing files
     #[arg(short, long)]
     pub(in crate::cli) force: bool,
+
+    /// How long it waits.
+    #[command(flatten)]
+    pub(in crate::cli) wait: MaxWait,
 }
 
 /// The flags of `bai-repl files`.

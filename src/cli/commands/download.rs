@@ -1,23 +1,21 @@
 //! `bai-repl download`: files and folders of a session to this machine.
 
+use super::stdout_file::StdoutFile;
 use super::transfer::{self, TransferEnd};
 use crate::cli::args::{Download as DownloadCommand, DownloadFlags};
-use crate::cli::closed_streams;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::json_lines;
 use crate::cli::progress::TransferProgress;
+use crate::cli::readiness::Patience;
 use crate::cli::table;
 use crate::format;
-use crate::render::{Flow, sanitize};
-use crate::terminal::Screen;
 use bai_client::{
     ClientError, ComputeSession, DownloadOptions, Downloaded, DownloadedFile, ErrorKind, Progress,
 };
 use bai_protocol::byte_text;
 use serde_json::json;
-use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -37,7 +35,7 @@ pub(in crate::cli) async fn download(
     flags: &DownloadFlags,
 ) -> Result<ExitStatus, CliError> {
     if flags.to == Path::new("-") {
-        return download_to_stdout(context, session, &flags.paths).await;
+        return download_to_stdout(context, session, flags).await;
     }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
@@ -47,7 +45,8 @@ pub(in crate::cli) async fn download(
         bar.at(progress.name, progress.all_done);
     };
     let download = session.download_into(&flags.paths, &flags.to, options, &mut arrived, on_progress);
-    let ended = transfer::until_signal(session, async {
+    let patience = Patience::of(flags.wait.max_wait);
+    let ended = transfer::until_signal(session, patience, async {
         download.await.map_err(|error| with_hint_at_files(context, error))
     });
     let ended = ended.await;
@@ -58,9 +57,7 @@ pub(in crate::cli) async fn download(
         table::put_json(&json_lines::copied("downloaded", from, &to, *bytes))?;
     }
     let count = transfer::files_of(arrived.files.len());
-    if !matches!(ended, Ok(TransferEnd::Done)) && !arrived.files.is_empty() && !context.global.json {
-        eprintln!("bai-repl: {count} arrived");
-    }
+    transfer::print_arrived(context, &ended, Some(&*count).filter(|_| !arrived.files.is_empty()));
     match ended? {
         TransferEnd::Stopped(exit) => return Ok(exit),
         TransferEnd::Done if context.global.json => {}
@@ -86,69 +83,19 @@ fn with_hint_at_files(context: &CommandContext, error: ClientError) -> CliError 
 async fn download_to_stdout(
     context: &CommandContext,
     session: &ComputeSession,
-    paths: &[String],
+    flags: &DownloadFlags,
 ) -> Result<ExitStatus, CliError> {
-    let (path, mut output) = StdoutFile::start(context, paths)?;
-    match session.read_file_in_pieces(path, |piece| output.take(piece)).await {
-        Ok(()) => output.finish(),
-        Err(_) if session.list_files(path).await.is_ok() => Err(StdoutFile::is_a_folder(path)),
-        Err(error) => Err(with_hint_at_files(context, error)),
-    }
-}
-
-/// One file on its way to standard output: byte for byte, but to a terminal without control characters.
-pub(super) struct StdoutFile {
-    is_terminal: bool,
-    /// What is for a terminal. A character that cannot be shown may be cut by the end of a piece.
-    text: Vec<u8>,
-    written: Result<Flow, CliError>,
-}
-
-impl StdoutFile {
-    /// Checks that one file can be written there. Returns its path.
-    pub(super) fn start<'p>(
-        context: &CommandContext,
-        paths: &'p [String],
-    ) -> Result<(&'p str, StdoutFile), CliError> {
-        if context.global.json {
-            let why = "--to - writes the file itself, so --json cannot be used";
-            return Err(CliError::new(ExitStatus::Usage, why));
-        }
-        let [path] = paths else {
-            let why = "only one file can be written to standard output";
-            return Err(CliError::new(ExitStatus::Usage, why));
+    let (path, output) = StdoutFile::start(context, &flags.paths)?;
+    let copied = async {
+        let read = match session.read_file_in_pieces(path, output.pieces()).await {
+            Err(_) if session.list_files(path).await.is_ok() => Err(StdoutFile::is_a_folder(path)),
+            read => read.map_err(|error| with_hint_at_files(context, error)),
         };
-        closed_streams::refuse_closed(&std::io::stdout(), "output")?;
-        let is_terminal = Screen::detect().stdout_tty;
-        Ok((path, StdoutFile { is_terminal, text: Vec::new(), written: Ok(Flow::Open) }))
-    }
-
-    /// Takes the next piece, and says whether more is wanted.
-    pub(super) fn take(&mut self, piece: &[u8]) -> ControlFlow<()> {
-        if self.is_terminal {
-            self.text.extend_from_slice(piece);
-            return ControlFlow::Continue(());
-        }
-        self.written = table::write_bytes(piece);
-        if matches!(self.written, Ok(Flow::Open)) {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        }
-    }
-
-    /// Ends after the last piece.
-    pub(super) fn finish(self) -> Result<ExitStatus, CliError> {
-        let written = match self.is_terminal {
-            true => table::write(&sanitize::text(&String::from_utf8_lossy(&self.text))),
-            false => self.written,
-        };
-        written.map(|_| ExitStatus::Ok)
-    }
-
-    pub(super) fn is_a_folder(path: &str) -> CliError {
-        let shown = byte_text::shown(path);
-        let why = format!("{shown} is a folder; only a single file can go to standard output");
-        CliError::new(ExitStatus::Usage, why)
+        let written = output.finish(read.is_ok()).await;
+        read.and(written)
+    };
+    match transfer::until_signal(session, Patience::of(flags.wait.max_wait), copied).await? {
+        TransferEnd::Stopped(exit) => Ok(exit),
+        TransferEnd::Done => Ok(ExitStatus::Ok),
     }
 }

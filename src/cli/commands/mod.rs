@@ -24,6 +24,7 @@ pub(super) mod run;
 pub(super) mod sessions;
 pub(super) mod set_priority;
 pub(super) mod ssh;
+mod stdout_file;
 pub(super) mod themes;
 pub(super) mod transfer;
 pub(super) mod tunnel;

@@ -1,9 +1,11 @@
 //! What uploads and downloads have in common.
 
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
-use crate::cli::settle::{settle, tell_delays};
+use crate::cli::readiness::{Patience, no_answer};
+use crate::cli::settle::{lost_patience, settle, tell_delays};
 use crate::cli::stop_signals::StopSignals;
 use bai_client::{ComputeSession, Skipped};
 
@@ -24,20 +26,42 @@ pub(super) enum TransferEnd {
     Stopped(ExitStatus),
 }
 
-/// Runs a transfer with this session until it ends or a signal stops it. Then what it ran in the session has ended.
+/// Runs a transfer with this session until it ends, a signal stops it, or the session has run something else for too long. Then what it ran in the
+/// session has ended.
 pub(super) async fn until_signal(
     session: &ComputeSession,
+    patience: Patience,
     transfer: impl Future<Output = Result<(), CliError>>,
 ) -> Result<TransferEnd, CliError> {
     let mut signals = StopSignals::listen()?;
     let stopped = tokio::select! {
         biased;
-        signal = signals.recv() => signal.exit(),
+        signal = signals.recv() => Ok(TransferEnd::Stopped(signal.exit())),
         done = transfer => return done.map(|()| TransferEnd::Done),
         never = tell_delays(session) => match never {},
+        waited = lost_patience(session, patience) => Err(no_answer(session, "it is given up", waited)),
     };
     settle(session).await;
-    Ok(TransferEnd::Stopped(stopped))
+    stopped
+}
+
+/// Says what has arrived of a transfer that did not come to its end: `arrived`, a number of files in words, unless that is none.
+pub(super) fn print_arrived(
+    context: &CommandContext,
+    ended: &Result<TransferEnd, CliError>,
+    arrived: Option<&str>,
+) {
+    let was_stopped = match ended {
+        Ok(TransferEnd::Done) => return,
+        Ok(TransferEnd::Stopped(_)) => true,
+        Err(error) => error.exit() == ExitStatus::TimedOut,
+    };
+    match arrived {
+        _ if context.global.json => {}
+        Some(arrived) => eprintln!("bai-repl: {arrived} arrived"),
+        None if was_stopped => eprintln!("bai-repl: nothing was copied"),
+        None => {}
+    }
 }
 
 /// Prints what was left out, each with the reason.

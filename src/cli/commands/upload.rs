@@ -8,6 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::json_lines;
 use crate::cli::progress::TransferProgress;
+use crate::cli::readiness::Patience;
 use crate::cli::table;
 use crate::format;
 use bai_client::{
@@ -119,7 +120,8 @@ async fn upload_source(
     let sent = session.upload_into(&uploads, options, &mut arrived, |progress| {
         bar.at(progress.name, progress.all_done);
     });
-    let ended = transfer::until_signal(session, async {
+    let patience = Patience::of(flags.wait.max_wait);
+    let ended = transfer::until_signal(session, patience, async {
         sent.await?;
         Ok(session.create_links(&plan.links, flags.force).await?)
     });
@@ -136,9 +138,8 @@ async fn upload_source(
         }
     }
     let count = arrived.files.len();
-    if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json && count > 0 {
-        eprintln!("bai-repl: {count} of {} files arrived", plan.files.len());
-    }
+    let arrived_of_all = format!("{count} of {} files", plan.files.len());
+    transfer::print_arrived(context, &ended, Some(&*arrived_of_all).filter(|_| count > 0));
     match ended? {
         TransferEnd::Stopped(exit) => Ok(exit),
         TransferEnd::Done => {
@@ -175,7 +176,9 @@ async fn upload_stdin(
     }
     let options = UploadOptions { overwrite: flags.force };
     let sent = async { Ok(session.write_file(&flags.to, content.into(), options).await?) };
-    if let TransferEnd::Stopped(exit) = transfer::until_signal(session, sent).await? {
+    let ended = transfer::until_signal(session, Patience::of(flags.wait.max_wait), sent).await;
+    transfer::print_arrived(context, &ended, None);
+    if let TransferEnd::Stopped(exit) = ended? {
         return Ok(exit);
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
+use tokio::sync::mpsc;
 
 impl ComputeSession {
     /// The content of one file, of up to 64 MiB.
@@ -27,7 +27,7 @@ impl ComputeSession {
     /// [`ErrorKind::BadRequest`] for an empty path; else what the server says.
     pub async fn read_file(&self, path: &str) -> Result<Bytes, ClientError> {
         refuse_empty("read the file", path)?;
-        let error = match self.read_small(path).await {
+        let error = match patiently(|| self.read_small(path)).await {
             Ok(content) => return Ok(content),
             Err(error) => error,
         };
@@ -59,18 +59,18 @@ impl ComputeSession {
         }
     }
 
-    /// Gives the content of one file of any size to `take`, piece by piece and in order, until it breaks.
+    /// Sends the content of one file of any size to `pieces`, in order, until nobody takes them any more.
     ///
     /// A file that grows is given as long as it was at the start. Genuine servers send larger files in parts, as for
     /// [`ComputeSession::download_with`]; these are gathered in the temporary folder of this machine first.
     ///
     /// # Errors
     /// As [`ComputeSession::read_file`], but for any size; [`ErrorKind::Refused`] for a file that changes meanwhile. Pieces may have
-    /// been given before.
+    /// been sent before.
     pub async fn read_file_in_pieces(
         &self,
         path: &str,
-        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
+        pieces: &mpsc::Sender<Bytes>,
     ) -> Result<(), ClientError> {
         refuse_empty("read the file", path)?;
         let listed = match self.place(&plan::split(path).0).await {
@@ -81,7 +81,7 @@ impl ComputeSession {
         // This also tells whether the file may be transferred at all.
         if has_ranges && self.checksum(path, Some(0)).await.is_ok() {
             let large = listed.map(|(entry, _)| entry).filter(plan::is_large);
-            return self.read_ranges(path, large, take).await;
+            return self.read_ranges(path, large, pieces).await;
         }
         let in_parts = |(entry, followed): &(FileEntry, bool)| {
             plan::is_file(entry) && (*followed || plan::is_large(entry))
@@ -93,15 +93,17 @@ impl ComputeSession {
                 let mut file = blocking(&what, move || File::open(file)).await?;
                 loop {
                     let (back, piece) = blocking(&what, move || next_piece(file)).await?;
-                    if piece.is_empty() || take(&piece).is_break() {
+                    if piece.is_empty() || pieces.send(piece.into()).await.is_err() {
                         return Ok(());
                     }
                     file = back;
                 }
             }
-            None => self.read_file(path).await.map(|content| {
-                let _ = take(&content);
-            }),
+            None => {
+                // Nobody may want it any more.
+                let _ = pieces.send(self.read_file(path).await?).await;
+                Ok(())
+            }
         }
     }
 
@@ -110,7 +112,7 @@ impl ComputeSession {
         &self,
         path: &str,
         listed: Option<FileEntry>,
-        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
+        pieces: &mpsc::Sender<Bytes>,
     ) -> Result<(), ClientError> {
         let all = listed.map_or(u64::MAX, |entry| entry.size);
         let (mut offset, mut sum) = (0, Sha256::new());
@@ -118,11 +120,12 @@ impl ComputeSession {
             let wanted = PART.min(all - offset);
             let piece = patiently(|| self.read_range(path, offset, wanted)).await?;
             sum.update(&piece);
-            offset += piece.len() as u64;
-            if take(&piece).is_break() {
+            let size = piece.len() as u64;
+            offset += size;
+            if pieces.send(piece).await.is_err() {
                 return Ok(());
             }
-            if (piece.len() as u64) < wanted {
+            if size < wanted {
                 break;
             }
         }

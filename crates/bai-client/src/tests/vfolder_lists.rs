@@ -342,14 +342,10 @@ async fn a_link_that_is_named_is_followed_and_a_pipe_is_no_file() {
 #[tokio::test]
 async fn a_file_is_read_to_standard_output_and_written_from_an_open_one() {
     let (storage, folder, _server) = start(Storage::with(["d/a".to_owned()], 0)).await;
-    let mut read = Vec::new();
-    let take = |piece: &[u8]| {
-        read.extend_from_slice(piece);
-        std::ops::ControlFlow::Continue(())
-    };
-    folder.read_in_pieces("d/a", take).await.unwrap();
-    assert_eq!(read, b"old");
-    let error = folder.read_in_pieces("d", |_| std::ops::ControlFlow::Continue(())).await.unwrap_err();
+    let (pieces, mut taken) = tokio::sync::mpsc::channel(8);
+    folder.read_in_pieces("d/a", &pieces).await.unwrap();
+    assert_eq!(taken.recv().await.unwrap(), "old");
+    let error = folder.read_in_pieces("d", &pieces).await.unwrap_err();
     assert!(error.to_string().ends_with("t/d is a folder"), "{error}");
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, b"typed").unwrap();

@@ -16,9 +16,9 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// How often a stream that was cut is opened again without a byte in between.
 const TRIES: u32 = 5;
@@ -72,16 +72,12 @@ impl VFolder {
         Ok(())
     }
 
-    /// Reads one file, piece by piece, until all is read or `take` wants no more.
+    /// Reads one file, piece by piece, until all is read or nobody takes `pieces` any more.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchFile`] when it is missing; [`ErrorKind::BadRequest`] for a folder; [`ErrorKind::Refused`] for what is
     /// no file, and for one that changes meanwhile; else what the servers say.
-    pub async fn read_in_pieces(
-        &self,
-        path: &str,
-        mut take: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
-    ) -> Result<(), ClientError> {
+    pub async fn read_in_pieces(&self, path: &str, pieces: &mpsc::Sender<Bytes>) -> Result<(), ClientError> {
         let path = inner(path)?;
         let what = format!("download {}", self.shown(&path));
         let entry = match path.as_str() {
@@ -109,9 +105,9 @@ impl VFolder {
                         Ok(Some(chunk)) => {
                             // A file that has grown arrives as long as it was.
                             let rest = usize::try_from(entry.size - have).unwrap_or(usize::MAX);
-                            let chunk = chunk.get(..chunk.len().min(rest)).unwrap_or_default();
+                            let chunk = chunk.slice(..chunk.len().min(rest));
                             have += chunk.len() as u64;
-                            if take(chunk).is_break() || have == entry.size {
+                            if pieces.send(chunk).await.is_err() || have == entry.size {
                                 return Ok(());
                             }
                         }

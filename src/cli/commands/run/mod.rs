@@ -142,7 +142,7 @@ async fn plan(flags: &Flags, context: &CommandContext) -> Result<(RunPlan, Vec<C
             files,
             clean: command(&flags.clean),
             code,
-            patience: Patience::of(&flags.creation),
+            patience: Patience::of(flags.creation.session.max_wait),
             force: flags.force,
         },
         cases,

@@ -1,7 +1,7 @@
 //! The files in a folder: listed, copied, moved, removed.
 
-use super::super::download::StdoutFile;
 use super::super::files::row;
+use super::super::stdout_file::StdoutFile;
 use super::super::transfer::{self, TransferEnd};
 use super::super::upload::{is_stdin, plan_into_folder};
 use super::{event, find, pasted};
@@ -93,12 +93,13 @@ pub(super) async fn download(
     force: bool,
 ) -> Result<ExitStatus, CliError> {
     if to == Path::new("-") {
-        let (path, mut output) = StdoutFile::start(context, paths)?;
-        return match folder.read_in_pieces(path, |piece| output.take(piece)).await {
-            Ok(()) => output.finish(),
+        let (path, output) = StdoutFile::start(context, paths)?;
+        let read = match folder.read_in_pieces(path, output.pieces()).await {
             Err(error) if error.why().ends_with("is a folder") => Err(StdoutFile::is_a_folder(path)),
-            Err(error) => Err(error.into()),
+            read => read.map_err(CliError::from),
         };
+        let written = output.finish(read.is_ok()).await;
+        return read.and(written).map(|()| ExitStatus::Ok);
     }
     let bar = TransferProgress::start(context, 0);
     let mut arrived = Downloaded::default();
