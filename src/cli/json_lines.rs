@@ -43,6 +43,14 @@ pub(super) fn copied(event: &str, from: &str, to: &str, bytes: u64) -> Value {
     object.into()
 }
 
+/// The event about a symbolic link that is there after a copy.
+pub(super) fn linked(to: &str, target: &str) -> Value {
+    let mut object = Map::from_iter([("event".to_owned(), "linked".into())]);
+    add_name(&mut object, "to", to);
+    add_name(&mut object, "target", target);
+    object.into()
+}
+
 /// The compact form, with more escapes in texts and keys.
 struct Escaping;
 

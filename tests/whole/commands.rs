@@ -280,6 +280,14 @@ fn files_and_folders_are_uploaded_and_downloaded() {
     assert_eq!(objects(&run)[0]["bytes"], 2);
     let files = objects(&sandbox.run(&["--json", "upload", "--force", "work", "one.txt", "--to", "in"]));
     assert_eq!((&files[0]["event"], &files[0]["bytes"]), (&"uploaded".into(), &5.into()));
+    std::fs::create_dir(sandbox.work().join("tree")).unwrap();
+    sandbox.write("tree/a", "a");
+    symlink("a", sandbox.work().join("tree/b")).unwrap();
+    for force in [&["--force"][..], &[]] {
+        let events = objects(&sandbox.run(&[&["--json", "upload", "work", "tree"], force].concat()));
+        assert_eq!((&events[0]["event"], &events[0]["to"]), (&"uploaded".into(), &"tree/a".into()));
+        assert_eq!(events[1], serde_json::json!({"event": "linked", "to": "tree/b", "target": "a"}));
+    }
     let events = objects(&sandbox.run(&["--json", "download", "work", "in/piped"]));
     assert_eq!((&events[0]["event"], &events[0]["bytes"]), (&"downloaded".into(), &2.into()));
     assert_eq!(std::fs::read(sandbox.work().join("piped")).unwrap(), b"\0\xff");

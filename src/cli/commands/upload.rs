@@ -42,7 +42,7 @@ struct PlannedFile {
 #[derive(Debug, Default)]
 pub(in crate::cli) struct UploadPlan {
     files: Vec<PlannedFile>,
-    /// Folders that no file brings along, or that are closed to other users.
+    /// Folders that no file brings along, that are closed to other users, or that have links in them: the session makes these, and must be allowed to.
     folders: Vec<Upload>,
     /// Symbolic links that lead to a place inside of their folder.
     pub(super) links: Vec<SymbolicLink>,
@@ -138,6 +138,11 @@ async fn upload_source(
         }
     }
     let count = arrived.files.len();
+    // They are made last.
+    let links = plan.links.iter().filter(|_| context.global.json && matches!(ended, Ok(TransferEnd::Done)));
+    for SymbolicLink { path, target } in links {
+        table::put_json(&json_lines::linked(path, target))?;
+    }
     let arrived_of_all = format!("{count} of {} files", plan.files.len());
     transfer::print_arrived(context, &ended, Some(&*arrived_of_all).filter(|_| count > 0));
     match ended? {
@@ -335,7 +340,7 @@ impl UploadPlan {
             entries => entries?,
         };
         entries.sort_by_key(std::fs::DirEntry::file_name);
-        let before = self.count();
+        let (before, links_before) = (self.count(), self.links.len());
         for entry in entries {
             let name = byte_text::text(entry.file_name().as_bytes());
             // The metadata of the entry itself: a link could lead anywhere, also in a circle.
@@ -345,7 +350,8 @@ impl UploadPlan {
             }
         }
         let is_closed = metadata.permissions().mode() & PUBLIC != PUBLIC;
-        if (self.count() == before || is_closed) && !matches!(&*to, "" | ".") {
+        let has_links = self.links.len() > links_before;
+        if (self.count() == before || is_closed || has_links) && !matches!(&*to, "" | ".") {
             self.folders.push(Upload::folder(from, to));
         }
         Ok(())
