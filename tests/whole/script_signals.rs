@@ -155,7 +155,8 @@ fn programs_in_other_languages_get_the_closed_pipe_as_a_signal() {
 #[test]
 fn a_signal_reaches_a_script_as_itself() {
     let sandbox = Sandbox::new();
-    let wait = "print('on', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('interrupted')";
+    // Python hears of a signal that comes right before a long sleep only after it.
+    let wait = "print('on', flush=True)\ntry:\n  while True: time.sleep(.01)\nexcept KeyboardInterrupt: print('interrupted')";
     let handler = "def handle(number, frame):\n  print('got', number, frame.f_code.co_name, flush=True)\n  sys.exit(number)\n\
                    signal.signal(signal.SIGTERM, handle); signal.signal(signal.SIGHUP, handle)\n";
     for python in pythons() {
@@ -221,7 +222,7 @@ fn programs_of_other_kinds_get_their_signals_too() {
 #[test]
 fn the_variables_of_a_session_survive_the_signals_of_its_scripts() {
     let sandbox = Sandbox::new();
-    let code = "kept = 5; import time; print('on', flush=True); time.sleep(60)";
+    let code = "kept = 5; import time\nprint('on', flush=True)\nwhile True: time.sleep(.01)";
     let command = sandbox.command(&["-q", "-t", "work", "-c", code, "python"]);
     assert_eq!(Running::start(command).signal(Signal::SIGTERM).end().0, Some(143));
     sandbox.run(&["-q", "-t", "work", "-c", "print(kept)", "python"]).expect(0, "5\n");
