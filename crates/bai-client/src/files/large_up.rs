@@ -207,20 +207,30 @@ pub(crate) fn local_error(what: &str, error: std::io::Error) -> ClientError {
     ClientError::new(kind, what, explain(&error)).with_existing(existing).with_source(error)
 }
 
-/// Repeats a call that failed on its way to the server.
+/// Repeats a call that failed on its way to the server, or that the server has not answered.
 pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
+    call: impl FnMut() -> F,
+) -> Result<T, ClientError> {
+    use ErrorKind::{Busy, Connect, Lost, Timeout};
+    repeatedly(call, &[Connect, Lost, Timeout, Busy]).await
+}
+
+/// Repeats a call whose link broke.
+pub(super) async fn despite_breaks<T, F: Future<Output = Result<T, ClientError>>>(
+    call: impl FnMut() -> F,
+) -> Result<T, ClientError> {
+    repeatedly(call, &[ErrorKind::Connect, ErrorKind::Lost]).await
+}
+
+async fn repeatedly<T, F: Future<Output = Result<T, ClientError>>>(
     mut call: impl FnMut() -> F,
+    failures: &[ErrorKind],
 ) -> Result<T, ClientError> {
     let mut pause = PAUSE;
     for _ in 1..TRIES {
         match call().await {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy
-                ) =>
-            {
-                tracing::debug!(%error, "a part did not arrive; trying again");
+            Err(error) if failures.contains(&error.kind()) => {
+                tracing::debug!(%error, "the call did not arrive; trying again");
             }
             other => return other,
         }

@@ -113,7 +113,7 @@ impl ComputeSession {
     }
 
     async fn listing(&self, path: &str, what: &str) -> Result<ListReply, ClientError> {
-        large_up::patiently(|| self.at.list(what, path)).await.map_err(|error| match error.kind() {
+        large_up::despite_breaks(|| self.at.list(what, path)).await.map_err(|error| match error.kind() {
             // Genuine servers do not say why they fail.
             ErrorKind::Server if leaves_home(path) => {
                 refused::outside(path).with_hint(format!("this server lists and copies what is in {HOME}"))
