@@ -12,7 +12,8 @@ type Step<'a> = (&'a str, &'a str);
 
 const SCRIPT: &str = "script.py";
 
-/// Types at a program, step by step, until it ends.
+/// Types at a program, step by step, until it ends. The text of a step must not be there before the keys of the step before it have
+/// their effect.
 #[track_caller]
 fn play(terminal: FakeTerminal, steps: &[Step<'_>]) -> End {
     for (text, keys) in steps {
@@ -85,7 +86,7 @@ fn a_line_can_be_edited_where_python_edits_it() {
             ("line?", "ac\x1b[Db\r"),
             ("(Pdb)", "p 6*7\r"),
             ("42\n(Pdb)", "\x1b[A\r"),
-            ("p 6*7\n42\n(Pdb)", "c\r"),
+            ("p 6*7\n42\n(Pdb) p 6*7\n42\n(Pdb)", "c\r"),
         ],
     );
 }
