@@ -1,7 +1,8 @@
 //! How a user stops a cell that does not end: Ctrl-C once and twice, at questions of the program, and in the debugger.
 //! Also a cell whose server is out of reach.
 
-use super::daemon::{Daemon, ProxiedEngine};
+use super::daemon::ProxiedEngine;
+use super::left_runs::{wait_until_left, with_engine};
 use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen};
 use nix::sys::termios::LocalFlags;
 use std::io::{BufRead, BufReader};
@@ -28,7 +29,7 @@ fn run(terminal: &FakeTerminal, cell: &str) {
 
 /// Checks that a cell can still be run, and leaves.
 #[track_caller]
-fn expect_usable(terminal: FakeTerminal) {
+pub(super) fn expect_usable(terminal: FakeTerminal) {
     expect_answer(&terminal);
     terminal.send("\x04");
     let end = terminal.wait_for_end();
@@ -114,10 +115,7 @@ fn a_second_ctrl_c_offers_to_destroy_the_session() {
 
 #[test]
 fn a_second_ctrl_c_offers_to_leave_the_program_running() {
-    let home = Sandbox::new();
-    let daemon = Daemon::start(&home);
-    let mut sandbox = Sandbox::new();
-    daemon.use_in(&mut sandbox, &daemon.endpoint());
+    let (_daemon, [_home, sandbox]) = with_engine();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "left-alone", "python"]);
     terminal.run(PROMPT, "kept = 'from before'");
     open_interrupt_menu(&sandbox, &terminal);
@@ -126,7 +124,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     assert_eq!(end.code, 0, "{}", end.screen.all);
     assert!(end.screen.all.contains("bai-repl attach left-alone"), "{}", end.screen.all);
 
-    super::left_runs::wait_until_left(&sandbox, "left-alone");
+    wait_until_left(&sandbox, "left-alone");
     let terminal = FakeTerminal::start(&sandbox, &["attach", "left-alone"]);
     terminal.wait_for("Ctrl-C interrupts it");
     sandbox.write("go", "");

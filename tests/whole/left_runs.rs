@@ -1,25 +1,17 @@
 //! Cells whose client has gone while they ran: the next client that attaches to the session follows them.
 
 use super::daemon::Daemon;
+use super::interrupts::expect_usable;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// A background engine in a home of its own, and a sandbox whose clients use it.
-fn with_engine() -> (Daemon, [Sandbox; 2]) {
+pub(super) fn with_engine() -> (Daemon, [Sandbox; 2]) {
     let [home, mut sandbox] = [Sandbox::new(), Sandbox::new()];
     let daemon = Daemon::start(&home);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
     (daemon, [home, sandbox])
-}
-
-/// Leaves a prompt, in which a cell still runs.
-#[track_caller]
-fn leave(terminal: FakeTerminal) {
-    terminal.run(PROMPT, "2 ** 5");
-    assert!(terminal.screen().has_line("32"), "{}", terminal.screen().all);
-    terminal.send("\x04");
-    assert_eq!(terminal.wait_for_end().code, 0);
 }
 
 /// Waits until the engine knows that a run of this session has lost its client.
@@ -49,7 +41,7 @@ fn a_question_whose_client_has_died_is_asked_by_the_next_one() {
         terminal.wait_for_prompt(PROMPT);
         terminal.run(PROMPT, "name");
         assert!(terminal.screen().has_line("'Ann'"), "{}", terminal.screen().all);
-        leave(terminal);
+        expect_usable(terminal);
     }
 }
 
@@ -71,8 +63,8 @@ fn the_end_of_a_cell_whose_client_has_died_is_shown_once() {
     terminal.wait_for("which has ended since; this is its output");
     terminal.wait_for("the end\n");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    expect_usable(terminal);
     let terminal = FakeTerminal::at_prompt(&sandbox, &["attach", "ended"]);
     assert!(!terminal.screen().all.contains("the end"), "{}", terminal.screen().all);
-    leave(terminal);
+    expect_usable(terminal);
 }
