@@ -37,8 +37,7 @@ pub(super) struct CommandEnd {
 
 impl ComputeSession {
     /// Runs a shell command in the home folder. It waits for its turn, as every run does; until that comes, it can be dropped without
-    /// harm. A command that has run before must do no
-    /// harm, and give the same result: it may run again.
+    /// harm. A command that has run before must do no harm, and give the same result: it may run again.
     pub(super) async fn shell(&self, what: &str, command: &str) -> Result<CommandEnd, ClientError> {
         // Servers without this capability lose the output of the first and last moments of a batch step, its end included
         // (`docs/wire` §3.7).

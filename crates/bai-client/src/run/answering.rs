@@ -15,10 +15,7 @@ struct Question(Option<Run>);
 
 /// Runs empty code, and says in `delay` what the session does instead. Cancel-safe.
 pub(crate) async fn until_it_answers(session: &SessionRef, delay: &Delay) -> Result<(), ClientError> {
-    // Nobody of this process waits for the end of the question.
-    let turns = Turns::new(Arc::new(Semaphore::new(1)));
-    let options = RunOptions { repeats: true, ..RunOptions::over(Transport::Poll) };
-    let run = start_in_turn(session.clone(), &turns, Start::Cell(Cell::query("")), options).await?;
+    let run = ask(session, Start::Cell(Cell::query(""))).await?;
     let mut question = Question(Some(run));
     while let Some(event) = question.next().await {
         match event {
@@ -30,6 +27,13 @@ pub(crate) async fn until_it_answers(session: &SessionRef, delay: &Delay) -> Res
         }
     }
     Err(ClientError::new(ErrorKind::Lost, "use the session", "its answer has no end"))
+}
+
+/// Begins a question that takes no turn: nobody of this process waits for its end, and what waits for a turn may be what it is for.
+pub(super) async fn ask(session: &SessionRef, question: Start) -> Result<Run, ClientError> {
+    let turns = Turns::new(Arc::new(Semaphore::new(1)));
+    let options = RunOptions { repeats: true, ..RunOptions::over(Transport::Poll) };
+    start_in_turn(session.clone(), &turns, question, options).await
 }
 
 impl Question {

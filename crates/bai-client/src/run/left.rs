@@ -7,8 +7,8 @@
 //! what the other one has got in the kept output.
 
 use super::activity::{Activity, Sight, look_at_kernel};
-use super::driver::{Start, start_in_turn};
-use super::turn::Turns;
+use super::answering::ask;
+use super::driver::Start;
 use super::{Run, RunEvent, RunOptions, Transport};
 use super::{poll, ring};
 use crate::error::ClientError;
@@ -20,9 +20,7 @@ use bai_protocol::execute::RunId;
 use bai_protocol::info::SessionInfo;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::Semaphore;
 
 /// How soon a session answers that waits for nobody.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
@@ -151,12 +149,7 @@ async fn release(session: &SessionRef, id: &RunId) -> Option<bool> {
 
 /// Asks the session a question. Returns whether it answers.
 async fn knock(session: &SessionRef) -> bool {
-    // What waits for a turn may be what this is for.
-    let turns = Turns::new(Arc::new(Semaphore::new(1)));
-    let options = RunOptions { repeats: true, ..RunOptions::over(Transport::Poll) };
-    let Ok(mut run) = start_in_turn(session.clone(), &turns, Start::Knock, options).await else {
-        return false;
-    };
+    let Ok(mut run) = ask(session, Start::Knock).await else { return false };
     loop {
         match run.next().await {
             Some(RunEvent::WaitingInput { .. }) => drop(run.send_input(String::new())),
