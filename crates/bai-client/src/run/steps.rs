@@ -273,7 +273,9 @@ mod tests {
 
     #[test]
     fn an_interrupt_reaches_the_children_of_a_shell() {
-        let command = "sh -c 'trap \"echo caught; exit 5\" INT; echo ready; sleep 1000'; exit $?";
+        // A shell that is just about to start a program runs its trap only after it, so that the programs are short.
+        let command =
+            "sh -c 'trap \"echo caught; exit 5\" INT; echo ready; while :; do sleep 0.1; done'; exit $?";
         let mut child = step(command, &python()).spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
         let mut ready = [0; 6];
