@@ -23,16 +23,28 @@ pub(super) fn of(path: &Path) -> Option<i32> {
     // The same path may lead to another file in a container.
     let place = |process: &Path| fs::read_link(process.join("ns/mnt")).ok();
     let ours = place(Path::new("/proc/self"));
-    let own_id = i32::try_from(std::process::id()).ok();
-    entries(Path::new("/proc")).find_map(|entry| {
+    let holder = |entry: DirEntry| {
         let id: i32 = entry.file_name().to_str()?.parse().ok()?;
         let process = entry.path();
-        let is_candidate = Some(id) != own_id
-            && bai_private::is_own_user(entry.metadata().ok()?.uid())
+        let is_holder = bai_private::is_own_user(entry.metadata().ok()?.uid())
             && entries(&process.join("fd")).any(|descriptor| holds(&process, &descriptor))
             && place(&process) == ours;
-        is_candidate.then_some(id)
-    })
+        is_holder.then_some(id)
+    };
+    let holders: Vec<i32> = entries(Path::new("/proc")).filter_map(holder).collect();
+    let own_id = i32::try_from(std::process::id()).ok();
+    // A process that one of them has just begun has its open files, until it becomes a program.
+    let above = |id: i32| std::iter::successors(parent(id), |above| parent(*above));
+    let is_the_first = |id| parent(id).is_some() && !above(id).any(|above| holders.contains(&above));
+    holders.iter().copied().find(|&id| Some(id) != own_id && is_the_first(id))
+}
+
+/// The process that has begun this one, or 0. `None` if this one has ended.
+#[cfg(target_os = "linux")]
+fn parent(process: i32) -> Option<i32> {
+    let facts = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before it may contain anything.
+    facts.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -48,5 +60,27 @@ fn real(path: &Path) -> std::path::PathBuf {
         // Joining an empty rest would add a slash.
         Some(real) if real.file_name() == path.file_name() => real.components().collect(),
         _ => path.to_owned(),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::of;
+    use nix::fcntl::{Flock, FlockArg};
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_that_has_only_just_begun_is_not_the_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock =
+            Flock::lock(File::create(&path).unwrap(), FlockArg::LockExclusive).map_err(|(_, errno)| errno);
+        let lock = lock.unwrap();
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(lock.try_clone().unwrap()).spawn().unwrap();
+        assert_eq!(of(&path), None, "we hold it");
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }
