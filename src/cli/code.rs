@@ -8,6 +8,7 @@ use super::source_text::{check_utf8, read_source, read_standard_input};
 use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{Cell, Prelude, Script, Window, expand_tilde, shell_script};
 use bai_protocol::byte_text;
+use bai_protocol::execute::Piped;
 use bai_protocol::language::{self, Language, likely_of_image};
 use clap::Subcommand;
 use std::ffi::{OsStr, OsString};
@@ -130,22 +131,29 @@ impl Code {
         Some((&self.text, self.script.as_ref()?))
     }
 
-    /// It was started at a terminal of this type, and reads nothing else.
-    pub(super) fn is_at_terminal(&mut self, kind: String) {
-        if let Some(script) = self.script.as_mut().filter(|script| script.terminal && script.last) {
-            script.pty = Some(kind).filter(|_| self.stdin_is_free);
+    /// It was started at a terminal of this type, and these of its streams lead elsewhere.
+    pub(super) fn is_at_terminal(&mut self, kind: String, piped: Option<Piped>) {
+        // What was typed at the terminal may be the code itself.
+        let is_free = self.stdin_is_free || piped.is_some_and(|piped| piped.stdin);
+        if let Some(script) = self.script.as_mut().filter(|script| script.last && is_free) {
+            (script.pty, script.piped) = (Some(kind), piped);
         }
     }
 
-    /// Whether it is to have a terminal of its own.
-    pub(super) fn wants_terminal(&self) -> bool {
-        self.script.as_ref().is_some_and(|script| script.pty.is_some())
+    /// Whether it is to have a terminal of its own, which is all that it reads.
+    pub(super) fn wants_keyboard(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.pty.is_some() && script.piped.is_none())
+    }
+
+    /// Whether only some of its streams are to be its terminal.
+    pub(super) fn wants_split_terminal(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.piped.is_some())
     }
 
     /// The server has no terminals for scripts.
     pub(super) fn has_no_terminal(&mut self) {
         if let Some(script) = &mut self.script {
-            script.pty = None;
+            (script.pty, script.piped) = (None, None);
         }
     }
 

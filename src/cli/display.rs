@@ -134,6 +134,12 @@ pub(super) fn script_window() -> Option<Window> {
     ConsoleOptions::new(Screen::detect(), terminal::size(), Arc::new(Theme::plain())).window()
 }
 
+/// The terminal as it is now, whatever standard output is.
+pub(super) fn terminal_window() -> Option<Window> {
+    let screen = Screen { stdout_tty: true, ..Screen::detect() };
+    ConsoleOptions::new(screen, terminal::size(), Arc::new(Theme::plain())).window()
+}
+
 fn plain(
     media_dir: Option<&Path>,
     settings: &DisplaySettings,

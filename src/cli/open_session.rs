@@ -17,10 +17,13 @@ use super::server::{self, Server, destroy_session};
 use super::stop_signals::StopSignals;
 use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
-use crate::terminal::{HeldKeys, Screen};
+use crate::terminal::{HeldKeys, Screen, has_terminal};
 use bai_client::{ComputeSession, ErrorKind};
 use bai_engine::Expectation;
 use bai_protocol::create::CreateRequest;
+use bai_protocol::execute::Piped;
+use nix::sys::stat::fstat;
+use std::os::fd::{AsFd, BorrowedFd};
 use tokio::runtime::Runtime;
 
 /// Python's own `-m` means something else.
@@ -40,12 +43,11 @@ pub(super) fn run(
             if creation::is_temporary(&open.creation) {
                 code.ends_its_session();
             }
-            let at_terminal = screen.stdin_tty && screen.stdout_tty && screen.stderr_tty;
-            if at_terminal && !context.global.json && script::is_process(&request.image) {
-                code.is_at_terminal(crate::terminal::kind());
+            if !context.global.json && script::is_process(&request.image) {
+                note_terminal(&mut code, &screen);
             }
             // What is typed meanwhile is for the terminal of the script, with Ctrl-D and all.
-            let holds = code.wants_terminal() && !server::is_cluster(context)?;
+            let holds = code.wants_keyboard() && !server::is_cluster(context)?;
             let typed_ahead = if holds { HeldKeys::hold() } else { None };
             request.is_for_script = code.is_script() && !creation::outlives(&open.creation);
             runtime.block_on(run_code(request, code, typed_ahead, &files, open, context))
@@ -55,6 +57,30 @@ pub(super) fn run(
             prompt::create(runtime, request, open, context)
         }
     }
+}
+
+/// Notes the terminal at which the code was started, and which of its streams are that.
+fn note_terminal(code: &mut Code, screen: &Screen) {
+    let Screen { stdin_tty, stdout_tty, stderr_tty, .. } = *screen;
+    let piped = match (stdin_tty && stdout_tty && stderr_tty, stdin_tty || stdout_tty || stderr_tty) {
+        (true, _) => None,
+        (false, true) if has_terminal() => Some(Piped {
+            stdin: !stdin_tty,
+            stdout: !stdout_tty,
+            stderr: !stderr_tty,
+            joined: !stdout_tty
+                && !stderr_tty
+                && is_same(std::io::stdout().as_fd(), std::io::stderr().as_fd()),
+        }),
+        _ => return,
+    };
+    code.is_at_terminal(crate::terminal::kind(), piped);
+}
+
+/// Whether both lead to one file or pipe.
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let place = |fd| fstat(fd).map(|status| (status.st_dev, status.st_ino));
+    place(one).is_ok_and(|one| place(other) == Ok(one))
 }
 
 /// Runs the code on standard input in an existing session, or opens the prompt on it when that is a terminal.

@@ -5,10 +5,10 @@ use super::case_output::CaseOutput;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::json_lines;
-use crate::render::{Console, ConsoleOptions, Flow, Stream, sanitize};
+use crate::render::{Console, ConsoleOptions, Flow, PassedTerminal, Stream, sanitize};
 use crate::terminal::{Out, OwnLines, PassthroughGuard, Size};
 use bai_protocol::byte_text;
-use bai_protocol::record::{ConsoleRecord, Display};
+use bai_protocol::record::{ConsoleRecord, Display, TerminalChange};
 use bai_protocol::signal::OutputStream;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -162,12 +162,14 @@ pub(super) fn write_plain(
 ) -> Result<Flow, CliError> {
     let mut console = Console::new(Out::stdout(), Out::stderr(), options);
     console.begin_cell();
-    let mut passing = None;
+    let (mut passing, mut screen) = (None, None);
     let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
     while let Some(message) = messages.blocking_recv() {
         let mut waiting = Some(message);
         let mut written = Ok(());
-        around(&mut || written = write_waiting(&mut console, &mut messages, waiting.take(), &mut passing));
+        around(&mut || {
+            written = write_waiting(&mut console, &mut messages, waiting.take(), (&mut passing, &mut screen))
+        });
         written.map_err(failed)?;
         for (stream, name) in [(Stream::Stdout, OutputStream::Stdout), (Stream::Stderr, OutputStream::Stderr)]
         {
@@ -184,7 +186,7 @@ fn write_waiting(
     console: &mut Console<Out, Out>,
     messages: &mut mpsc::Receiver<OutputMessage>,
     first: Option<OutputMessage>,
-    passing: &mut Option<PassthroughGuard>,
+    (passing, screen): (&mut Option<PassthroughGuard>, &mut Option<PassedTerminal>),
 ) -> Result<(), crate::render::RenderError> {
     let mut next = first;
     while let Some(message) = next {
@@ -194,6 +196,14 @@ fn write_waiting(
                 console.pass_output()?;
                 *passing = Some(PassthroughGuard::enter());
                 Flow::Open
+            }
+            (_, OutputMessage::Record(ConsoleRecord::Terminal(TerminalChange::Output(text)))) => {
+                let flow = console.flush()?;
+                if screen.is_none() {
+                    *screen = PassedTerminal::open().ok();
+                }
+                screen.iter_mut().for_each(|screen| screen.write(&byte_text::bytes(text)));
+                flow
             }
             (Some(_), OutputMessage::Record(record)) if !matches!(record, ConsoleRecord::Stdout(_)) => {
                 let _ = console.flush()?;

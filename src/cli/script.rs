@@ -9,7 +9,7 @@ use self::answers::answered;
 use self::own_terminal::{ScriptTerminal, typed};
 use self::signals::{passed, stops_late};
 use super::batch_steps::BatchSteps;
-use super::display::script_window;
+use super::display::{script_window, terminal_window};
 use super::error::{CliError, exit_of};
 use super::exit_status::{ExitStatus, Interrupt};
 use super::input::{InputReply, InputSource, Wanted};
@@ -23,9 +23,9 @@ use crate::repl::{FrontEnd, output_lost};
 use crate::terminal::{FatalSignal, HeldKeys, PassedSignals};
 use bai_client::{
     Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
+    Window,
 };
 use bai_protocol::language::{self, likely_of_image};
-use bai_protocol::record::TerminalChange;
 use bytes::Bytes;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -70,6 +70,8 @@ struct ScriptRun<'a> {
     stops_alone: bool,
     /// Whether the script is to have a terminal of its own.
     wants_terminal: bool,
+    /// Whether other programs have the user's terminal too, since streams of the script lead elsewhere.
+    is_split: bool,
     /// The user's terminal while it is the script's.
     terminal: Option<ScriptTerminal>,
     /// Holds back what is typed for the terminal of the script, until it has one.
@@ -100,7 +102,7 @@ struct ScriptRun<'a> {
 pub(super) async fn run(
     session: &ComputeSession,
     cell: Cell,
-    options: RunOptions,
+    mut options: RunOptions,
     mut output: Output,
     input: &InputSource,
     signals: &mut StopSignals,
@@ -113,6 +115,8 @@ pub(super) async fn run(
     let takes_all = passes_signals && session.api().has(Capability::ScriptTerminals).await;
     let passed = takes_all.then(PassedSignals::listen).and_then(Result::ok);
     let wants_terminal = matches!(&cell, Cell::Script(_, script) if script.pty.is_some());
+    let is_split = matches!(&cell, Cell::Script(_, script) if script.piped.is_some());
+    options.window = options.window.or_else(|| is_split.then(terminal_window).flatten());
     // Where the script has none, the keys are given back before it begins.
     let typed_ahead = input.take_held().filter(|_| wants_terminal);
     let takes_end = takes_pieces || matches!(cell, Cell::Kernel(_));
@@ -140,6 +144,7 @@ pub(super) async fn run(
         stops_until: None,
         stops_alone: false,
         wants_terminal,
+        is_split,
         terminal: None,
         typed_ahead,
         passes_signals,
@@ -270,7 +275,7 @@ impl ScriptRun<'_> {
                     continue;
                 }
                 () = next(&mut self.resizes) => {
-                    script_window().into_iter().for_each(|window| self.run.resize(window));
+                    self.window().into_iter().for_each(|window| self.run.resize(window));
                     self.say(OutputMessage::Resize(crate::terminal::size())).await?;
                     continue;
                 }
@@ -298,18 +303,15 @@ impl ScriptRun<'_> {
                 Some(RunEvent::Console(ConsoleRecord::AskSecret { prompt })) => {
                     self.ask_secret(&prompt).await
                 }
-                Some(RunEvent::Console(ConsoleRecord::Terminal(change))) => match change {
-                    TerminalChange::Open if self.wants_terminal => self.open_terminal().await?,
-                    TerminalChange::Stopped if self.may_stop() => self.suspend().await,
-                    // The server was not asked.
-                    TerminalChange::Open | TerminalChange::Stopped | TerminalChange::Closed { .. } => {}
-                },
+                Some(RunEvent::Console(ConsoleRecord::Terminal(change))) => {
+                    self.terminal_changed(change).await?
+                }
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;
                     let record = self.in_its_place(record);
                     self.say(OutputMessage::Record(record)).await?;
                 }
-                Some(RunEvent::WaitingInput { .. }) if self.terminal.is_some() => self.wants_keys(),
+                Some(RunEvent::WaitingInput { .. }) if self.has_keyboard() => self.wants_keys(),
                 Some(RunEvent::WaitingInput { is_password }) => {
                     self.give_keys_back();
                     self.asks_piece = self.takes_pieces;
@@ -361,6 +363,11 @@ impl ScriptRun<'_> {
                 }
             }
         }
+    }
+
+    /// The window of the program.
+    fn window(&self) -> Option<Window> {
+        if self.is_split { terminal_window() } else { script_window() }
     }
 
     /// What the build prints is not the program's output.

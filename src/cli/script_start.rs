@@ -55,7 +55,9 @@ pub(super) async fn start(
         return Err(CliError::new(ExitStatus::Usage, "this server runs no folder as a script")
             .hint("name the file in it that begins, and upload the others with --with"));
     }
-    if !session.api().has(Capability::ScriptTerminals).await {
+    let has_terminals = session.api().has(Capability::ScriptTerminals).await;
+    let splits = has_terminals && session.api().has(Capability::SplitTerminals).await;
+    if !has_terminals || !splits && code.wants_split_terminal() {
         code.has_no_terminal();
     }
     if runs_scripts {

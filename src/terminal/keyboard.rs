@@ -1,7 +1,8 @@
 //! The keyboard while a program elsewhere has it: bytes pass as they are typed, and no key has a meaning here. A program in the
 //! background leaves the keyboard and its modes to the one in front.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg, Termios};
 use tokio::io::unix::AsyncFd;
 
-use super::modes::{RunMode, in_background};
+use super::modes::{RunMode, in_background, in_background_of, run_mode};
 
 /// The most bytes that are read at once.
 const BLOCK: usize = 16 * 1024;
@@ -66,9 +67,11 @@ impl HeldKeys {
 /// A guard for the keyboard; dropping it restores the previous modes.
 #[derive(Debug)]
 pub struct Keyboard {
-    stdin: AsyncFd<OwnedFd>,
+    terminal: AsyncFd<OwnedFd>,
     /// The modes that it found.
     found: Option<Termios>,
+    /// Whether keys that send signals keep their meaning, and output is processed as usual.
+    is_shared: bool,
 }
 
 impl Keyboard {
@@ -77,29 +80,59 @@ impl Keyboard {
     /// # Errors
     /// When standard input is not a terminal.
     pub fn take() -> io::Result<Self> {
-        let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-        termios::tcgetattr(&stdin)?;
-        let mut keyboard = Self { stdin: register(stdin)?, found: None };
+        Self::take_of(io::stdin().as_fd().try_clone_to_owned()?, false)
+    }
+
+    /// The same, whatever standard input is. `is_shared` leaves the keys that send signals to all programs at the terminal, and
+    /// their output as it was.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn take_beside(is_shared: bool) -> io::Result<Self> {
+        let terminal = match io::stdin().is_terminal() {
+            true => io::stdin().as_fd().try_clone_to_owned()?,
+            false => File::options().read(true).write(true).open("/dev/tty")?.into(),
+        };
+        Self::take_of(terminal, is_shared)
+    }
+
+    fn take_of(terminal: OwnedFd, is_shared: bool) -> io::Result<Self> {
+        termios::tcgetattr(&terminal)?;
+        let mut keyboard = Self { terminal: register(terminal)?, found: None, is_shared };
         keyboard.make_raw();
         Ok(keyboard)
     }
 
+    /// Whether it was taken as one that is shared.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    fn is_in_background(&self) -> bool {
+        in_background_of(self.terminal.get_ref().as_fd())
+    }
+
     /// Sets the modes, if another program has changed them meanwhile. Those of [`OwnLines`] stay.
     pub fn make_raw(&mut self) {
-        if in_background() {
+        if self.is_in_background() {
             return;
         }
         let own_lines = own_lines();
-        let Ok(now) = termios::tcgetattr(self.stdin.get_ref()) else { return };
+        let Ok(now) = termios::tcgetattr(self.terminal.get_ref()) else { return };
         let mut raw = now.clone();
-        termios::cfmakeraw(&mut raw);
+        match self.is_shared {
+            true => raw = run_mode(&now, Some(QUIT)),
+            false => termios::cfmakeraw(&mut raw),
+        }
         if *own_lines {
             raw.output_flags = now.output_flags;
         }
-        let processed = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
-        if now.local_flags.intersects(processed) || now.output_flags != raw.output_flags {
+        let mut processed = LocalFlags::ICANON | LocalFlags::ECHO;
+        processed.set(LocalFlags::ISIG, !self.is_shared);
+        let is_processed = !self.is_shared && now.output_flags != raw.output_flags;
+        if now.local_flags.intersects(processed) || is_processed {
             // It fails only if the terminal is gone.
-            let _ = termios::tcsetattr(self.stdin.get_ref(), SetArg::TCSANOW, &raw);
+            let _ = termios::tcsetattr(self.terminal.get_ref(), SetArg::TCSANOW, &raw);
             self.found.get_or_insert(now);
         }
     }
@@ -110,21 +143,21 @@ impl Keyboard {
     /// An error of the system.
     pub async fn read(&mut self) -> io::Result<Vec<u8>> {
         loop {
-            come_to_front().await;
+            come_to_front(self.terminal.get_ref().as_fd()).await;
             self.make_raw();
-            let mut ready = self.stdin.readable().await?;
+            let mut ready = self.terminal.readable().await?;
             // Whoever is in front reads what is there now.
-            if in_background() {
+            if self.is_in_background() {
                 continue;
             }
             // Another program has read it.
-            if !has_bytes(self.stdin.get_ref().as_fd()) {
+            if !has_bytes(self.terminal.get_ref().as_fd()) {
                 ready.clear_ready();
                 continue;
             }
             drop(ready);
             let mut bytes = vec![0; BLOCK];
-            match nix::unistd::read(self.stdin.get_ref(), &mut bytes) {
+            match nix::unistd::read(self.terminal.get_ref(), &mut bytes) {
                 Ok(count) => {
                     bytes.truncate(count);
                     return Ok(bytes);
@@ -139,17 +172,17 @@ impl Keyboard {
 impl Drop for Keyboard {
     fn drop(&mut self) {
         if let Some(found) = &self.found
-            && !in_background()
+            && !self.is_in_background()
         {
-            let _ = termios::tcsetattr(self.stdin.get_ref(), SetArg::TCSANOW, found);
+            let _ = termios::tcsetattr(self.terminal.get_ref(), SetArg::TCSANOW, found);
         }
     }
 }
 
 /// Waits while another program has the terminal. Nothing tells a program that a shell has given it the terminal, if it was not
 /// suspended: `fg` sends it no signal then.
-async fn come_to_front() {
-    while in_background() {
+async fn come_to_front(terminal: BorrowedFd<'_>) {
+    while in_background_of(terminal) {
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Terminal modes as guards that restore the previous state, and the related calls that are safe in a signal handler.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use nix::sys::termios::{
@@ -130,7 +130,7 @@ impl Drop for RunMode {
 }
 
 /// The modes of [`RunMode`], derived from the previous ones.
-fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
+pub(super) fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
     let mut mode = found.clone();
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
     mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);
@@ -146,9 +146,14 @@ fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
 
 /// Whether another process group has the terminal of standard input, which stops those that read it or change its modes.
 pub(super) fn in_background() -> bool {
+    in_background_of(io::stdin().as_fd())
+}
+
+/// Whether another process group has this terminal.
+pub(super) fn in_background_of(terminal: BorrowedFd<'_>) -> bool {
     // SAFETY: both calls take plain integers.
     #[allow(unsafe_code)]
-    let (front, own) = unsafe { (libc::tcgetpgrp(libc::STDIN_FILENO), libc::getpgrp()) };
+    let (front, own) = unsafe { (libc::tcgetpgrp(terminal.as_raw_fd()), libc::getpgrp()) };
     front > 0 && front != own
 }
 

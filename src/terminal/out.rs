@@ -1,6 +1,7 @@
 //! Unbuffered standard output and standard error. The callers batch their output.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
@@ -17,6 +18,7 @@ pub struct Out {
 enum Stream {
     Output(io::Stdout),
     Error(io::Stderr),
+    Terminal(File),
 }
 
 impl Out {
@@ -29,6 +31,18 @@ impl Out {
     pub fn stderr() -> Self {
         Self { stream: Stream::Error(io::stderr()) }
     }
+
+    /// The terminal, by standard error or by its own name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn terminal() -> io::Result<Self> {
+        if io::stderr().is_terminal() {
+            return Ok(Self::stderr());
+        }
+        let terminal = File::options().write(true).open("/dev/tty")?;
+        Ok(Self { stream: Stream::Terminal(terminal) })
+    }
 }
 
 impl AsFd for Out {
@@ -36,6 +50,7 @@ impl AsFd for Out {
         match &self.stream {
             Stream::Output(stream) => stream.as_fd(),
             Stream::Error(stream) => stream.as_fd(),
+            Stream::Terminal(file) => file.as_fd(),
         }
     }
 }

@@ -59,6 +59,7 @@ mod sessions_board;
 mod shell_completion;
 mod shell_lines;
 mod signals;
+mod split_terminal;
 mod ssh;
 mod stuck_sessions;
 mod tall_cells;

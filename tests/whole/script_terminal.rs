@@ -15,7 +15,7 @@ const SCRIPT: &str = "script.py";
 /// Types at a program, step by step, until it ends. The text of a step must not be there before the keys of the step before it have
 /// their effect.
 #[track_caller]
-fn play(terminal: FakeTerminal, steps: &[Step<'_>]) -> End {
+pub fn play(terminal: FakeTerminal, steps: &[Step<'_>]) -> End {
     for (text, keys) in steps {
         terminal.wait_until(text, |screen| screen.all.contains(text));
         terminal.send(keys);
@@ -232,7 +232,7 @@ import os; os.system('stty -echo; echo quiet; read x; stty echo; echo got $x')",
 }
 
 /// The letter of a process's state; `None` if it has ended.
-fn state(pid: i32) -> Option<char> {
+pub fn state(pid: i32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
@@ -249,15 +249,15 @@ fn wait_until_gone(pid: i32) {
 
 /// The process of a script that has shown its number after `pid=`.
 #[track_caller]
-fn pid_of(terminal: &FakeTerminal) -> i32 {
+pub fn pid_of(terminal: &FakeTerminal) -> i32 {
     let number = |text: &str| text.split_once("pid=")?.1.split_once('.')?.0.parse().ok();
     number(&terminal.wait_until("the number", |screen| number(&screen.all).is_some()).all).unwrap()
 }
 
-const TELLS: &str = "import os, signal, sys, time\nprint('pid=%d.' % os.getpid(), flush=True)\n";
+pub const TELLS: &str = "import os, signal, sys, time\nprint('pid=%d.' % os.getpid(), flush=True)\n";
 
 /// A shell with job control, at its prompt.
-fn interactive_shell(sandbox: &Sandbox) -> FakeTerminal {
+pub fn interactive_shell(sandbox: &Sandbox) -> FakeTerminal {
     let mut command = sandbox.in_terminal(&["bash", "--norc", "--noprofile", "-i"]);
     command.env("PS1", "shell: ");
     let terminal = FakeTerminal::start_command(command, 24, 80);

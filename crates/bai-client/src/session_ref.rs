@@ -4,8 +4,9 @@ use super::api::Api;
 use super::error::ClientError;
 use super::reply::Reply;
 use super::request::Request;
+use bai_protocol::byte_text;
 use bai_protocol::capability::Capability;
-use bai_protocol::execute::RunId;
+use bai_protocol::execute::{RunId, TypedKeys};
 use bai_protocol::files::ListReply;
 use bai_protocol::info::{LogsReply, SessionInfo};
 use bai_protocol::signal::RunSignal;
@@ -93,6 +94,13 @@ impl SessionRef {
     pub(super) async fn secret(&self, run: &RunId, secret: Option<&str>) -> Result<(), ClientError> {
         let request = self.request("send the program a secret", Method::POST, "/secret").await?;
         let body = json!({"runId": run.as_str(), "secret": secret});
+        request.json(&body)?.within(INTERRUPT_LIMIT).send().await.map(drop)
+    }
+
+    /// Sends what was typed for the script of a run that wants keys.
+    pub(super) async fn keys(&self, run: &RunId, keys: &[u8]) -> Result<(), ClientError> {
+        let request = self.request("send the program keys", Method::POST, "/keys").await?;
+        let body = TypedKeys { run_id: run.as_str().to_owned(), keys: byte_text::text(keys) };
         request.json(&body)?.within(INTERRUPT_LIMIT).send().await.map(drop)
     }
 

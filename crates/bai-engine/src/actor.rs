@@ -339,6 +339,11 @@ impl Actor {
                     let _ = self.kernel.send(Op::Secret(secret)).await;
                 }
             }
+            SessionCommand::Keys(id, keys) => {
+                if self.current.as_ref().is_some_and(|run| *run.id() == id) {
+                    let _ = self.kernel.send(Op::Keys(keys)).await;
+                }
+            }
             SessionCommand::Restart(done) => self.restart(done),
             SessionCommand::Kernel(asker) => drop(asker.send(self.kernel.clone())),
         }

@@ -69,6 +69,8 @@ pub(super) enum SessionCommand {
     Signal(RunId, RunSignal),
     /// The secret that the program of this run has asked for, or that there is none.
     Secret(RunId, Option<String>),
+    /// What was typed for the script of this run.
+    Keys(RunId, Vec<u8>),
     /// Start a new interpreter. Waiting runs end.
     Restart(oneshot::Sender<Result<(), String>>),
     /// Get the kernel's handle, for completion.

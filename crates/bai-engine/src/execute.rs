@@ -11,8 +11,9 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use bai_protocol::byte_text;
 use bai_protocol::complete::CompletionRequest;
-use bai_protocol::execute::{IncomingExecute, InputPiece, RunId};
+use bai_protocol::execute::{IncomingExecute, InputPiece, RunId, TypedKeys};
 use bai_protocol::signal::RunSignal;
 use bai_runner::Kernel;
 use serde_json::{Value, json};
@@ -170,6 +171,20 @@ pub(super) async fn secret(
     let run = run.ok_or_else(|| ApiError::invalid_params("a secret needs the run that it is for"))?;
     let secret = body.get("secret").and_then(Value::as_str).map(str::to_owned);
     session.command(SessionCommand::Secret(run, secret)).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST /{P}/{s}/keys`: what was typed for a script that wants keys.
+pub(super) async fn keys(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+    body: Body,
+) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
+    let TypedKeys { run_id, keys } = serde_json::from_value(json_body(body).await?)
+        .map_err(|error| ApiError::invalid_params(format!("keys: {error}")))?;
+    let keys = byte_text::bytes(&keys).into_owned();
+    session.command(SessionCommand::Keys(RunId::from_wire(run_id), keys)).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

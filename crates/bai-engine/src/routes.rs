@@ -68,6 +68,7 @@ fn session_routes() -> Routes {
         ("/{s}/rename", post(lifecycle::rename)),
         ("/{s}/interrupt", post(execute::interrupt)),
         ("/{s}/secret", post(execute::secret)),
+        ("/{s}/keys", post(execute::keys)),
         ("/{s}/complete", post(execute::complete)),
         ("/{s}/logs", get(lifecycle::logs)),
         ("/{s}/status-history", get(lifecycle::status_history)),
@@ -101,7 +102,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 31] = [
+const CAPABILITIES: &[Capability] = &[
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -122,6 +123,9 @@ const CAPABILITIES: [Capability; 31] = [
     Capability::Signals,
     Capability::Secrets,
     Capability::ScriptTerminals,
+    // Elsewhere nobody can tell who reads a terminal.
+    #[cfg(target_os = "linux")]
+    Capability::SplitTerminals,
     Capability::CellTerminals,
     Capability::BinaryFrames,
     Capability::IdleOutput,
@@ -139,7 +143,7 @@ const CAPABILITIES: [Capability; 31] = [
 async fn hello(State(server): State<Arc<ServerState>>, headers: HeaderMap) -> Response {
     let version = bai_protocol::version::NEWEST.to_string();
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
-    let capabilities: Capabilities = CAPABILITIES.into_iter().collect();
+    let capabilities: Capabilities = CAPABILITIES.iter().copied().collect();
     // Other clients compare only `version`; the instance lets us know a background engine of ours again.
     let address = server.address.map(|address| address.ip().to_string());
     let challenge = headers.get(sign::CHALLENGE).and_then(|text| text.to_str().ok());

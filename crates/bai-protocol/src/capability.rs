@@ -74,6 +74,8 @@ pub enum Capability {
     /// A script can have a terminal of its own ([`crate::execute::Script::pty`]), and all signals of
     /// [`crate::signal::RunSignal`] reach a program.
     ScriptTerminals,
+    /// Each standard stream of such a script can be a pipe beside its terminal ([`crate::execute::Script::piped`]).
+    SplitTerminals,
     /// The programs that the lines of a shell in a cell start can have a terminal of their own ([`crate::execute::IncomingExecute::pty`]).
     CellTerminals,
     /// Text that a run prints comes in binary frames ([`crate::binary_frame`]), and its input may, at a client that sends `binary: true`.

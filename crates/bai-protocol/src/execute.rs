@@ -71,10 +71,53 @@ pub struct Script {
     #[serde(deserialize_with = "lenient::null_as_default", skip_serializing_if = "std::ops::Not::not")]
     pub tty: bool,
     /// The type of the terminal (`TERM`) at which it was started, for servers with
-    /// [`crate::capability::Capability::ScriptTerminals`]: it gets one of its own, in the window of the run. `None` if its input
-    /// or its output is a file or a pipe. Whether it has one is told by [`crate::record::ConsoleRecord::Terminal`].
+    /// [`crate::capability::Capability::ScriptTerminals`]: it gets one of its own, in the window of the run. Whether it has one is
+    /// told by [`crate::record::ConsoleRecord::Terminal`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pty: Option<String>,
+    /// The streams that are pipes beside that terminal, for servers with
+    /// [`crate::capability::Capability::SplitTerminals`]. `None` if all three are the terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub piped: Option<Piped>,
+}
+
+/// Which standard streams of a script are pipes, and not the terminal that it has. Then the terminal is shared with other programs:
+/// keys are for the script only while it wants them ([`WantedKeys`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Piped {
+    /// Standard input.
+    pub stdin: bool,
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
+    /// Standard error is the same pipe as standard output, so that the order of both is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
+}
+
+/// The keys that a script with [`Script::piped`] wants now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WantedKeys {
+    /// It does not read its terminal.
+    #[default]
+    None,
+    /// It reads lines: the terminal of the script echoes and edits them. Keys that send signals keep their meaning for all programs.
+    Lines,
+    /// It has changed the modes of its terminal: every key is for it.
+    All,
+}
+
+/// The body of `POST /{s}/keys`: what was typed for a script that wants keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TypedKeys {
+    /// The run of the script.
+    pub run_id: String,
+    /// The bytes, as [`crate::byte_text`] writes them.
+    pub keys: String,
 }
 
 /// The line that ends the input of the program that asks, as Ctrl-D does. For servers with

@@ -1,5 +1,6 @@
 //! Console records (`docs/wire` §3.3, §5.1): the output of a program, as `[type, payload]` on the wire.
 
+use super::execute::WantedKeys;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -69,6 +70,10 @@ pub enum TerminalChange {
     /// It has stopped, as Ctrl-Z makes it. [`crate::signal::RunSignal::Continue`] lets it go on. A script without a
     /// terminal is stopped by [`crate::signal::RunSignal::Suspend`] alone.
     Stopped,
+    /// What the terminal of a script gives whose standard output is a pipe ([`crate::execute::Piped`]).
+    Output(String),
+    /// The keys that such a script with [`crate::execute::Script::piped`] wants from here on: one piece of what is typed is asked for.
+    Keys(WantedKeys),
     /// The program of a cell has ended, and the cell goes on without a terminal.
     Closed {
         /// How many pieces of input this run has taken so far. A piece beyond them has reached no program.
@@ -94,7 +99,9 @@ impl ConsoleRecord {
             ConsoleRecord::NextInput { text, .. } | ConsoleRecord::AskSecret { prompt: text } => {
                 SMALL + text.len()
             }
-            ConsoleRecord::Terminal(TerminalChange::Closed { unread, .. }) => SMALL + unread.len(),
+            ConsoleRecord::Terminal(
+                TerminalChange::Closed { unread: text, .. } | TerminalChange::Output(text),
+            ) => SMALL + text.len(),
             ConsoleRecord::Clear { .. } | ConsoleRecord::Leave | ConsoleRecord::Terminal(_) => SMALL,
             ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
         }
@@ -146,6 +153,9 @@ impl ConsoleRecord {
         match self {
             ConsoleRecord::Stdout(text) => ConsoleRecord::Stdout(change(text)),
             ConsoleRecord::Stderr(text) => ConsoleRecord::Stderr(change(text)),
+            ConsoleRecord::Terminal(TerminalChange::Output(text)) => {
+                ConsoleRecord::Terminal(TerminalChange::Output(change(text)))
+            }
             ConsoleRecord::Display(mut display) => {
                 if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = &mut *display.record {
                     *text = change(std::mem::take(text));
@@ -173,6 +183,8 @@ impl ConsoleRecord {
             ConsoleRecord::AskSecret { prompt } => json!(["ask-secret", {"prompt": prompt}]),
             ConsoleRecord::Terminal(TerminalChange::Open) => json!(["terminal", "open"]),
             ConsoleRecord::Terminal(TerminalChange::Stopped) => json!(["terminal", "stopped"]),
+            ConsoleRecord::Terminal(TerminalChange::Output(text)) => json!(["terminal", {"output": text}]),
+            ConsoleRecord::Terminal(TerminalChange::Keys(wanted)) => json!(["terminal", {"keys": wanted}]),
             ConsoleRecord::Terminal(TerminalChange::Closed { taken, unread }) => {
                 json!(["terminal", {"closed": taken, "unread": unread}])
             }
@@ -207,6 +219,14 @@ impl ConsoleRecord {
             "terminal" if let Some(taken) = payload.get("closed").and_then(Value::as_u64) => {
                 let unread = field(&payload, "unread");
                 ConsoleRecord::Terminal(TerminalChange::Closed { taken, unread })
+            }
+            "terminal" if payload.get("output").is_some() => {
+                ConsoleRecord::Terminal(TerminalChange::Output(field(&payload, "output")))
+            }
+            "terminal"
+                if let Some(Ok(wanted)) = payload.get("keys").map(|word| WantedKeys::deserialize(word)) =>
+            {
+                ConsoleRecord::Terminal(TerminalChange::Keys(wanted))
             }
             _ => ConsoleRecord::Unknown { kind, payload },
         })
@@ -396,6 +416,8 @@ mod tests {
             ConsoleRecord::AskSecret { prompt: "pin? ".into() },
             ConsoleRecord::Terminal(TerminalChange::Open),
             ConsoleRecord::Terminal(TerminalChange::Stopped),
+            ConsoleRecord::Terminal(TerminalChange::Output("x\u{1b}[0m".into())),
+            ConsoleRecord::Terminal(TerminalChange::Keys(WantedKeys::Lines)),
             ConsoleRecord::Terminal(TerminalChange::Closed { taken: 2, unread: "a\r".into() }),
         ];
         for record in records {

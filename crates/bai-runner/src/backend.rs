@@ -92,6 +92,13 @@ impl Backend {
         }
     }
 
+    /// Types bytes into a terminal that is shared.
+    pub(super) fn type_keys(&mut self, bytes: &[u8]) {
+        if let Backend::Driven(interpreter) = self {
+            interpreter.type_keys(bytes);
+        }
+    }
+
     /// The process has announced that it will read standard input.
     pub(super) fn reader_was_announced(&mut self) {
         if let Backend::Driven(interpreter) = self {

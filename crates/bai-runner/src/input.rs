@@ -1,13 +1,16 @@
-//! The standard input of an interpreter: a pipe, or the terminal of a script's own.
+//! What a program reads: its standard input, which is a pipe or the terminal of a script's own, and the keys of a terminal beside it.
 
 use super::own_terminal::TerminalInput;
 use super::stdin::{ReaderEvent, StandardInput};
+use super::terminal_keys::TerminalKeys;
 use nix::unistd::Pid;
 
 /// Where standard input comes from.
 pub(super) enum Input {
     Pipe(StandardInput),
     Terminal(TerminalInput),
+    /// A terminal that is shared with other programs, and standard input, if that is a pipe.
+    Split(Option<StandardInput>, TerminalKeys),
 }
 
 impl Input {
@@ -19,6 +22,18 @@ impl Input {
                 terminal.wanted().await;
                 ReaderEvent::Waits
             }
+            Input::Split(pipe, keys) => {
+                let pipe = async {
+                    match pipe {
+                        Some(pipe) => pipe.reader_event(leader).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! { biased;
+                    wanted = keys.changed(leader) => ReaderEvent::Keys(wanted),
+                    event = pipe => event,
+                }
+            }
         }
     }
 
@@ -27,28 +42,46 @@ impl Input {
         match self {
             Input::Pipe(pipe) => pipe.send(bytes, end, ahead),
             Input::Terminal(terminal) => terminal.send(bytes),
+            Input::Split(pipe, _) => pipe.iter_mut().for_each(|pipe| pipe.send(bytes, end, ahead)),
+        }
+    }
+
+    /// Types bytes into a terminal that is shared.
+    pub(super) fn type_keys(&mut self, bytes: &[u8]) {
+        if let Input::Split(_, keys) = self {
+            keys.send(bytes);
+        }
+    }
+
+    /// The program has just written to its terminal. Returns what it wants to be known before that.
+    pub(super) fn before_output(&mut self) -> Option<ReaderEvent> {
+        match self {
+            Input::Split(_, keys) => keys.take_changed_modes().map(ReaderEvent::Keys),
+            Input::Pipe(_) | Input::Terminal(_) => None,
         }
     }
 
     /// What was typed into a terminal that has not taken it.
     pub(super) fn take_unwritten(&mut self) -> Vec<u8> {
         match self {
-            Input::Pipe(_) => Vec::new(),
+            Input::Pipe(_) | Input::Split(..) => Vec::new(),
             Input::Terminal(terminal) => terminal.take_unwritten().to_vec(),
         }
     }
 
     /// The next wait has been announced by the driver.
     pub(super) fn wait_was_announced(&mut self) {
-        if let Input::Pipe(pipe) = self {
+        if let Input::Pipe(pipe) | Input::Split(Some(pipe), _) = self {
             pipe.wait_was_announced();
         }
     }
 
     /// The program has stopped, or goes on.
     pub(super) fn hold(&mut self, is_held: bool) {
-        if let Input::Terminal(terminal) = self {
-            terminal.hold(is_held);
+        match self {
+            Input::Pipe(_) => {}
+            Input::Terminal(terminal) => terminal.hold(is_held),
+            Input::Split(_, keys) => keys.hold(is_held),
         }
     }
 
@@ -56,6 +89,10 @@ impl Input {
     pub(super) fn was_interrupted(&mut self, leader: Pid) {
         match self {
             Input::Pipe(pipe) => pipe.was_interrupted(leader),
+            Input::Split(pipe, keys) => {
+                keys.was_interrupted();
+                pipe.iter_mut().for_each(|pipe| pipe.was_interrupted(leader));
+            }
             Input::Terminal(terminal) => terminal.ask_again(),
         }
     }
@@ -63,14 +100,15 @@ impl Input {
     /// A new cell begins.
     pub(super) fn renew(&mut self) {
         match self {
-            Input::Pipe(pipe) => pipe.renew(),
+            Input::Pipe(pipe) | Input::Split(Some(pipe), _) => pipe.renew(),
+            Input::Split(None, _) => {}
             Input::Terminal(terminal) => terminal.ask_again(),
         }
     }
 
     /// A cell is over.
     pub(super) fn cell_is_over(&mut self, leader: Pid) {
-        if let Input::Pipe(pipe) = self {
+        if let Input::Pipe(pipe) | Input::Split(Some(pipe), _) = self {
             pipe.cell_is_over(leader);
         }
     }

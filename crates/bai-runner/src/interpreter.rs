@@ -9,10 +9,10 @@ use super::kernel_spec::KernelSpec;
 use super::language::{Launch, Resolved};
 use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
-use super::output::Output;
+use super::output::{Origin, Output};
 use super::own_program::OwnScript;
 use super::own_terminal;
-use super::process::{self, Process, Program};
+use super::process::{self, Process, Program, Spawned};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
@@ -51,6 +51,8 @@ pub(super) struct Interpreter {
     to_driver: MessageWriter,
     out: Output,
     err: Output,
+    /// What its terminal gives, if that is not standard output.
+    screen: Output,
     /// The standard input of the interpreter and its children.
     stdin: Option<Input>,
     wakeups: Wakeups,
@@ -64,8 +66,8 @@ pub(super) struct Interpreter {
     busy: bool,
     /// Output is not read before this time, unless a message needs it.
     resume_at: Instant,
-    /// The last output was on standard output.
-    was_out: bool,
+    /// Where the last output came from.
+    last_from: Origin,
     /// The script that it runs by itself.
     own_script: Option<OwnScript>,
 }
@@ -163,16 +165,19 @@ impl Interpreter {
                 stdin: None,
                 starter: None,
             };
-            let (process, out, err, stdin) = match pty.is_some() {
+            let (process, out, err, screen, stdin) = match pty.is_some() {
                 true => {
-                    let (process, out, err, stdin) = own_terminal::start(&program, None)?;
-                    (process, out, err, Some(stdin))
+                    let piped = own_script.as_ref().and_then(|own| own.script.piped);
+                    let spawned = own_terminal::start(&program, None, piped)?;
+                    let Spawned { process, out, err, screen, stdin } = spawned;
+                    (process, out, err, screen, Some(stdin))
                 }
                 false => {
                     let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
                     program.stdin = child_stdin;
                     let (process, out, err) = Process::spawn(program)?;
-                    (process, Output::new(out), Output::new(err), stdin.map(Input::Pipe))
+                    let [out, err] = [out, err].map(Output::new);
+                    (process, out, err, Output::none(), stdin.map(Input::Pipe))
                 }
             };
             let mut source = source.into_bytes();
@@ -186,6 +191,7 @@ impl Interpreter {
                 to_driver: MessageWriter::new(to_driver, dialect, source),
                 out,
                 err,
+                screen,
                 stdin,
                 wakeups: Wakeups::new(wake),
                 lost_interrupts: LostInterrupts::new(),
@@ -193,7 +199,7 @@ impl Interpreter {
                 cut_off: None,
                 busy: false,
                 resume_at: Instant::now(),
-                was_out: true,
+                last_from: Origin::Out,
                 own_script,
             })
         };
@@ -249,6 +255,7 @@ impl Interpreter {
             to_driver,
             out,
             err,
+            screen,
             stdin,
             wakeups,
             lost_interrupts,
@@ -273,11 +280,12 @@ impl Interpreter {
         let paced = async {
             tokio::time::sleep_until(pace).await;
             tokio::select! { biased;
-                () = out.readable() => true,
-                () = err.readable() => false,
+                () = out.readable() => Origin::Out,
+                () = err.readable() => Origin::Err,
+                () = screen.readable() => Origin::Screen,
             }
         };
-        let from_out = tokio::select! { biased;
+        let from = tokio::select! { biased;
             message = control.next(), if room => {
                 let Some((id, message)) = message else { return self.note_cut_off() };
                 return Event::Message(id, message);
@@ -308,19 +316,28 @@ impl Interpreter {
                 *cut_off = Some(CutOff::Killed);
                 return Event::Progress;
             }
-            from_out = paced, if room => from_out,
+            from = paced, if room => from,
             event = wanted => return Event::Reader(event),
         };
-        let stream = if from_out { &mut self.out } else { &mut self.err };
+        if self.busy
+            && let Some(event) = self.stdin.as_mut().and_then(Input::before_output)
+        {
+            return Event::Reader(event);
+        }
+        let stream = match from {
+            Origin::Out => &mut self.out,
+            Origin::Err => &mut self.err,
+            Origin::Screen => &mut self.screen,
+        };
         let Some(text) = stream.read() else { return Event::Progress };
         // The first write after a pause is forwarded at once; a flood is read in larger pieces. A program that alternates
         // between the streams waits until each is read, so a change of stream is read at once too.
-        if text.len() < LARGE && from_out == self.was_out {
+        if text.len() < LARGE && from == self.last_from {
             self.resume_at = Instant::now() + PACE;
             stream.rest();
         }
-        self.was_out = from_out;
-        Event::Output(if from_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) })
+        self.last_from = from;
+        Event::Output(from.record(text))
     }
 
     /// A pipe of the driver is closed. A program that the interpreter runs by itself needs no driver.
@@ -347,6 +364,7 @@ impl Interpreter {
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
     }
 
     /// Ends both streams at the end of a cell: the next cell does not continue a character that was cut off.
@@ -369,6 +387,11 @@ impl Interpreter {
         if let Some(stdin) = &mut self.stdin {
             stdin.send(bytes, end, ahead);
         }
+    }
+
+    /// Types bytes into a terminal that is shared.
+    pub(super) fn type_keys(&mut self, bytes: &[u8]) {
+        self.stdin.iter_mut().for_each(|stdin| stdin.type_keys(bytes));
     }
 
     /// The driver has announced that standard input will be read.

@@ -113,6 +113,7 @@ mod services;
 mod sqlite;
 mod stdin;
 mod step;
+mod terminal_keys;
 mod tool;
 mod typed_ahead;
 mod usage;

@@ -37,6 +37,8 @@ pub enum Op {
     /// The secret that the script has asked for ([`ConsoleRecord::AskSecret`](bai_protocol::record::ConsoleRecord::AskSecret)), or
     /// that there is none. Dropped when it has not asked.
     Secret(Option<String>),
+    /// What was typed for the script whose terminal is shared ([`Piped`](bai_protocol::execute::Piped)). Dropped when there is none.
+    Keys(Vec<u8>),
     /// The window in which a person sees the output, from now on. `None` if it goes to a file or a program.
     Window(Option<Window>),
     /// The type of the terminal (`TERM`) that programs may have from now on which a cell starts by a line of a shell. `None` if they

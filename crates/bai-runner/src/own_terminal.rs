@@ -6,8 +6,10 @@
 
 use super::input::Input;
 use super::output::Output;
-use super::process::{Process, Program};
-use bai_protocol::execute::Window;
+use super::process::{Process, Program, Spawned};
+use super::stdin::StandardInput;
+use super::terminal_keys::TerminalKeys;
+use bai_protocol::execute::{Piped, Window};
 use bytes::{Buf, BytesMut};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,17 +27,27 @@ const USUAL: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel
 /// What a process may not close as one range is closed one by one, up to here.
 const LAST_DESCRIPTOR: RawFd = 65_536;
 
-/// Starts the program at a new terminal of this size, which is its standard input and output. Returns what the terminal gives, and what
-/// it takes; nothing comes from a standard error of its own.
+/// Starts the program at a new terminal of this size, which is its standard input and output, as far as these are not pipes.
 pub(super) fn start(
     program: &Program<'_>,
     window: Option<Window>,
-) -> io::Result<(Process, Output, Output, Input)> {
+    piped: Option<Piped>,
+) -> io::Result<Spawned> {
     let terminal = OwnTerminal::open()?;
     window.into_iter().for_each(|window| terminal.resize(window));
-    let input = Input::Terminal(terminal.input()?);
-    let (process, out) = Process::spawn_at_terminal(program, terminal)?;
-    Ok((process, Output::of_terminal(out), Output::none(), input))
+    let keys = terminal.input()?;
+    let Some(piped) = piped else {
+        let (process, [screen, ..]) = Process::spawn_at_terminal(program, terminal, None, Piped::default())?;
+        return Ok(Spawned::new(process, screen, Output::none(), Input::Terminal(keys)));
+    };
+    let keys = TerminalKeys::new(keys, terminal.programs_end()?);
+    let (pipe, child_stdin) = piped.stdin.then(StandardInput::new).transpose()?.unzip();
+    let stdin = Input::Split(pipe, keys);
+    let (process, [screen, out, err]) = Process::spawn_at_terminal(program, terminal, child_stdin, piped)?;
+    Ok(match piped.stdout {
+        true => Spawned { screen, ..Spawned::new(process, out, err, stdin) },
+        false => Spawned::new(process, screen, err, stdin),
+    })
 }
 
 /// A pseudo-terminal.
@@ -64,6 +76,14 @@ impl OwnTerminal {
     /// The program's end of it.
     pub(super) fn programs_end(&self) -> io::Result<OwnedFd> {
         self.slave.as_ref().ok_or(io::ErrorKind::BrokenPipe)?.try_clone()
+    }
+
+    /// The job in front.
+    #[allow(unsafe_code)]
+    pub(super) fn foreground(&self) -> Option<Pid> {
+        // SAFETY: the descriptor is open, and the call takes an integer.
+        let group = unsafe { libc::tcgetpgrp(self.master.as_raw_fd()) };
+        (group > 1).then(|| Pid::from_raw(group))
     }
 
     /// What the programs in it write.
@@ -136,6 +156,19 @@ impl TerminalInput {
         std::mem::take(&mut self.unwritten)
     }
 
+    /// Waits until the terminal has taken what was typed. Cancel-safe.
+    pub(super) async fn taken(&mut self) {
+        while !self.unwritten.is_empty() {
+            if self.writer.writable().await.is_err() {
+                self.unwritten.clear();
+            }
+            // The rest follows when there is room.
+            if let Ok(count) = self.writer.try_write(&self.unwritten) {
+                self.unwritten.advance(count);
+            }
+        }
+    }
+
     /// Types bytes.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.unwritten.extend_from_slice(bytes);
@@ -157,15 +190,7 @@ impl TerminalInput {
         if self.is_held {
             std::future::pending::<()>().await;
         }
-        while !self.unwritten.is_empty() {
-            if self.writer.writable().await.is_err() {
-                self.unwritten.clear();
-            }
-            // The rest follows when there is room.
-            if let Ok(count) = self.writer.try_write(&self.unwritten) {
-                self.unwritten.advance(count);
-            }
-        }
+        self.taken().await;
         if std::mem::replace(&mut self.has_asked, true) {
             std::future::pending::<()>().await;
         }
@@ -188,21 +213,21 @@ impl Job {
     }
 }
 
-/// Makes the program the job of a session whose terminal is its standard input. The process that is started is the session's
+/// Makes the program the job of a session at this terminal, a descriptor that the parent holds open until `spawn` has returned. The process that is started is the session's
 /// leader; these descriptors stay open in the program.
 #[allow(unsafe_code)]
-pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) -> io::Result<Job> {
+pub(super) fn lead(command: &mut Command, terminal: RawFd, inherited: Vec<RawFd>) -> io::Result<Job> {
     let (job, says) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let prepare = move || {
         nix::unistd::setsid()?;
-        // SAFETY: descriptor 0 is the terminal, and the request takes an integer.
-        if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } < 0 {
+        // SAFETY: the descriptor is open, and the request takes an integer.
+        if unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) } < 0 {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: this process has one thread. Both go on with system calls alone.
         match unsafe { libc::fork() } {
             0 => {
-                take_foreground()?;
+                take_foreground(terminal)?;
                 nix::unistd::write(&says, &std::process::id().to_ne_bytes())?;
                 for &fd in &inherited {
                     // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
@@ -211,7 +236,7 @@ pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) -> io::Result<J
                 }
                 Ok(())
             }
-            program if program > 0 => attend(program),
+            program if program > 0 => attend(program, terminal),
             _ => Err(io::Error::last_os_error()),
         }
     };
@@ -222,24 +247,28 @@ pub(super) fn lead(command: &mut Command, inherited: Vec<RawFd>) -> io::Result<J
 
 /// Puts this process into a job of its own, in the foreground of its terminal.
 #[allow(unsafe_code)]
-fn take_foreground() -> io::Result<()> {
+fn take_foreground(terminal: RawFd) -> io::Result<()> {
     use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     // The system stops a process in the background that does this, unless it blocks the signal.
     let mut only = SigSet::empty();
     only.add(Signal::SIGTTOU);
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&only), None)?;
-    // SAFETY: descriptor 0 is open, and both calls take integers.
-    let result = unsafe { libc::tcsetpgrp(0, libc::getpid()) };
+    // SAFETY: the descriptor is open, and both calls take integers.
+    let result = unsafe { libc::tcsetpgrp(terminal, libc::getpid()) };
     sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None)?;
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// The leader's work: it stops, goes on and ends as the program does.
 #[allow(unsafe_code)]
-fn attend(program: libc::pid_t) -> ! {
+fn attend(program: libc::pid_t, terminal: RawFd) -> ! {
     // SAFETY: system calls alone, with integers and pointers to values on this stack. The process was made by fork and has one thread.
     unsafe {
+        // The streams of the program are not kept open here.
+        for stream in 0..3 {
+            libc::dup2(terminal, stream);
+        }
         close_others();
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
             libc::signal(signal, libc::SIG_IGN);

@@ -1,8 +1,10 @@
 //! Child processes: each in its own session and process group, without a terminal or at one of its own. They end when we end.
 
 use super::dispositions;
+use super::input::Input;
+use super::output::Output;
 use super::own_terminal::{self, Job, OwnTerminal};
-use bai_protocol::execute::Window;
+use bai_protocol::execute::{Piped, Window};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -37,6 +39,22 @@ pub(super) struct Program<'a> {
     pub(super) stdin: Option<OwnedFd>,
     /// The process in whose stead it is started, if that is not ours.
     pub(super) starter: Option<Pid>,
+}
+
+/// A process that has just been started, and its streams.
+pub(super) struct Spawned {
+    pub(super) process: Process,
+    pub(super) out: Output,
+    pub(super) err: Output,
+    /// What its terminal gives, if that is not standard output.
+    pub(super) screen: Output,
+    pub(super) stdin: Input,
+}
+
+impl Spawned {
+    pub(super) fn new(process: Process, out: Output, err: Output, stdin: Input) -> Self {
+        Spawned { process, out, err, screen: Output::none(), stdin }
+    }
 }
 
 /// A running child with its output. Dropping it kills the whole process group.
@@ -104,17 +122,29 @@ impl Process {
         Ok((Self::begin(command, program.pipes, None, None)?, out, err))
     }
 
-    /// Starts the program at a terminal of its own, which is its standard input and output. Returns what the terminal gives.
+    /// Starts the program at a terminal of its own, which is its standard input and output, as far as these are not pipes. Returns
+    /// what the terminal gives, and what comes from a standard output and a standard error that are pipes.
     pub(super) fn spawn_at_terminal(
         program: &Program<'_>,
         terminal: OwnTerminal,
-    ) -> io::Result<(Process, Receiver)> {
-        let out = terminal.output()?;
+        stdin: Option<OwnedFd>,
+        piped: Piped,
+    ) -> io::Result<(Process, [Output; 3])> {
+        let screen = Output::of_terminal(terminal.output()?);
+        let pipe = |is_piped: bool| is_piped.then(output_pipe).transpose().map(Option::unzip);
+        let (out, child_out) = pipe(piped.stdout)?;
+        let is_joined = piped.stdout && piped.stderr && piped.joined;
+        let (err, mut child_err) = pipe(piped.stderr && !is_joined)?;
+        if is_joined {
+            child_err = child_out.as_ref().map(OwnedFd::try_clone).transpose()?;
+        }
         let mut command = command(program);
-        command.stdin(terminal.programs_end()?).stdout(terminal.programs_end()?);
-        command.stderr(terminal.programs_end()?);
+        let end = |pipe: Option<OwnedFd>| pipe.map_or_else(|| terminal.programs_end(), Ok);
+        command.stdin(end(stdin)?).stdout(end(child_out)?).stderr(end(child_err)?);
         let Program { pipes, starter, .. } = *program;
-        Ok((Self::begin(command, pipes, starter, Some(terminal))?, out))
+        let process = Self::begin(command, pipes, starter, Some(terminal))?;
+        let [out, err] = [out, err].map(|pipe| pipe.map_or_else(Output::none, Output::new));
+        Ok((process, [screen, out, err]))
     }
 
     fn begin(
@@ -131,14 +161,21 @@ impl Process {
         if let Some(starter) = starter {
             take_after(&mut command, starter)?;
         }
+        let mut programs_end = None;
         let job = match &terminal {
-            Some(_) => Some(own_terminal::lead(&mut command, inherited)?),
+            Some(terminal) => {
+                let end = terminal.programs_end()?;
+                let job = own_terminal::lead(&mut command, end.as_raw_fd(), inherited)?;
+                programs_end = Some(end);
+                Some(job)
+            }
             None => {
                 prepare_child(&mut command, inherited);
                 None
             }
         };
         let child = command.spawn()?;
+        drop(programs_end);
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
         let waited = Pid::from_raw(pid);
         let group = job.as_ref().map_or(Ok(waited), Job::group)?;
@@ -199,9 +236,10 @@ impl Process {
         self.group
     }
 
-    /// SIGINT to the whole group, as Ctrl-C in a terminal does.
+    /// SIGINT to the whole group in front, as Ctrl-C in a terminal does.
     pub(super) fn interrupt(&self) {
-        self.signal_group(Signal::SIGINT);
+        let front = self.terminal.as_ref().and_then(OwnTerminal::foreground).unwrap_or(self.group);
+        let _ = killpg(front, Signal::SIGINT);
     }
 
     /// SIGHUP to the whole group, as the end of its terminal does.

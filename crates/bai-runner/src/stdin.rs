@@ -5,7 +5,7 @@
 //! a read of this pipe, while the pipe is empty, waits for the user.
 
 use super::process;
-use bai_protocol::execute::END_OF_INPUT;
+use bai_protocol::execute::{END_OF_INPUT, WantedKeys};
 use bytes::{Buf, BytesMut};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
@@ -18,11 +18,19 @@ use tokio::time::Instant;
 
 #[cfg(target_os = "linux")]
 #[path = "stdin_linux.rs"]
-mod waiting;
+pub(super) mod waiting;
 #[cfg(not(target_os = "linux"))]
-mod waiting {
+pub(super) mod waiting {
     /// Other systems do not report this.
     pub(super) fn waits(_leader: nix::unistd::Pid, _inode: u64, _others: &[String]) -> bool {
+        false
+    }
+
+    pub(in super::super) fn waits_at_terminal(
+        _leader: nix::unistd::Pid,
+        _terminal: &std::path::Path,
+        _device: u64,
+    ) -> bool {
         false
     }
 
@@ -56,6 +64,8 @@ pub(super) enum ReaderEvent {
     Waits,
     /// It has stopped waiting, although no line came.
     Gone,
+    /// A piece of these keys is wanted from a shared terminal.
+    Keys(WantedKeys),
 }
 
 /// The line that has been asked for.

@@ -20,6 +20,27 @@ pub(super) fn waits(leader: Pid, inode: u64, others: &[String]) -> bool {
     walk(leader, |process, thread| !others.iter().any(|other| other == process) && reads_it(process, thread))
 }
 
+/// Whether a thread of `leader`, or of its descendants, waits in a read of the terminal at this path with this device number, also
+/// by the name that is the same for all.
+pub(in super::super) fn waits_at_terminal(leader: Pid, terminal: &Path, device: u64) -> bool {
+    let is_it = |process: &str, fd: u64| {
+        fs::read_link(format!("/proc/{process}/fd/{fd}")).is_ok_and(|target| {
+            target == terminal || target == Path::new("/dev/tty") && controls(process) == Some(device)
+        })
+    };
+    walk(leader, |process, thread| {
+        let call = fs::read_to_string(thread.join("syscall")).unwrap_or_default();
+        reads(process, &call).iter().any(|fd| is_it(process, *fd))
+    })
+}
+
+/// The device number of the terminal of a process.
+fn controls(process: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before it may contain anything.
+    status.rsplit_once(") ")?.1.split(' ').nth(4)?.parse().ok()
+}
+
 /// Whether one that waits in such a read has blocked SIGINT.
 pub(super) fn waits_unreachable(leader: Pid, inode: u64) -> bool {
     let pipe = format!("pipe:[{inode}]");

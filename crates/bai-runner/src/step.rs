@@ -6,13 +6,13 @@ use super::kernel_spec::KernelSpec;
 use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
 use super::lost_interrupt::LostInterrupts;
 use super::op::Step;
-use super::output::Output;
+use super::output::{Origin, Output};
 use super::own_terminal;
-use super::process::{self, Process, Program};
+use super::process::{self, Process, Program, Spawned};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::window;
-use bai_protocol::execute::Window;
+use bai_protocol::execute::{Piped, Window};
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
@@ -32,6 +32,8 @@ pub(super) struct RunningStep {
     process: Process,
     out: Output,
     err: Output,
+    /// What its terminal gives, if that is not standard output.
+    screen: Output,
     stdin: Input,
     lost_interrupts: LostInterrupts,
     variables: Variables,
@@ -49,8 +51,8 @@ struct Variables {
     active: Vec<(String, String)>,
     /// Where a person sees the output.
     window: Option<Window>,
-    /// The type of the terminal that it gets of its own.
-    pty: Option<String>,
+    /// The type of the terminal that it gets of its own, and the streams that are pipes beside it.
+    pty: Option<(String, Option<Piped>)>,
 }
 
 /// The result of a start.
@@ -111,7 +113,7 @@ impl RunningStep {
         defaults: &'static [(&'static str, &'static str)],
         spec: &KernelSpec,
         window: Option<Window>,
-        pty: Option<String>,
+        pty: Option<(String, Option<Piped>)>,
     ) -> Started {
         for (path, text) in &plan.files {
             if let Err(error) = std::fs::write(path, text) {
@@ -134,18 +136,25 @@ impl RunningStep {
         program: &Program<'_>,
         window: Option<Window>,
     ) -> io::Result<Box<RunningStep>> {
-        let spawned = own_terminal::start(program, window)?;
+        let spawned = own_terminal::start(program, window, None)?;
         Ok(Box::new(Self::of(spawned, Variables::default(), VecDeque::new())))
     }
 
     /// A process that has just been spawned, and the commands that follow it.
-    fn of(
-        (process, out, err, stdin): (Process, Output, Output, Input),
-        variables: Variables,
-        rest: VecDeque<Invocation>,
-    ) -> Self {
+    fn of(spawned: Spawned, variables: Variables, rest: VecDeque<Invocation>) -> Self {
         let lost_interrupts = LostInterrupts::new();
-        RunningStep { process, out, err, stdin, lost_interrupts, variables, rest, was_interrupted: false }
+        let Spawned { process, out, err, screen, stdin } = spawned;
+        RunningStep {
+            process,
+            out,
+            err,
+            screen,
+            stdin,
+            lost_interrupts,
+            variables,
+            rest,
+            was_interrupted: false,
+        }
     }
 
     /// What was typed, and has been read by no program.
@@ -173,11 +182,7 @@ impl RunningStep {
         }
     }
 
-    fn spawn(
-        command: &Invocation,
-        variables: &Variables,
-        spec: &KernelSpec,
-    ) -> io::Result<(Process, Output, Output, Input)> {
+    fn spawn(command: &Invocation, variables: &Variables, spec: &KernelSpec) -> io::Result<Spawned> {
         let mut env =
             process::environment(&[&spec.env[..], &variables.active].concat(), variables.defaults, &[]);
         let program = |env, stdin| Program {
@@ -189,14 +194,14 @@ impl RunningStep {
             stdin,
             starter: None,
         };
-        if let Some(kind) = &variables.pty {
+        if let Some((kind, piped)) = &variables.pty {
             own_terminal::name_in(&mut env, kind);
-            return own_terminal::start(&program(&env, None), variables.window);
+            return own_terminal::start(&program(&env, None), variables.window, *piped);
         }
         window::add_to(&mut env, window::in_session(variables.window, &spec.env));
         let (stdin, child_stdin) = StandardInput::new()?;
         let (process, out, err) = Process::spawn(program(&env, Some(child_stdin)))?;
-        Ok((process, Output::new(out), Output::new(err), Input::Pipe(stdin)))
+        Ok(Spawned::new(process, Output::new(out), Output::new(err), Input::Pipe(stdin)))
     }
 
     /// Starts the next command after one that has succeeded. `None` when there is no other; an error text when it
@@ -204,8 +209,9 @@ impl RunningStep {
     pub(super) fn go_on(&mut self, spec: &KernelSpec) -> Option<Result<(), String>> {
         let next = self.rest.pop_front()?;
         Some(match Self::spawn(&next, &self.variables, spec) {
-            Ok((process, out, err, stdin)) => {
-                (self.process, self.out, self.err, self.stdin) = (process, out, err, stdin);
+            Ok(Spawned { process, out, err, screen, stdin }) => {
+                (self.process, self.out, self.err) = (process, out, err);
+                (self.screen, self.stdin) = (screen, stdin);
                 self.lost_interrupts.stop();
                 Ok(())
             }
@@ -227,7 +233,7 @@ impl RunningStep {
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> StepEvent {
         let leader = self.process.leader();
-        let from_out = tokio::select! { biased;
+        let from = tokio::select! { biased;
             status = self.process.ended_or_stopped() => {
                 let Some(status) = status else {
                     self.stdin.hold(true);
@@ -235,23 +241,28 @@ impl RunningStep {
                 };
                 return status.map_or(StepEvent::Progress, StepEvent::Ended);
             }
-            () = self.out.readable(), if room => true,
-            () = self.err.readable(), if room => false,
+            () = self.out.readable(), if room => Origin::Out,
+            () = self.err.readable(), if room => Origin::Err,
+            () = self.screen.readable(), if room => Origin::Screen,
             event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
             () = self.lost_interrupts.look() => return StepEvent::Progress,
         };
-        let text = if from_out { self.out.read() } else { self.err.read() };
-        match text {
-            Some(text) if from_out => StepEvent::Output(ConsoleRecord::Stdout(text)),
-            Some(text) => StepEvent::Output(ConsoleRecord::Stderr(text)),
-            None => StepEvent::Progress,
+        if let Some(event) = self.stdin.before_output() {
+            return StepEvent::Reader(event);
         }
+        let stream = match from {
+            Origin::Out => &mut self.out,
+            Origin::Err => &mut self.err,
+            Origin::Screen => &mut self.screen,
+        };
+        stream.read().map_or(StepEvent::Progress, |text| StepEvent::Output(from.record(text)))
     }
 
     /// Takes the output so far.
     pub(super) fn take_output(&mut self, mut take: impl FnMut(ConsoleRecord)) {
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
     }
 
     /// Takes the output from before the end.
@@ -260,11 +271,17 @@ impl RunningStep {
         take(ConsoleRecord::Stdout(self.out.finish().unwrap_or_default()));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
         take(ConsoleRecord::Stderr(self.err.finish().unwrap_or_default()));
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
     }
 
     /// Sends bytes to the reader of standard input.
     pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         self.stdin.send(bytes, end, ahead);
+    }
+
+    /// Types bytes into a terminal that is shared.
+    pub(super) fn type_keys(&mut self, bytes: &[u8]) {
+        self.stdin.type_keys(bytes);
     }
 
     pub(super) fn interrupt(&mut self) {

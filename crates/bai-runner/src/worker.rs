@@ -290,6 +290,7 @@ impl Worker {
             KernelCommand::Op(Op::End) => self.queue.push(Task::End),
             KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
             KernelCommand::Op(Op::InputPiece { bytes, end, ahead }) => self.on_piece(&bytes, end, ahead),
+            KernelCommand::Op(Op::Keys(bytes)) => self.type_keys(&bytes),
             KernelCommand::Op(Op::Secret(secret)) => self.on_secret(secret.as_deref()),
             KernelCommand::Op(Op::Window(window)) => {
                 self.window = window.filter(|window| window.columns > 0 && window.rows > 0);
@@ -348,6 +349,16 @@ impl Worker {
         match (step, &mut self.slot) {
             (Some(step), _) => step.type_bytes(bytes, end, ahead),
             (None, InterpreterSlot::Running(interpreter)) => interpreter.type_bytes(bytes, end, ahead),
+            _ => {}
+        }
+    }
+
+    /// Types bytes into a terminal that is shared.
+    fn type_keys(&mut self, bytes: &[u8]) {
+        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+        match (step, &mut self.slot) {
+            (Some(step), _) => step.type_keys(bytes),
+            (None, InterpreterSlot::Running(interpreter)) => interpreter.type_keys(bytes),
             _ => {}
         }
     }

@@ -225,8 +225,19 @@ impl FakeTerminal {
     /// that. Nothing tells of a change of the modes, so they are looked at again and again.
     #[track_caller]
     pub fn wait_for_raw_mode(&self) {
+        self.wait_for_modes(|modes| !modes.intersects(LocalFlags::ISIG | LocalFlags::ICANON));
+    }
+
+    /// Waits until a program in front takes what is typed key by key, or no longer.
+    #[track_caller]
+    pub fn wait_for_keys(&self, are_taken: bool) {
+        self.wait_for_modes(|modes| modes.contains(LocalFlags::ICANON) != are_taken);
+    }
+
+    #[track_caller]
+    fn wait_for_modes(&self, hold: impl Fn(LocalFlags) -> bool) {
         let deadline = Instant::now() + LIMIT;
-        while self.termios().local_flags.intersects(LocalFlags::ISIG | LocalFlags::ICANON) {
+        while !hold(self.termios().local_flags) {
             assert!(
                 Instant::now() < deadline,
                 "the keys are no program's; the screen:\n{}",

@@ -37,7 +37,7 @@ impl ScriptRun<'_> {
     /// Handles a signal that stops a command.
     pub(super) async fn stop(&mut self, signal: StopSignal) -> Result<(), EarlyEnd> {
         match signal {
-            StopSignal::Interrupt if self.terminal.is_some() => {
+            StopSignal::Interrupt if self.has_keyboard() => {
                 self.interrupt = Some(Interrupt::Signal);
                 self.run.signal(RunSignal::Interrupt);
                 Ok(())
@@ -99,7 +99,10 @@ impl ScriptRun<'_> {
         let signal = match signal {
             Signal::SIGCONT => {
                 // Another program may have had the terminal meanwhile.
-                self.terminal.iter_mut().for_each(|terminal| terminal.keyboard.make_raw());
+                if let Some(keyboard) = self.terminal.as_mut().and_then(|terminal| terminal.keyboard.as_mut())
+                {
+                    keyboard.make_raw();
+                }
                 return;
             }
             Signal::SIGTSTP if !self.reaches_program().await => return self.suspend().await,
@@ -125,8 +128,10 @@ impl ScriptRun<'_> {
     pub(super) async fn suspend(&mut self) {
         self.stops_until = None;
         self.output.flush().await;
+        self.give_shared_back();
         // Where Ctrl-Z was a key of the script's terminal, the programs around this one have not seen it.
         suspend(self.terminal.is_some() && !std::mem::take(&mut self.stops_alone));
+        self.take_shared_again();
         self.run.signal(RunSignal::Continue);
     }
 }

@@ -67,7 +67,8 @@ impl ProgramTerminal {
                     self.unread.append(&mut self.last);
                 }
             }
-            TerminalChange::Stopped => {}
+            // The last two are a script's.
+            TerminalChange::Stopped | TerminalChange::Output(_) | TerminalChange::Keys(_) => {}
         }
         self.is_open
     }

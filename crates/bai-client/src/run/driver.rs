@@ -527,12 +527,13 @@ impl Driver {
         self.beside_request = Some(Box::pin(async move {
             let sent = match beside {
                 Beside::Signal(signal) => session.signal(&run, signal).await,
+                Beside::Keys(keys) => session.keys(&run, &keys).await,
                 Beside::Secret(secret) => {
                     session.secret(&run, secret.as_ref().map(|text| text.as_str())).await
                 }
             };
             if let Err(error) = sent {
-                tracing::warn!(%error, "a signal or a secret was not sent");
+                tracing::warn!(%error, "a signal, a secret or keys were not sent");
             }
         }));
     }

@@ -296,6 +296,7 @@ impl Answer {
 enum Beside {
     Signal(RunSignal),
     Secret(Option<Zeroizing<String>>),
+    Keys(Vec<u8>),
 }
 
 /// What follows a piece of the input.
@@ -456,6 +457,11 @@ impl Run {
     pub fn signal(&self, signal: RunSignal) {
         // An error means that enough of them wait, or that the run is over.
         let _ = self.beside.try_send(Beside::Signal(signal));
+    }
+
+    /// Sends a piece of what was typed for a script that wants keys ([`bai_protocol::record::TerminalChange::Keys`]).
+    pub fn send_keys(&self, keys: Vec<u8>) {
+        let _ = self.beside.try_send(Beside::Keys(keys));
     }
 
     /// Answers [`ConsoleRecord::AskSecret`]; `None` if there is no answer.

@@ -10,8 +10,9 @@ use super::super::step::{self, ALWAYS, RunningStep, Started, StepEvent};
 use super::super::wire::ToDriver;
 use super::{InputRequester, InterpreterSlot, RunningTask, Task, Worker};
 use bai_private::TemporaryFolder;
-use bai_protocol::execute::Script;
+use bai_protocol::execute::{Script, WantedKeys};
 use bai_protocol::machine_limit::explain;
+use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use std::io;
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -25,7 +26,7 @@ impl Worker {
         self.scratch = Scratch::default();
         match self.plan(code, script) {
             Ok((plan, defaults)) => {
-                let pty = script.and_then(|script| script.pty.clone());
+                let pty = script.and_then(|script| Some((script.pty.clone()?, script.piped)));
                 RunningStep::start_program(plan, defaults, &self.spec, self.window, pty)
             }
             Err(error) => Started::Over(
@@ -73,6 +74,13 @@ impl Worker {
         match event {
             StepEvent::Progress => {}
             StepEvent::Output(record) => self.outbox.push(record),
+            StepEvent::Reader(ReaderEvent::Keys(wanted)) => {
+                let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+                if let Some(step) = step.filter(|_| wanted != WantedKeys::All) {
+                    step.take_output(|record| self.outbox.push(record));
+                }
+                self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
+            }
             StepEvent::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
             StepEvent::Reader(ReaderEvent::Waits) => {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());

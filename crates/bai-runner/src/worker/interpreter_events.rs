@@ -7,7 +7,8 @@ use crate::wire::{FromDriver, ToDriver};
 use bai_protocol::bundle;
 use bai_protocol::byte_text;
 use bai_protocol::complete::Completion;
-use bai_protocol::record::ConsoleRecord;
+use bai_protocol::execute::WantedKeys;
+use bai_protocol::record::{ConsoleRecord, TerminalChange};
 
 impl Worker {
     /// Handles an event of the interpreter.
@@ -15,6 +16,15 @@ impl Worker {
         match event {
             Event::Progress => {}
             Event::Output(record) => self.outbox.push(record),
+            Event::Reader(ReaderEvent::Keys(wanted)) => {
+                // What is written in modes of the program's own comes after them.
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot
+                    && wanted != WantedKeys::All
+                {
+                    interpreter.drain(|record| self.outbox.push(record));
+                }
+                self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
+            }
             Event::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
             Event::Reader(ReaderEvent::Waits) => {
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {

@@ -31,8 +31,9 @@ def _spare(number):
     return number
 
 
-# Whether these are the terminal of a script's own. Then they are Python's, and nothing of ours is between them and the script.
-AT_TERMINAL = os.isatty(0)
+# Whether there is a terminal of a script's own, which is one of these at least. Then they are Python's, and nothing of ours is
+# between them and the script.
+AT_TERMINAL = any(map(os.isatty, (0, 1, 2)))
 
 # Kept in case user code closes these descriptors.
 _SPARE = {0: _spare(0), 1: _spare(1), 2: _spare(2)}

@@ -1,0 +1,254 @@
+//! A script that is started at a terminal with some of its streams elsewhere has the terminal too. Each is compared with the language's
+//! own program in the same line of a shell: what the screen shows, what the files get, and how it ends.
+
+use super::script_signals::{Python, pythons};
+use super::script_terminal::{TELLS, interactive_shell, pid_of, play, state};
+use bai_testkit::{End, FakeTerminal, Sandbox, binary, need};
+use nix::sys::termios::LocalFlags;
+
+const SCRIPT: &str = "script.py";
+/// Lines of a shell, with streams of the program elsewhere.
+const LINES: [&str; 8] = [
+    "printf 'a\\nb\\n' | PROGRAM",
+    "PROGRAM < script.py",
+    "PROGRAM > out",
+    "PROGRAM 2> err",
+    "PROGRAM | cat",
+    "PROGRAM 2>&1 | cat",
+    "echo a | PROGRAM | cat",
+    "PROGRAM > out 2> err",
+];
+
+/// The words that run a script in a Python itself, and in us.
+fn programs(python: &Python) -> [String; 2] {
+    [
+        format!("'{}' {SCRIPT}", python.program.display()),
+        format!("'{}' -q {} {SCRIPT}", binary(), python.image),
+    ]
+}
+
+fn in_shell(sandbox: &Sandbox, line: &str, program: &str) -> FakeTerminal {
+    let line = line.replace("PROGRAM", program);
+    FakeTerminal::start_command(sandbox.in_terminal(&["bash", "-o", "pipefail", "-c", &line]), 30, 90)
+}
+
+/// Types what each text asks for, once somebody takes the keys.
+#[track_caller]
+fn answer(terminal: FakeTerminal, steps: &[(&str, &str)], is_ours: bool) -> End {
+    for (text, keys) in steps {
+        terminal.wait_for(text);
+        if is_ours {
+            terminal.wait_for_keys(true);
+        }
+        terminal.send(keys);
+    }
+    play(terminal, &[])
+}
+
+/// The files that a line has left.
+fn files(sandbox: &Sandbox) -> Vec<Option<String>> {
+    let read = |name| {
+        let file = sandbox.work().join(name);
+        let text = std::fs::read_to_string(&file).ok();
+        let _ = std::fs::remove_file(file);
+        text
+    };
+    ["out", "err", "report"].map(read).into()
+}
+
+/// Runs a line with Python itself and with us.
+#[track_caller]
+fn alike(script: &str, line: &str, steps: &[(&str, &str)]) {
+    let sandbox = Sandbox::new();
+    sandbox.write(SCRIPT, script);
+    for python in pythons() {
+        let [own, ours] = programs(&python).map(|program| {
+            let is_ours = program.contains("-q");
+            let end = answer(in_shell(&sandbox, line, &program), steps, is_ours);
+            let mut shown: Vec<String> = end.screen.all.lines().map(str::to_owned).collect();
+            // What comes by another program has no place.
+            shown.sort();
+            (shown, end.code, end.signal, files(&sandbox))
+        });
+        assert_eq!(ours, own, "{}: {line}: {script}", python.image);
+    }
+}
+
+#[test]
+fn each_stream_is_what_it_is_for_the_program_itself() {
+    let script = "import os, sys\nr = [os.isatty(n) for n in range(3)]\n\
+                  r += [os.get_terminal_size(n)[:] for n in range(3) if os.isatty(n)]\n\
+                  tty = open('/dev/tty', 'w'); r += [tty.isatty(), os.tcgetpgrp(tty.fileno()) == os.getpgrp() == os.getpid()]\n\
+                  r += [sys.stdout.line_buffering, os.environ['TERM'], 'COLUMNS' in os.environ]\n\
+                  if not os.isatty(0): r += [sys.stdin.read()]\n\
+                  open('report', 'w').write(repr(r))\n\
+                  print('to out'); sys.stdout.flush(); print('to err', file=sys.stderr); sys.stderr.flush()\n\
+                  print('more'); print('to the terminal', file=tty); tty.close(); sys.exit(3)";
+    for line in LINES {
+        alike(script, line, &[]);
+    }
+}
+
+#[test]
+fn a_script_reads_its_terminal_beside_its_other_streams() {
+    let script = "import getpass, os, sys\nprint(len(getpass.getpass('key? ')))\n\
+                  tty = open('/dev/tty', 'r+b', buffering=0); tty.write(b'name? '); name = tty.readline()\n\
+                  print('got', name.decode().strip())\nprint(repr(sys.stdin.read()) if not os.isatty(0) else 'none')";
+    for line in LINES {
+        alike(script, line, &[("key?", "swordfish\r"), ("name?", "Ann\r")]);
+    }
+    let asks = "print('got', input('name? '))";
+    for line in ["PROGRAM 2> err", "PROGRAM 2>&1 | cat", "PROGRAM > out 2> err"] {
+        let sandbox = Sandbox::new();
+        sandbox.write(SCRIPT, asks);
+        for python in pythons() {
+            let [own, ours] = programs(&python).map(|program| {
+                let terminal = in_shell(&sandbox, line, &program);
+                if program.contains("-q") {
+                    terminal.wait_for_keys(true);
+                }
+                terminal.send("Ann\r");
+                let end = play(terminal, &[]);
+                (end.code, files(&sandbox))
+            });
+            assert_eq!(ours, own, "{}: {line}", python.image);
+        }
+    }
+}
+
+#[test]
+fn a_program_on_the_whole_screen_reads_a_pipe_or_writes_one() {
+    let curses = "import curses, os, sys\n\
+                  data = sys.stdin.read() if not os.isatty(0) else ''\n\
+                  keep = os.dup(1)\ntty = os.open('/dev/tty', os.O_RDWR)\nos.dup2(tty, 0); os.dup2(tty, 1)\n\
+                  def main(screen):\n  key = None\n  while key != ord('q'):\n    screen.erase()\n\
+                  \x20   screen.addstr(2, 3, 'size %dx%d key %r %r' % (screen.getmaxyx()[::-1] + (key, data))); screen.refresh()\n\
+                  \x20   key = screen.getch()\ncurses.wrapper(main)\nos.write(keep, b'the end\\n')";
+    let sandbox = Sandbox::new();
+    sandbox.write(SCRIPT, curses);
+    for python in pythons() {
+        let [_, ours] = programs(&python);
+        for line in ["echo a | PROGRAM", "PROGRAM > out; cat out", "PROGRAM | cat", "echo a | PROGRAM 2> err"]
+        {
+            let terminal = in_shell(&sandbox, line, &ours);
+            terminal.wait_for("size 90x30");
+            terminal.wait_for_raw_mode();
+            terminal.send("\x1bOA");
+            terminal.wait_for("key 259");
+            terminal.resize(20, 60);
+            terminal.wait_for("size 60x20");
+            terminal.send("q");
+            let end = play(terminal, &[]);
+            assert_eq!(end.code, 0, "{line}: {}", end.screen.all);
+            assert!(end.screen.all.contains("the end"), "{line}: {}", end.screen.all);
+        }
+    }
+}
+
+#[test]
+fn the_keyboard_is_left_to_others_while_the_script_does_not_read_it() {
+    let sandbox = Sandbox::new();
+    let script = "import os, time\nprint('begun', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.01)\n\
+                  tty = open('/dev/tty', 'r+b', buffering=0); tty.write(b'name? '); print('got', tty.readline(), flush=True)\n\
+                  while not os.path.exists('end'): time.sleep(0.01)";
+    sandbox.write(SCRIPT, script);
+    sandbox.write(
+        "pager.py",
+        "import sys\nprint('pager', sys.stdin.readline().strip(), flush=True)\n\
+         tty = open('/dev/tty')\nprint('typed', tty.readline().strip(), flush=True)\nopen('go', 'w').close()\n\
+         print(sys.stdin.readline().strip(), flush=True)\nprint('again?', flush=True)\n\
+         print('typed', tty.readline().strip(), flush=True)\nopen('end', 'w').close()",
+    );
+    let program = format!("'{}' -q python {SCRIPT}", binary());
+    let terminal = in_shell(&sandbox, "PROGRAM | python3 pager.py", &program);
+    terminal.wait_for("pager begun");
+    assert!(terminal.termios().local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO));
+    terminal.send("one\r");
+    terminal.wait_for("typed one");
+    terminal.wait_for("name?");
+    terminal.wait_for_keys(true);
+    terminal.send("Ann\r");
+    terminal.wait_for("got b'Ann\\n'");
+    terminal.wait_for("again?");
+    terminal.wait_for_keys(false);
+    terminal.send("two\r");
+    let end = play(terminal, &[("typed two", "")]);
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+}
+
+#[test]
+fn ctrl_c_ends_a_script_wherever_its_streams_lead() {
+    let sandbox = Sandbox::new();
+    let begun = "open('/dev/tty', 'w').write('be' 'gun\\n')";
+    // Before 3.8, Python itself ends with the code 1 then.
+    let recent = pythons().into_iter().find(|python| !python.image.ends_with("3.6"));
+    let Some(python) = recent else { return };
+    for wait in ["import time; time.sleep(60)", "open('/dev/tty').readline()"] {
+        sandbox.write(SCRIPT, format!("{begun}\n{wait}"));
+        for line in LINES {
+            for (program, is_ours) in programs(&python).into_iter().zip([false, true]) {
+                let terminal = in_shell(&sandbox, &format!("{line}; echo after"), &program);
+                terminal.wait_for("begun");
+                if is_ours && wait.contains("readline") {
+                    terminal.wait_for_keys(true);
+                }
+                terminal.send("\x03");
+                let end = play(terminal, &[]);
+                let shown = &end.screen.all;
+                assert_eq!(end.signal.as_deref(), Some("Interrupt"), "{program}: {line}: {shown}");
+                assert!(!shown.contains("after"), "{program}: {line}: {shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ctrl_z_stops_a_script_wherever_its_streams_lead() {
+    let sandbox = Sandbox::new();
+    let tells = TELLS.replace("flush=True", "file=open('/dev/tty', 'w')");
+    let asks = "tty = open('/dev/tty', 'r+b', buffering=0); tty.write(b'name? '); tty.write(b'got ' + tty.readline())";
+    sandbox.write(SCRIPT, format!("{tells}{asks}"));
+    let program = format!("{} -q python {SCRIPT}", binary());
+    for line in ["echo a | PROGRAM", "PROGRAM > out", "PROGRAM 2> err", "PROGRAM | cat"] {
+        let terminal = interactive_shell(&sandbox);
+        terminal.enter(&line.replace("PROGRAM", &program));
+        let pid = pid_of(&terminal);
+        terminal.wait_for("name?");
+        for _ in 0..2 {
+            terminal.wait_for_keys(true);
+            terminal.send("\x1a");
+            terminal.wait_until("the stop", |screen| screen.answered && screen.last_line() == "shell:");
+            assert_eq!(state(pid), Some('T'), "{line}: {}", terminal.screen().all);
+            terminal.enter("fg");
+            terminal.wait_until("the script", |screen| screen.last_line().contains(SCRIPT));
+        }
+        terminal.wait_for_keys(true);
+        terminal.enter("Ann");
+        terminal.wait_for("got Ann");
+        terminal.wait_for_prompt("shell:");
+        terminal.enter("exit $?");
+        assert_eq!(play(terminal, &[]).code, 0, "{line}");
+    }
+}
+
+#[test]
+fn scripts_of_other_languages_have_their_terminal_too() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "s.sh",
+        "read a\n[ -t 0 ] || echo piped $a\n[ -t 1 ] && [ -t 2 ] && stty size < /dev/tty\n\
+         read -p 'name? ' x < /dev/tty; echo \"got $x\"; exit 4",
+    );
+    let line = format!("echo one | '{}' -q bash s.sh", binary());
+    let end = answer(in_shell(&sandbox, &line, ""), &[("name?", "Ann\r")], true);
+    assert_eq!((end.code, end.screen.all.trim_end()), (4, "piped one\n30 90\nname? Ann\ngot Ann"));
+    if need("node") {
+        sandbox.write(
+            "s.js",
+            "console.error('tty', process.stdin.isTTY, process.stdout.isTTY, process.stderr.isTTY, process.stderr.columns)",
+        );
+        let line = format!("'{}' -q node s.js > out", binary());
+        let end = answer(in_shell(&sandbox, &line, ""), &[], true);
+        assert_eq!((end.screen.all.trim_end(), end.code), ("tty true undefined true 90", 0));
+    }
+}
