@@ -1,7 +1,7 @@
 //! The terminal of the user as the screen of a script whose standard output is a pipe: what the terminal of the script gives passes
 //! unfiltered, since it comes from a terminal of the program's own.
 
-use crate::terminal::{Out, PassthroughTracker, reset_sequences};
+use crate::terminal::{Out, PassthroughTracker, shared_reset_sequences};
 use std::io::{self, Write};
 
 /// Writes what such a terminal gives.
@@ -29,6 +29,6 @@ impl PassedTerminal {
 
 impl Drop for PassedTerminal {
     fn drop(&mut self) {
-        let _ = self.out.write_all(reset_sequences(&self.passed).as_bytes());
+        let _ = self.out.write_all(shared_reset_sequences(&self.passed).as_bytes());
     }
 }

@@ -29,7 +29,7 @@ pub use modes::{RawMode, RunMode};
 pub use out::Out;
 pub use passed_signals::{PassedSignals, suspend};
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};
-pub use reset::{PassthroughTracker, reset_sequences};
+pub use reset::{PassthroughTracker, reset_sequences, shared_reset_sequences};
 pub use restore::restore;
 pub use screen::{ColorDepth, Screen, Size, kind, size};
 pub use secret::{SecretError, ask_secret, forget_keys, has_terminal, read_secret, read_secret_unless};

@@ -82,6 +82,15 @@ pub fn reset_sequences(passed: &PassthroughTracker) -> String {
     format!("{alternate}{origin}{AFTER_RAW}")
 }
 
+/// What is reset where another program may use the terminal already, such as a pager: colours and the cursor. All is reset only when
+/// a program has left the alternate screen on.
+pub fn shared_reset_sequences(passed: &PassthroughTracker) -> String {
+    match passed.escapes && !passed.alternate {
+        true => "\x1b[0m\x1b[?25h".to_owned(),
+        false => reset_sequences(passed),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -324,6 +324,9 @@ impl Interpreter {
         {
             return Event::Reader(event);
         }
+        if let Some(text) = self.screen.read_first() {
+            return Event::Output(Origin::Screen.record(text));
+        }
         let stream = match from {
             Origin::Out => &mut self.out,
             Origin::Err => &mut self.err,
@@ -362,9 +365,9 @@ impl Interpreter {
 
     /// Takes all output from before this call.
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
-        self.screen.drain(|text| take(Origin::Screen.record(text)));
     }
 
     /// Ends both streams at the end of a cell: the next cell does not continue a character that was cut off.

@@ -126,6 +126,12 @@ impl Output {
         self.decode(result).map(|(text, _)| text)
     }
 
+    /// What is there now, even when the runtime has not noticed it yet: a terminal shows what was written to it before what another
+    /// program shows later.
+    pub(super) fn read_first(&mut self) -> Option<String> {
+        self.read_now().map(|(text, _)| text)
+    }
+
     /// One piece of the output in the pipe, even when the runtime has not noticed it yet, and its length in bytes. The text is
     /// longer if they are not UTF-8.
     fn read_now(&mut self) -> Option<(String, usize)> {

@@ -250,6 +250,9 @@ impl RunningStep {
         if let Some(event) = self.stdin.before_output() {
             return StepEvent::Reader(event);
         }
+        if let Some(text) = self.screen.read_first() {
+            return StepEvent::Output(Origin::Screen.record(text));
+        }
         let stream = match from {
             Origin::Out => &mut self.out,
             Origin::Err => &mut self.err,
@@ -260,18 +263,18 @@ impl RunningStep {
 
     /// Takes the output so far.
     pub(super) fn take_output(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
-        self.screen.drain(|text| take(Origin::Screen.record(text)));
     }
 
     /// Takes the output from before the end.
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         take(ConsoleRecord::Stdout(self.out.finish().unwrap_or_default()));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
         take(ConsoleRecord::Stderr(self.err.finish().unwrap_or_default()));
-        self.screen.drain(|text| take(Origin::Screen.record(text)));
     }
 
     /// Sends bytes to the reader of standard input.
