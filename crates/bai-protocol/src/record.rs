@@ -223,9 +223,7 @@ impl ConsoleRecord {
             "terminal" if payload.get("output").is_some() => {
                 ConsoleRecord::Terminal(TerminalChange::Output(field(&payload, "output")))
             }
-            "terminal"
-                if let Some(Ok(wanted)) = payload.get("keys").map(|word| WantedKeys::deserialize(word)) =>
-            {
+            "terminal" if let Some(Ok(wanted)) = payload.get("keys").map(WantedKeys::deserialize) => {
                 ConsoleRecord::Terminal(TerminalChange::Keys(wanted))
             }
             _ => ConsoleRecord::Unknown { kind, payload },

@@ -1,5 +1,5 @@
 //! The keys of a terminal that a script shares with other programs, because some of its streams are pipes: they are asked for only
-//! while the script wants them. A terminal whose modes were changed is read key by key; else a process waits in a read of it.
+//! while the script wants them. It says so by the modes of its terminal, before it shows a question; else a process waits in a read.
 
 use super::own_terminal::TerminalInput;
 use super::stdin::waiting;
@@ -99,8 +99,9 @@ impl TerminalKeys {
         // A question is often what was written.
         self.interval = SOON;
         self.next_look = self.next_look.min(Instant::now() + SOON);
-        let is_changed = self.wanted != WantedKeys::All && !self.is_held && self.has_own_modes();
-        is_changed.then(|| self.change(WantedKeys::All))
+        let wanted = self.by_modes();
+        let is_changed = wanted != WantedKeys::None && wanted != self.wanted && !self.is_held;
+        is_changed.then(|| self.change(wanted))
     }
 
     fn change(&mut self, wanted: WantedKeys) -> WantedKeys {
@@ -112,12 +113,11 @@ impl TerminalKeys {
 
     /// What is wanted now.
     fn look(&mut self, leader: Pid) -> WantedKeys {
-        let seen = if self.has_own_modes() {
-            WantedKeys::All
-        } else if waiting::waits_at_terminal(leader, &self.name, self.device) {
-            WantedKeys::Lines
-        } else {
-            WantedKeys::None
+        let seen = match self.by_modes() {
+            WantedKeys::None if waiting::waits_at_terminal(leader, &self.name, self.device) => {
+                WantedKeys::Lines
+            }
+            by_modes => by_modes,
         };
         if seen == WantedKeys::None && self.missed < MISSED_LOOKS {
             self.missed += 1;
@@ -129,8 +129,12 @@ impl TerminalKeys {
         seen
     }
 
-    /// Whether the program reads keys and not lines.
-    fn has_own_modes(&self) -> bool {
-        termios::tcgetattr(&self.terminal).is_ok_and(|modes| !modes.local_flags.contains(LocalFlags::ICANON))
+    /// What the modes tell: the program reads keys and not lines, or what nobody must see.
+    fn by_modes(&self) -> WantedKeys {
+        match termios::tcgetattr(&self.terminal).map(|modes| modes.local_flags) {
+            Ok(flags) if !flags.contains(LocalFlags::ICANON) => WantedKeys::All,
+            Ok(flags) if !flags.contains(LocalFlags::ECHO) => WantedKeys::Lines,
+            _ => WantedKeys::None,
+        }
     }
 }
