@@ -3,6 +3,7 @@
 use super::own_terminal::TerminalInput;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::terminal_keys::TerminalKeys;
+use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use nix::unistd::Pid;
 
 /// Where standard input comes from.
@@ -53,12 +54,19 @@ impl Input {
         }
     }
 
-    /// The program has just written to its terminal. Returns what it wants to be known before that.
-    pub(super) fn before_output(&mut self) -> Option<ReaderEvent> {
+    /// Output has just been read. Returns what is to be told before it: the modes that the program has set before it wrote that.
+    pub(super) fn before_output(&mut self) -> Option<ConsoleRecord> {
         match self {
-            Input::Split(_, keys) => keys.take_changed_modes().map(ReaderEvent::Keys),
+            Input::Split(_, keys) => {
+                keys.take_changed_modes().map(|wanted| ConsoleRecord::Terminal(TerminalChange::Keys(wanted)))
+            }
             Input::Pipe(_) | Input::Terminal(_) => None,
         }
+    }
+
+    /// Whether it is a terminal that is shared.
+    pub(super) fn is_split(&self) -> bool {
+        matches!(self, Input::Split(..))
     }
 
     /// What was typed into a terminal that has not taken it.

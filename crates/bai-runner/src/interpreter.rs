@@ -53,6 +53,8 @@ pub(super) struct Interpreter {
     err: Output,
     /// What its terminal gives, if that is not standard output.
     screen: Output,
+    /// What was read and is to be told next.
+    held: Option<ConsoleRecord>,
     /// The standard input of the interpreter and its children.
     stdin: Option<Input>,
     wakeups: Wakeups,
@@ -192,6 +194,7 @@ impl Interpreter {
                 out,
                 err,
                 screen,
+                held: None,
                 stdin,
                 wakeups: Wakeups::new(wake),
                 lost_interrupts: LostInterrupts::new(),
@@ -247,6 +250,9 @@ impl Interpreter {
     pub(super) async fn next(&mut self, room: bool) -> Event {
         if self.to_driver.is_over() {
             self.note_cut_off();
+        }
+        if room && let Some(record) = self.held.take() {
+            return Event::Output(record);
         }
         let Interpreter {
             process,
@@ -319,13 +325,8 @@ impl Interpreter {
             from = paced, if room => from,
             event = wanted => return Event::Reader(event),
         };
-        if self.busy
-            && let Some(event) = self.stdin.as_mut().and_then(Input::before_output)
-        {
-            return Event::Reader(event);
-        }
         if let Some(text) = self.screen.read_first() {
-            return Event::Output(Origin::Screen.record(text));
+            return self.output(Origin::Screen.record(text));
         }
         let stream = match from {
             Origin::Out => &mut self.out,
@@ -340,7 +341,19 @@ impl Interpreter {
             stream.rest();
         }
         self.last_from = from;
-        Event::Output(from.record(text))
+        self.output(from.record(text))
+    }
+
+    /// The event of a record that has just been read.
+    fn output(&mut self, record: ConsoleRecord) -> Event {
+        let first = self.stdin.as_mut().filter(|_| self.busy).and_then(Input::before_output);
+        match first {
+            Some(first) => {
+                self.held = Some(record);
+                Event::Output(first)
+            }
+            None => Event::Output(record),
+        }
     }
 
     /// A pipe of the driver is closed. A program that the interpreter runs by itself needs no driver.
@@ -365,7 +378,14 @@ impl Interpreter {
 
     /// Takes all output from before this call.
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
-        self.screen.drain(|text| take(Origin::Screen.record(text)));
+        if self.stdin.as_ref().is_some_and(Input::is_split) {
+            let mut records: Vec<_> = self.held.take().into_iter().collect();
+            self.screen.drain(|text| records.push(Origin::Screen.record(text)));
+            self.out.drain(|text| records.push(ConsoleRecord::Stdout(text)));
+            self.err.drain(|text| records.push(ConsoleRecord::Stderr(text)));
+            let first = self.stdin.as_mut().filter(|_| self.busy).and_then(Input::before_output);
+            return first.into_iter().chain(records).for_each(take);
+        }
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
     }

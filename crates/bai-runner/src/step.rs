@@ -34,6 +34,8 @@ pub(super) struct RunningStep {
     err: Output,
     /// What its terminal gives, if that is not standard output.
     screen: Output,
+    /// What was read and is to be told next.
+    held: Option<ConsoleRecord>,
     stdin: Input,
     lost_interrupts: LostInterrupts,
     variables: Variables,
@@ -149,6 +151,7 @@ impl RunningStep {
             out,
             err,
             screen,
+            held: None,
             stdin,
             lost_interrupts,
             variables,
@@ -232,6 +235,9 @@ impl RunningStep {
 
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> StepEvent {
+        if room && let Some(record) = self.held.take() {
+            return StepEvent::Output(record);
+        }
         let leader = self.process.leader();
         let from = tokio::select! { biased;
             status = self.process.ended_or_stopped() => {
@@ -247,29 +253,34 @@ impl RunningStep {
             event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
             () = self.lost_interrupts.look() => return StepEvent::Progress,
         };
-        if let Some(event) = self.stdin.before_output() {
-            return StepEvent::Reader(event);
-        }
-        if let Some(text) = self.screen.read_first() {
-            return StepEvent::Output(Origin::Screen.record(text));
-        }
-        let stream = match from {
-            Origin::Out => &mut self.out,
-            Origin::Err => &mut self.err,
-            Origin::Screen => &mut self.screen,
+        let read = match (self.screen.read_first(), from) {
+            (Some(text), _) => Some(Origin::Screen.record(text)),
+            (None, Origin::Out) => self.out.read().map(|text| from.record(text)),
+            (None, Origin::Err) => self.err.read().map(|text| from.record(text)),
+            (None, Origin::Screen) => self.screen.read().map(|text| from.record(text)),
         };
-        stream.read().map_or(StepEvent::Progress, |text| StepEvent::Output(from.record(text)))
+        let Some(record) = read else { return StepEvent::Progress };
+        match self.stdin.before_output() {
+            Some(first) => {
+                self.held = Some(record);
+                StepEvent::Output(first)
+            }
+            None => StepEvent::Output(record),
+        }
     }
 
     /// Takes the output so far.
     pub(super) fn take_output(&mut self, mut take: impl FnMut(ConsoleRecord)) {
-        self.screen.drain(|text| take(Origin::Screen.record(text)));
-        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
-        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+        let mut records: Vec<_> = self.held.take().into_iter().collect();
+        self.screen.drain(|text| records.push(Origin::Screen.record(text)));
+        self.out.drain(|text| records.push(ConsoleRecord::Stdout(text)));
+        self.err.drain(|text| records.push(ConsoleRecord::Stderr(text)));
+        self.stdin.before_output().into_iter().chain(records).for_each(&mut take);
     }
 
     /// Takes the output from before the end.
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.held.take().into_iter().for_each(&mut take);
         self.screen.drain(|text| take(Origin::Screen.record(text)));
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         take(ConsoleRecord::Stdout(self.out.finish().unwrap_or_default()));
