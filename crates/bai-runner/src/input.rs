@@ -64,11 +64,6 @@ impl Input {
         }
     }
 
-    /// Whether it is a terminal that is shared.
-    pub(super) fn is_split(&self) -> bool {
-        matches!(self, Input::Split(..))
-    }
-
     /// What was typed into a terminal that has not taken it.
     pub(super) fn take_unwritten(&mut self) -> Vec<u8> {
         match self {

@@ -9,7 +9,8 @@ use super::kernel_spec::KernelSpec;
 use super::language::{Launch, Resolved};
 use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
-use super::output::{Origin, Output};
+use super::output::Output;
+use super::outputs::{Origin, Outputs};
 use super::own_program::OwnScript;
 use super::own_terminal;
 use super::process::{self, Process, Program, Spawned};
@@ -49,12 +50,7 @@ pub(super) struct Interpreter {
     control: MessageReader,
     aside: MessageReader,
     to_driver: MessageWriter,
-    out: Output,
-    err: Output,
-    /// What its terminal gives, if that is not standard output.
-    screen: Output,
-    /// What was read and is to be told next.
-    held: Option<ConsoleRecord>,
+    outputs: Outputs,
     /// The standard input of the interpreter and its children.
     stdin: Option<Input>,
     wakeups: Wakeups,
@@ -167,19 +163,18 @@ impl Interpreter {
                 stdin: None,
                 starter: None,
             };
-            let (process, out, err, screen, stdin) = match pty.is_some() {
+            let (process, outputs, stdin) = match pty.is_some() {
                 true => {
                     let piped = own_script.as_ref().and_then(|own| own.script.piped);
-                    let spawned = own_terminal::start(&program, None, piped)?;
-                    let Spawned { process, out, err, screen, stdin } = spawned;
-                    (process, out, err, screen, Some(stdin))
+                    let Spawned { process, outputs, stdin } = own_terminal::start(&program, None, piped)?;
+                    (process, outputs, Some(stdin))
                 }
                 false => {
                     let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
                     program.stdin = child_stdin;
                     let (process, out, err) = Process::spawn(program)?;
-                    let [out, err] = [out, err].map(Output::new);
-                    (process, out, err, Output::none(), stdin.map(Input::Pipe))
+                    let outputs = Outputs::new(Output::new(out), Output::new(err));
+                    (process, outputs, stdin.map(Input::Pipe))
                 }
             };
             let mut source = source.into_bytes();
@@ -191,10 +186,7 @@ impl Interpreter {
                 control: MessageReader::new(control),
                 aside: MessageReader::new(aside),
                 to_driver: MessageWriter::new(to_driver, dialect, source),
-                out,
-                err,
-                screen,
-                held: None,
+                outputs,
                 stdin,
                 wakeups: Wakeups::new(wake),
                 lost_interrupts: LostInterrupts::new(),
@@ -251,7 +243,7 @@ impl Interpreter {
         if self.to_driver.is_over() {
             self.note_cut_off();
         }
-        if room && let Some(record) = self.held.take() {
+        if room && let Some(record) = self.outputs.take_held() {
             return Event::Output(record);
         }
         let Interpreter {
@@ -259,9 +251,7 @@ impl Interpreter {
             control,
             aside,
             to_driver,
-            out,
-            err,
-            screen,
+            outputs,
             stdin,
             wakeups,
             lost_interrupts,
@@ -285,11 +275,7 @@ impl Interpreter {
         };
         let paced = async {
             tokio::time::sleep_until(pace).await;
-            tokio::select! { biased;
-                () = out.readable() => Origin::Out,
-                () = err.readable() => Origin::Err,
-                () = screen.readable() => Origin::Screen,
-            }
+            outputs.readable().await
         };
         let from = tokio::select! { biased;
             message = control.next(), if room => {
@@ -325,35 +311,16 @@ impl Interpreter {
             from = paced, if room => from,
             event = wanted => return Event::Reader(event),
         };
-        if let Some(text) = self.screen.read_first() {
-            return self.output(Origin::Screen.record(text));
-        }
-        let stream = match from {
-            Origin::Out => &mut self.out,
-            Origin::Err => &mut self.err,
-            Origin::Screen => &mut self.screen,
-        };
-        let Some(text) = stream.read() else { return Event::Progress };
+        let Some((from, text)) = self.outputs.read(from) else { return Event::Progress };
         // The first write after a pause is forwarded at once; a flood is read in larger pieces. A program that alternates
         // between the streams waits until each is read, so a change of stream is read at once too.
         if text.len() < LARGE && from == self.last_from {
             self.resume_at = Instant::now() + PACE;
-            stream.rest();
+            self.outputs.rest(from);
         }
         self.last_from = from;
-        self.output(from.record(text))
-    }
-
-    /// The event of a record that has just been read.
-    fn output(&mut self, record: ConsoleRecord) -> Event {
         let first = self.stdin.as_mut().filter(|_| self.busy).and_then(Input::before_output);
-        match first {
-            Some(first) => {
-                self.held = Some(record);
-                Event::Output(first)
-            }
-            None => Event::Output(record),
-        }
+        Event::Output(self.outputs.tell(first, from.record(text)))
     }
 
     /// A pipe of the driver is closed. A program that the interpreter runs by itself needs no driver.
@@ -377,25 +344,18 @@ impl Interpreter {
     }
 
     /// Takes all output from before this call.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
-        if self.stdin.as_ref().is_some_and(Input::is_split) {
-            let mut records: Vec<_> = self.held.take().into_iter().collect();
-            self.screen.drain(|text| records.push(Origin::Screen.record(text)));
-            self.out.drain(|text| records.push(ConsoleRecord::Stdout(text)));
-            self.err.drain(|text| records.push(ConsoleRecord::Stderr(text)));
-            let first = self.stdin.as_mut().filter(|_| self.busy).and_then(Input::before_output);
-            return first.into_iter().chain(records).for_each(take);
-        }
-        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
-        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+    pub(super) fn drain(&mut self, take: impl FnMut(ConsoleRecord)) {
+        let Interpreter { outputs, stdin, busy, .. } = self;
+        let first = || stdin.as_mut().filter(|_| *busy).and_then(Input::before_output);
+        outputs.drain(first, take);
     }
 
     /// Ends both streams at the end of a cell: the next cell does not continue a character that was cut off.
     pub(super) fn finish_streams(&mut self, outbox: &mut Outbox) {
-        if let Some(text) = self.out.finish() {
+        if let Some(text) = self.outputs.out.finish() {
             outbox.push(ConsoleRecord::Stdout(text));
         }
-        if let Some(text) = self.err.finish() {
+        if let Some(text) = self.outputs.err.finish() {
             outbox.push(ConsoleRecord::Stderr(text));
         }
     }
@@ -516,7 +476,7 @@ impl Interpreter {
         if signal == RunSignal::Continue {
             self.stdin.iter_mut().for_each(|stdin| stdin.hold(false));
         }
-        program_signal::deliver(signal, &mut self.process, &mut self.out, &mut self.err);
+        program_signal::deliver(signal, &mut self.process, &mut self.outputs);
     }
 }
 

@@ -93,6 +93,7 @@ mod lost_interrupt;
 mod op;
 mod outbox;
 mod output;
+mod outputs;
 mod own_program;
 mod own_terminal;
 mod port_owner;

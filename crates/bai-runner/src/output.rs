@@ -5,32 +5,11 @@
 
 use super::process::PIPE_SIZE;
 use super::utf8::Utf8Decoder;
-use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use tokio::net::unix::pipe::Receiver;
 
 /// Largest piece of text, in bytes.
 const CHUNK: usize = 256 << 10;
-
-/// Where output comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    Out,
-    Err,
-    /// A terminal that is not standard output.
-    Screen,
-}
-
-impl Origin {
-    /// Text from there.
-    pub(super) fn record(self, text: String) -> ConsoleRecord {
-        match self {
-            Origin::Out => ConsoleRecord::Stdout(text),
-            Origin::Err => ConsoleRecord::Stderr(text),
-            Origin::Screen => ConsoleRecord::Terminal(TerminalChange::Output(text)),
-        }
-    }
-}
 
 /// A pipe that a child writes to.
 pub(super) struct Output {
@@ -126,8 +105,7 @@ impl Output {
         self.decode(result).map(|(text, _)| text)
     }
 
-    /// What is there now, even when the runtime has not noticed it yet: a terminal shows what was written to it before what another
-    /// program shows later.
+    /// What is there now, even when the runtime has not noticed it yet.
     pub(super) fn read_first(&mut self) -> Option<String> {
         self.read_now().map(|(text, _)| text)
     }

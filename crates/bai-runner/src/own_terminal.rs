@@ -6,7 +6,8 @@
 
 use super::input::Input;
 use super::output::Output;
-use super::process::{Process, Program, Spawned};
+use super::outputs::Outputs;
+use super::process::{Process, Program, Spawned, hand_over};
 use super::stdin::StandardInput;
 use super::terminal_keys::TerminalKeys;
 use bai_protocol::execute::{Piped, Window};
@@ -18,7 +19,7 @@ use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg, SpecialCharacterIn
 use nix::unistd::{Pid, pipe2};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::Command;
 
@@ -38,16 +39,18 @@ pub(super) fn start(
     let keys = terminal.input()?;
     let Some(piped) = piped else {
         let (process, [screen, ..]) = Process::spawn_at_terminal(program, terminal, None, Piped::default())?;
-        return Ok(Spawned::new(process, screen, Output::none(), Input::Terminal(keys)));
+        let outputs = Outputs::new(screen, Output::none());
+        return Ok(Spawned { process, outputs, stdin: Input::Terminal(keys) });
     };
     let keys = TerminalKeys::new(keys, terminal.programs_end()?);
     let (pipe, child_stdin) = piped.stdin.then(StandardInput::new).transpose()?.unzip();
     let stdin = Input::Split(pipe, keys);
     let (process, [screen, out, err]) = Process::spawn_at_terminal(program, terminal, child_stdin, piped)?;
-    Ok(match piped.stdout {
-        true => Spawned { screen, ..Spawned::new(process, out, err, stdin) },
-        false => Spawned::new(process, screen, err, stdin),
-    })
+    let outputs = match piped.stdout {
+        true => Outputs::with_screen(out, err, screen),
+        false => Outputs::new(screen, err),
+    };
+    Ok(Spawned { process, outputs, stdin })
 }
 
 /// A pseudo-terminal.
@@ -213,8 +216,8 @@ impl Job {
     }
 }
 
-/// Makes the program the job of a session at this terminal, a descriptor that the parent holds open until `spawn` has returned. The process that is started is the session's
-/// leader; these descriptors stay open in the program.
+/// Makes the program the job of a session at this terminal, a descriptor that the parent holds open until `spawn` has returned. The
+/// process that is started is the session's leader; these descriptors stay open in the program.
 #[allow(unsafe_code)]
 pub(super) fn lead(command: &mut Command, terminal: RawFd, inherited: Vec<RawFd>) -> io::Result<Job> {
     let (job, says) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
@@ -229,12 +232,7 @@ pub(super) fn lead(command: &mut Command, terminal: RawFd, inherited: Vec<RawFd>
             0 => {
                 take_foreground(terminal)?;
                 nix::unistd::write(&says, &std::process::id().to_ne_bytes())?;
-                for &fd in &inherited {
-                    // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
-                    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-                    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
-                }
-                Ok(())
+                hand_over(&inherited)
             }
             program if program > 0 => attend(program, terminal),
             _ => Err(io::Error::last_os_error()),

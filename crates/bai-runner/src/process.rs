@@ -3,6 +3,7 @@
 use super::dispositions;
 use super::input::Input;
 use super::output::Output;
+use super::outputs::Outputs;
 use super::own_terminal::{self, Job, OwnTerminal};
 use bai_protocol::execute::{Piped, Window};
 use std::ffi::OsString;
@@ -44,17 +45,8 @@ pub(super) struct Program<'a> {
 /// A process that has just been started, and its streams.
 pub(super) struct Spawned {
     pub(super) process: Process,
-    pub(super) out: Output,
-    pub(super) err: Output,
-    /// What its terminal gives, if that is not standard output.
-    pub(super) screen: Output,
+    pub(super) outputs: Outputs,
     pub(super) stdin: Input,
-}
-
-impl Spawned {
-    pub(super) fn new(process: Process, out: Output, err: Output, stdin: Input) -> Self {
-        Spawned { process, out, err, screen: Output::none(), stdin }
-    }
 }
 
 /// A running child with its output. Dropping it kills the whole process group.
@@ -296,17 +288,23 @@ fn command(program: &Program<'_>) -> Command {
     command
 }
 
+/// Lets the program have these descriptors, between fork and exec.
+#[allow(unsafe_code)]
+pub(super) fn hand_over(inherited: &[RawFd]) -> io::Result<()> {
+    for &fd in inherited {
+        // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    }
+    Ok(())
+}
+
 /// Runs in the child between fork and exec: a session without a terminal, and the pipes stay open.
 #[allow(unsafe_code)]
 fn prepare_child(command: &mut Command, inherited: Vec<RawFd>) {
     let prepare = move || {
         nix::unistd::setsid()?;
-        for &fd in &inherited {
-            // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
-            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-            fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        }
-        Ok(())
+        hand_over(&inherited)
     };
     // SAFETY: the closure only makes system calls (setsid, fcntl) that are safe after fork; it neither
     // allocates nor takes a lock.

@@ -6,7 +6,8 @@ use super::kernel_spec::KernelSpec;
 use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
 use super::lost_interrupt::LostInterrupts;
 use super::op::Step;
-use super::output::{Origin, Output};
+use super::output::Output;
+use super::outputs::Outputs;
 use super::own_terminal;
 use super::process::{self, Process, Program, Spawned};
 use super::program_signal;
@@ -30,12 +31,7 @@ pub(super) const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
 /// A running process, and the commands that follow it.
 pub(super) struct RunningStep {
     process: Process,
-    out: Output,
-    err: Output,
-    /// What its terminal gives, if that is not standard output.
-    screen: Output,
-    /// What was read and is to be told next.
-    held: Option<ConsoleRecord>,
+    outputs: Outputs,
     stdin: Input,
     lost_interrupts: LostInterrupts,
     variables: Variables,
@@ -145,19 +141,8 @@ impl RunningStep {
     /// A process that has just been spawned, and the commands that follow it.
     fn of(spawned: Spawned, variables: Variables, rest: VecDeque<Invocation>) -> Self {
         let lost_interrupts = LostInterrupts::new();
-        let Spawned { process, out, err, screen, stdin } = spawned;
-        RunningStep {
-            process,
-            out,
-            err,
-            screen,
-            held: None,
-            stdin,
-            lost_interrupts,
-            variables,
-            rest,
-            was_interrupted: false,
-        }
+        let Spawned { process, outputs, stdin } = spawned;
+        RunningStep { process, outputs, stdin, lost_interrupts, variables, rest, was_interrupted: false }
     }
 
     /// What was typed, and has been read by no program.
@@ -172,9 +157,10 @@ impl RunningStep {
 
     /// What those print; `None` when there are none any more. Cancel-safe.
     pub(super) async fn left_output(&mut self) -> Option<String> {
-        self.out.readable().await;
-        let text = self.out.read();
-        if text.is_none() && self.out.is_closed() { None } else { Some(text.unwrap_or_default()) }
+        let out = &mut self.outputs.out;
+        out.readable().await;
+        let text = out.read();
+        if text.is_none() && out.is_closed() { None } else { Some(text.unwrap_or_default()) }
     }
 
     fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {
@@ -204,7 +190,8 @@ impl RunningStep {
         window::add_to(&mut env, window::in_session(variables.window, &spec.env));
         let (stdin, child_stdin) = StandardInput::new()?;
         let (process, out, err) = Process::spawn(program(&env, Some(child_stdin)))?;
-        Ok(Spawned::new(process, Output::new(out), Output::new(err), Input::Pipe(stdin)))
+        let outputs = Outputs::new(Output::new(out), Output::new(err));
+        Ok(Spawned { process, outputs, stdin: Input::Pipe(stdin) })
     }
 
     /// Starts the next command after one that has succeeded. `None` when there is no other; an error text when it
@@ -212,9 +199,8 @@ impl RunningStep {
     pub(super) fn go_on(&mut self, spec: &KernelSpec) -> Option<Result<(), String>> {
         let next = self.rest.pop_front()?;
         Some(match Self::spawn(&next, &self.variables, spec) {
-            Ok(Spawned { process, out, err, screen, stdin }) => {
-                (self.process, self.out, self.err) = (process, out, err);
-                (self.screen, self.stdin) = (screen, stdin);
+            Ok(Spawned { process, outputs, stdin }) => {
+                (self.process, self.outputs, self.stdin) = (process, outputs, stdin);
                 self.lost_interrupts.stop();
                 Ok(())
             }
@@ -235,7 +221,7 @@ impl RunningStep {
 
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> StepEvent {
-        if room && let Some(record) = self.held.take() {
+        if room && let Some(record) = self.outputs.take_held() {
             return StepEvent::Output(record);
         }
         let leader = self.process.leader();
@@ -247,45 +233,22 @@ impl RunningStep {
                 };
                 return status.map_or(StepEvent::Progress, StepEvent::Ended);
             }
-            () = self.out.readable(), if room => Origin::Out,
-            () = self.err.readable(), if room => Origin::Err,
-            () = self.screen.readable(), if room => Origin::Screen,
+            from = self.outputs.readable(), if room => from,
             event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
             () = self.lost_interrupts.look() => return StepEvent::Progress,
         };
-        let read = match (self.screen.read_first(), from) {
-            (Some(text), _) => Some(Origin::Screen.record(text)),
-            (None, Origin::Out) => self.out.read().map(|text| from.record(text)),
-            (None, Origin::Err) => self.err.read().map(|text| from.record(text)),
-            (None, Origin::Screen) => self.screen.read().map(|text| from.record(text)),
-        };
-        let Some(record) = read else { return StepEvent::Progress };
-        match self.stdin.before_output() {
-            Some(first) => {
-                self.held = Some(record);
-                StepEvent::Output(first)
-            }
-            None => StepEvent::Output(record),
-        }
+        let Some((from, text)) = self.outputs.read(from) else { return StepEvent::Progress };
+        StepEvent::Output(self.outputs.tell(self.stdin.before_output(), from.record(text)))
     }
 
     /// Takes the output so far.
-    pub(super) fn take_output(&mut self, mut take: impl FnMut(ConsoleRecord)) {
-        let mut records: Vec<_> = self.held.take().into_iter().collect();
-        self.screen.drain(|text| records.push(Origin::Screen.record(text)));
-        self.out.drain(|text| records.push(ConsoleRecord::Stdout(text)));
-        self.err.drain(|text| records.push(ConsoleRecord::Stderr(text)));
-        self.stdin.before_output().into_iter().chain(records).for_each(&mut take);
+    pub(super) fn take_output(&mut self, take: impl FnMut(ConsoleRecord)) {
+        self.outputs.drain(|| self.stdin.before_output(), take);
     }
 
     /// Takes the output from before the end.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
-        self.held.take().into_iter().for_each(&mut take);
-        self.screen.drain(|text| take(Origin::Screen.record(text)));
-        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
-        take(ConsoleRecord::Stdout(self.out.finish().unwrap_or_default()));
-        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
-        take(ConsoleRecord::Stderr(self.err.finish().unwrap_or_default()));
+    pub(super) fn drain(&mut self, take: impl FnMut(ConsoleRecord)) {
+        self.outputs.finish(take);
     }
 
     /// Sends bytes to the reader of standard input.
@@ -323,7 +286,7 @@ impl RunningStep {
         if signal == RunSignal::Continue {
             self.stdin.hold(false);
         }
-        program_signal::deliver(signal, &mut self.process, &mut self.out, &mut self.err);
+        program_signal::deliver(signal, &mut self.process, &mut self.outputs);
     }
 }
 
