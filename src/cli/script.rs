@@ -2,48 +2,32 @@
 //! the exit code is that of the remote program.
 
 mod answers;
+mod ending;
 mod own_terminal;
 mod signals;
 
 use self::answers::answered;
+use self::ending::{EarlyEnd, Ending};
 use self::own_terminal::{ScriptTerminal, typed};
 use self::signals::{passed, stops_late};
 use super::batch_steps::BatchSteps;
 use super::display::{script_window, terminal_window};
-use super::error::{CliError, exit_of};
+use super::error::CliError;
 use super::exit_status::{ExitStatus, Interrupt};
 use super::input::{InputReply, InputSource, Wanted};
 use super::output::{Output, OutputMessage, UnreadStreams};
 use super::replacement_note::ReplacementNote;
 use super::secret_question::SecretQuestion;
-use super::settle::settle;
 use super::stop_signals::StopSignals;
-use crate::render::Flow;
 use crate::repl::{FrontEnd, output_lost};
 use crate::terminal::{FatalSignal, HeldKeys, PassedSignals};
-use bai_client::{
-    Capability, Cell, ComputeSession, ConsoleRecord, LostRun, Rest, Run, RunEvent, RunOptions, SessionState,
-    Window,
-};
+use bai_client::{Capability, Cell, ComputeSession, ConsoleRecord, Rest, Run, RunEvent, RunOptions, Window};
 use bai_protocol::language::{self, likely_of_image};
 use bytes::Bytes;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-
-/// Time limit for the end of a program after the reader of its output is gone.
-const DRAIN_LIMIT: Duration = Duration::from_secs(5);
-
-/// Why the loop ended before the run.
-enum EarlyEnd {
-    /// The writer has no reader or failed.
-    Output,
-    /// The user pressed Ctrl-C again.
-    Interrupted,
-    /// SIGTERM or SIGHUP.
-    Fatal(FatalSignal),
-}
 
 /// One run that is being followed.
 struct ScriptRun<'a> {
@@ -160,10 +144,14 @@ pub(super) async fn run(
         replacement,
     };
     let ended = script.follow().await;
-    let was_interrupted = script.interrupted.is_some();
-    let interrupt = script.interrupt;
-    let ending = script.ending;
-    let passes_signals = script.passes_signals;
+    let ending = Ending {
+        session,
+        ends_session,
+        passes_signals: script.passes_signals,
+        was_interrupted: script.interrupted.is_some(),
+        interrupt: script.interrupt,
+        signal: script.ending.map(|(signal, _)| signal),
+    };
     // Until the output is written.
     let _terminal = (script.terminal.take(), script.typed_ahead.take());
     drop(script);
@@ -173,46 +161,7 @@ pub(super) async fn run(
              instead (--with FILE, or bai-repl upload), and let the program read that"
         );
     }
-    match ended {
-        Ok(_) | Err(EarlyEnd::Output) if let Some((signal, _)) = ending => {
-            let _ = output.finish().await;
-            Ok(ExitStatus::of_signal(signal))
-        }
-        Ok(exit) => {
-            let flow = output.finish().await?;
-            let exit = match exit {
-                // It has seen the closed pipe itself.
-                exit if passes_signals && (!was_interrupted || runs_processes(session).await) => exit,
-                // Many kernels tell an interrupt as any other failure. A program's own code stays.
-                ExitStatus::Remote(1) if was_interrupted => ExitStatus::Remote(130),
-                exit => exit_with_reader(flow, exit),
-            };
-            Ok(match (exit, interrupt) {
-                (ExitStatus::Remote(130), Some(how)) => ExitStatus::Interrupted(how),
-                _ => exit,
-            })
-        }
-        Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Interrupted(Interrupt::Signal)),
-        Err(EarlyEnd::Fatal(signal)) => {
-            // A session that ends needs no run that has ended well.
-            if !ends_session {
-                settle(session).await;
-            }
-            Ok(ExitStatus::of_signal(signal))
-        }
-        Err(EarlyEnd::Output) => {
-            let outcome = output.finish().await;
-            session.settle(DRAIN_LIMIT).await;
-            outcome.map(|_| ExitStatus::Ok)
-        }
-    }
-}
-
-/// Whether what runs in this session is a process of its own, and not a part of a kernel that knows no signals.
-async fn runs_processes(session: &ComputeSession) -> bool {
-    let info = session.info().await;
-    let image = info.ok().and_then(|info| info.image().map(str::to_owned)).unwrap_or_default();
-    is_process(&image)
+    ending.exit(ended, output).await
 }
 
 /// Whether a script of this image is a process of its own, where the server has scripts.
@@ -227,11 +176,6 @@ fn is_program(cell: &Cell) -> bool {
         Cell::Batch(_) => true,
         _ => false,
     }
-}
-
-/// A reader that is gone had enough output, so that is a success.
-fn exit_with_reader(flow: Flow, exit: ExitStatus) -> ExitStatus {
-    if flow == Flow::Closed { ExitStatus::Ok } else { exit }
 }
 
 async fn next(signals: &mut Option<Signal>) {
@@ -378,26 +322,5 @@ impl ScriptRun<'_> {
             }
             record => record,
         }
-    }
-
-    async fn lost(&mut self, lost: LostRun) -> Result<ExitStatus, EarlyEnd> {
-        self.leave_terminal().await;
-        let why = lost.error.to_string();
-        self.say(OutputMessage::Event(json!({"event": "lost", "why": why, "exitCode": lost.exit_code})))
-            .await?;
-        let hint = match lost.session {
-            SessionState::Usable => "the session can still be used".to_owned(),
-            SessionState::Stuck => {
-                format!("the session takes no more code: bai-repl rm {} destroys it", self.session.name())
-            }
-            SessionState::Gone => "the session is gone".to_owned(),
-            _ => "the server does not answer, so the state of the session is unknown".to_owned(),
-        };
-        let exit = match exit_of(lost.error.kind()) {
-            ExitStatus::Failed | ExitStatus::Connect | ExitStatus::TimedOut => ExitStatus::Lost,
-            other => other,
-        };
-        let exit = CliError::new(exit, &lost.error).hint(hint).report();
-        Ok(lost.exit_code.map_or(exit, ExitStatus::Remote))
     }
 }

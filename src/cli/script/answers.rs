@@ -1,6 +1,7 @@
 //! The answers to the questions of a run: lines and pieces of its input, and secrets beside it.
 
-use super::{EarlyEnd, ScriptRun};
+use super::ScriptRun;
+use super::ending::EarlyEnd;
 use crate::cli::input::{InputReply, Wanted};
 use crate::cli::secret_question::SecretQuestion;
 use bai_client::Rest;

@@ -2,7 +2,8 @@
 //! are typed, also those that interrupt, end or suspend: the script's terminal knows what they mean. Where streams of the script lead
 //! elsewhere, other programs have the user's terminal too: then the keyboard is taken only while the script wants keys.
 
-use super::{EarlyEnd, ScriptRun};
+use super::ScriptRun;
+use super::ending::EarlyEnd;
 use crate::cli::exit_status::Interrupt;
 use crate::cli::output::OutputMessage;
 use crate::terminal::{HeldKeys, Keyboard};

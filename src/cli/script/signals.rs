@@ -1,7 +1,8 @@
 //! The signals that this program gets while it follows a script, and the readers of its output that go away: what is for the
 //! program is handed on, and the rest ends or suspends this one.
 
-use super::{DRAIN_LIMIT, EarlyEnd, ScriptRun, runs_processes};
+use super::ScriptRun;
+use super::ending::{DRAIN_LIMIT, EarlyEnd, runs_processes};
 use crate::cli::exit_status::Interrupt;
 use crate::cli::stop_signals::StopSignal;
 use crate::terminal::{FatalSignal, PassedSignals, suspend};
