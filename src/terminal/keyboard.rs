@@ -12,6 +12,7 @@ use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg, Termios};
 use tokio::io::unix::AsyncFd;
 
 use super::modes::{RunMode, in_background, in_background_of, run_mode};
+use super::restore;
 
 /// The most bytes that are read at once.
 const BLOCK: usize = 16 * 1024;
@@ -70,6 +71,8 @@ pub struct Keyboard {
     terminal: AsyncFd<OwnedFd>,
     /// The modes that it found.
     found: Option<Termios>,
+    /// Whether other programs have the terminal too.
+    is_beside: bool,
     /// Whether keys that send signals keep their meaning, and output is processed as usual.
     is_shared: bool,
 }
@@ -80,25 +83,21 @@ impl Keyboard {
     /// # Errors
     /// When standard input is not a terminal.
     pub fn take() -> io::Result<Self> {
-        Self::take_of(io::stdin().as_fd().try_clone_to_owned()?, false)
+        Self::take_of(io::stdin().as_fd().try_clone_to_owned()?, false, false)
     }
 
-    /// The same, whatever standard input is. `is_shared` leaves the keys that send signals to all programs at the terminal, and
+    /// Takes that of a terminal which other programs have too ([`share_terminal`]), whatever standard input is. `is_shared` leaves the keys that send signals to all programs at the terminal, and
     /// their output as it was.
     ///
     /// # Errors
     /// When there is no terminal.
     pub fn take_beside(is_shared: bool) -> io::Result<Self> {
-        let terminal = match io::stdin().is_terminal() {
-            true => io::stdin().as_fd().try_clone_to_owned()?,
-            false => File::options().read(true).write(true).open("/dev/tty")?.into(),
-        };
-        Self::take_of(terminal, is_shared)
+        Self::take_of(any_terminal()?, true, is_shared)
     }
 
-    fn take_of(terminal: OwnedFd, is_shared: bool) -> io::Result<Self> {
+    fn take_of(terminal: OwnedFd, is_beside: bool, is_shared: bool) -> io::Result<Self> {
         termios::tcgetattr(&terminal)?;
-        let mut keyboard = Self { terminal: register(terminal)?, found: None, is_shared };
+        let mut keyboard = Self { terminal: register(terminal)?, found: None, is_beside, is_shared };
         keyboard.make_raw();
         Ok(keyboard)
     }
@@ -131,6 +130,9 @@ impl Keyboard {
         processed.set(LocalFlags::ISIG, !self.is_shared);
         let is_processed = !self.is_shared && now.output_flags != raw.output_flags;
         if now.local_flags.intersects(processed) || is_processed {
+            if self.is_beside {
+                restore::note_shared(true);
+            }
             // It fails only if the terminal is gone.
             let _ = termios::tcsetattr(self.terminal.get_ref(), SetArg::TCSANOW, &raw);
             self.found.get_or_insert(now);
@@ -176,6 +178,22 @@ impl Drop for Keyboard {
         {
             let _ = termios::tcsetattr(self.terminal.get_ref(), SetArg::TCSANOW, found);
         }
+        if self.is_beside {
+            restore::note_shared(false);
+        }
+    }
+}
+
+/// Other programs have the terminal too from here on. Where this program ends or stops, the modes that those have set stay.
+pub fn share_terminal() {
+    any_terminal().into_iter().for_each(restore::share);
+}
+
+/// The terminal, by standard input or by its own name.
+fn any_terminal() -> io::Result<OwnedFd> {
+    match io::stdin().is_terminal() {
+        true => io::stdin().as_fd().try_clone_to_owned(),
+        false => Ok(File::options().read(true).write(true).open("/dev/tty")?.into()),
     }
 }
 

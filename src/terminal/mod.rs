@@ -22,7 +22,7 @@ mod signals;
 
 pub use full_screen::{FullScreen, PassthroughGuard, PromptGuard};
 pub use guard::{CONTAINED_THREAD, install};
-pub use keyboard::{HeldKeys, Keyboard, OwnLines};
+pub use keyboard::{HeldKeys, Keyboard, OwnLines, share_terminal};
 pub use links::supports_links;
 pub use listeners::{EditorThread, give_interrupts_back, remember_listeners, with_listeners};
 pub use modes::{RawMode, RunMode};

@@ -1,19 +1,19 @@
 //! Terminal modes as guards that restore the previous state, and the related calls that are safe in a signal handler.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use nix::sys::termios::{
     self, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios,
 };
 
-/// Sets the modes of standard input. Safe in a signal handler.
-pub(super) fn set_now(termios: &libc::termios) {
+/// Sets the modes of this terminal. Safe in a signal handler.
+pub(super) fn set_now(terminal: RawFd, termios: &libc::termios) {
     // SAFETY: the pointer is valid for the call, and tcsetattr is async-signal-safe. It fails only if the terminal is
     // gone; then no state needs to be restored.
     #[allow(unsafe_code)]
-    let _ = unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, termios) };
+    let _ = unsafe { libc::tcsetattr(terminal, libc::TCSANOW, termios) };
 }
 
 /// The current modes of standard input. Safe in a signal handler.

@@ -1,7 +1,9 @@
 //! The terminal's initial state, and its restoration.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::termios;
 
@@ -16,6 +18,41 @@ struct InitialState {
     termios: Option<libc::termios>,
     /// Whether standard output is a terminal that supports escape sequences.
     escapes: bool,
+}
+
+/// The terminal while other programs have it too, whose modes are not to be restored.
+static SHARED: OnceLock<SharedTerminal> = OnceLock::new();
+
+struct SharedTerminal {
+    /// Standard input may be something else.
+    terminal: OwnedFd,
+    termios: libc::termios,
+    /// Whether this program has set its modes.
+    is_taken: AtomicBool,
+}
+
+/// From here on other programs have this terminal too: its modes are restored only while this program has set them.
+pub(super) fn share(terminal: OwnedFd) {
+    if let Ok(found) = termios::tcgetattr(&terminal) {
+        let at_start = initial_termios().copied().unwrap_or_else(|| found.into());
+        SHARED.get_or_init(|| SharedTerminal {
+            terminal,
+            termios: at_start,
+            is_taken: AtomicBool::new(false),
+        });
+    }
+}
+
+/// This program has set the modes of a terminal that is shared, or has given it back.
+pub(super) fn note_shared(is_taken: bool) {
+    if let Some(shared) = SHARED.get() {
+        shared.is_taken.store(is_taken, Ordering::SeqCst);
+    }
+}
+
+/// Whether other programs have the terminal too.
+pub(super) fn is_shared() -> bool {
+    SHARED.get().is_some()
 }
 
 /// Resets the modes that an editor or an interrupted cell may have left on: colours, a hidden cursor, bracketed paste.
@@ -34,8 +71,12 @@ pub(super) fn remember() -> bool {
 /// Restores the terminal's state at [`super::install`]. Safe to call at any time, repeatedly, and in a signal handler.
 pub fn restore() {
     let Some(initial) = INITIAL.get() else { return };
-    if let Some(termios) = &initial.termios {
-        set_now(termios);
+    match (SHARED.get(), &initial.termios) {
+        (Some(shared), _) if shared.is_taken.load(Ordering::SeqCst) => {
+            set_now(shared.terminal.as_raw_fd(), &shared.termios);
+        }
+        (None, Some(termios)) => set_now(libc::STDIN_FILENO, termios),
+        _ => {}
     }
     if initial.escapes {
         full_screen::leave();

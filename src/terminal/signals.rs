@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use super::full_screen;
 use super::modes::{get_now, in_foreground, set_now};
 use super::passed_signals::are_passed;
-use super::restore::{initial_termios, restore};
+use super::restore::{initial_termios, is_shared, restore};
 
 /// Whether a [`FatalSignals`] listener exists.
 static LISTENING: AtomicBool = AtomicBool::new(false);
@@ -189,7 +189,8 @@ extern "C" fn on_suspend(_: libc::c_int) {
 /// Stops this process, with the terminal as the shell expects it; `others` stops those of its process group too. Safe in a signal
 /// handler.
 pub(super) fn stop(others: bool) {
-    let current = get_now();
+    // Those with which it is shared see to their own.
+    let current = if is_shared() { None } else { get_now() };
     restore();
     if others {
         // Not before: a shell takes the terminal as soon as these have stopped, and whoever sets its modes after that is stopped by the
@@ -204,7 +205,7 @@ pub(super) fn stop(others: bool) {
         && initial_termios().is_some()
         && in_foreground()
     {
-        set_now(&current);
+        set_now(libc::STDIN_FILENO, &current);
         full_screen::enter_again();
         // Other threads have received SIGCONT already, and may have painted before the modes were set.
         let _ = raise(Signal::SIGWINCH);

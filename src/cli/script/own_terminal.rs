@@ -6,7 +6,7 @@ use super::ScriptRun;
 use super::ending::EarlyEnd;
 use crate::cli::exit_status::Interrupt;
 use crate::cli::output::OutputMessage;
-use crate::terminal::{HeldKeys, Keyboard};
+use crate::terminal::{HeldKeys, Keyboard, share_terminal};
 use bai_client::{ConsoleRecord, Rest};
 use bai_protocol::execute::WantedKeys;
 use bai_protocol::record::TerminalChange;
@@ -75,7 +75,13 @@ impl ScriptRun<'_> {
     async fn open_terminal(&mut self) -> Result<(), EarlyEnd> {
         self.say(OutputMessage::AtTerminal).await?;
         self.output.flush().await;
-        let keyboard = if self.is_split { None } else { Keyboard::take().ok() };
+        let keyboard = match self.is_split {
+            true => {
+                share_terminal();
+                None
+            }
+            false => Keyboard::take().ok(),
+        };
         self.keep_early();
         if self.is_split || keyboard.is_some() {
             let wanted = WantedKeys::default();
