@@ -240,7 +240,8 @@ impl FakeTerminal {
         while !hold(self.termios().local_flags) {
             assert!(
                 Instant::now() < deadline,
-                "the keys are no program's; the screen:\n{}",
+                "these are not the modes of the keys: {:?}; the screen:\n{}",
+                self.termios().local_flags,
                 self.screen().all
             );
             let state = self.state();
