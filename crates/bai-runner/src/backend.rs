@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::own_program::OwnScript;
 use super::process;
 use super::wire::{FromDriver, ToDriver};
-use bai_protocol::execute::{Script, Window};
+use bai_protocol::execute::{Script, WantedKeys, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use nix::unistd::Pid;
@@ -89,6 +89,14 @@ impl Backend {
     pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         if let Backend::Driven(interpreter) = self {
             interpreter.type_bytes(bytes, end, ahead);
+        }
+    }
+
+    /// Takes the output from before it wanted these keys, which are to be told after that, unless it wants others already.
+    pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
+        match self {
+            Backend::Driven(interpreter) => interpreter.wants_keys(keys, take),
+            Backend::Jupyter(_) => false,
         }
     }
 

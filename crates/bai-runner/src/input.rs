@@ -3,6 +3,7 @@
 use super::own_terminal::TerminalInput;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::terminal_keys::TerminalKeys;
+use bai_protocol::execute::WantedKeys;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use nix::unistd::Pid;
 
@@ -52,6 +53,11 @@ impl Input {
         if let Input::Split(_, keys) = self {
             keys.send(bytes);
         }
+    }
+
+    /// Whether these are the keys of a shared terminal that were told last.
+    pub(super) fn wants(&self, keys: WantedKeys) -> bool {
+        matches!(self, Input::Split(_, terminal) if terminal.wants(keys))
     }
 
     /// Output has just been read. Returns what is to be told before it: the modes that the program has set before it wrote that.

@@ -18,7 +18,7 @@ use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
-use bai_protocol::execute::{Script, Window};
+use bai_protocol::execute::{Script, WantedKeys, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use nix::unistd::Pid;
@@ -370,6 +370,15 @@ impl Interpreter {
         if let Some(stdin) = &mut self.stdin {
             stdin.send(bytes, end, ahead);
         }
+    }
+
+    /// Takes the output from before it wanted these keys, which are to be told after that, unless it wants others already.
+    pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
+        // What is written in modes of the program's own comes after them.
+        if keys != WantedKeys::All {
+            self.drain(take);
+        }
+        self.stdin.as_ref().is_some_and(|stdin| stdin.wants(keys))
     }
 
     /// Types bytes into a terminal that is shared.

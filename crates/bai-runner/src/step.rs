@@ -13,7 +13,7 @@ use super::process::{self, Process, Program, Spawned};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::window;
-use bai_protocol::execute::{Piped, Window};
+use bai_protocol::execute::{Piped, WantedKeys, Window};
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
@@ -254,6 +254,15 @@ impl RunningStep {
     /// Sends bytes to the reader of standard input.
     pub(super) fn type_bytes(&mut self, bytes: &[u8], end: bool, ahead: bool) {
         self.stdin.send(bytes, end, ahead);
+    }
+
+    /// Takes the output from before it wanted these keys, which are to be told after that, unless it wants others already.
+    pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
+        // What is written in modes of the program's own comes after them.
+        if keys != WantedKeys::All {
+            self.take_output(take);
+        }
+        self.stdin.wants(keys)
     }
 
     /// Types bytes into a terminal that is shared.

@@ -94,6 +94,11 @@ impl TerminalKeys {
         }
     }
 
+    /// Whether these are the keys that were told last.
+    pub(super) fn wants(&self, keys: WantedKeys) -> bool {
+        self.wanted == keys
+    }
+
     /// The keys of a terminal whose modes the program has just changed: to be told before what it writes then.
     pub(super) fn take_changed_modes(&mut self) -> Option<WantedKeys> {
         // A question is often what was written.
@@ -113,12 +118,14 @@ impl TerminalKeys {
 
     /// What is wanted now.
     fn look(&mut self, leader: Pid) -> WantedKeys {
-        let seen = match self.by_modes() {
-            WantedKeys::None if waiting::waits_at_terminal(leader, &self.name, self.device) => {
-                WantedKeys::Lines
-            }
-            by_modes => by_modes,
-        };
+        let mut seen = self.by_modes();
+        if seen == WantedKeys::None && waiting::waits_at_terminal(leader, &self.name, self.device) {
+            // It may wait in modes that it has set meanwhile.
+            seen = match self.by_modes() {
+                WantedKeys::None => WantedKeys::Lines,
+                by_modes => by_modes,
+            };
+        }
         if seen == WantedKeys::None && self.missed < MISSED_LOOKS {
             self.missed += 1;
             return self.wanted;

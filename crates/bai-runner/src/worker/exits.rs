@@ -10,7 +10,7 @@ use super::super::step::{self, ALWAYS, RunningStep, Started, StepEvent};
 use super::super::wire::ToDriver;
 use super::{InputRequester, InterpreterSlot, RunningTask, Task, Worker};
 use bai_private::TemporaryFolder;
-use bai_protocol::execute::{Script, WantedKeys};
+use bai_protocol::execute::Script;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use std::io;
@@ -76,10 +76,9 @@ impl Worker {
             StepEvent::Output(record) => self.outbox.push(record),
             StepEvent::Reader(ReaderEvent::Keys(wanted)) => {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());
-                if let Some(step) = step.filter(|_| wanted != WantedKeys::All) {
-                    step.take_output(|record| self.outbox.push(record));
+                if step.is_some_and(|step| step.wants_keys(wanted, |record| self.outbox.push(record))) {
+                    self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
                 }
-                self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
             }
             StepEvent::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
             StepEvent::Reader(ReaderEvent::Waits) => {

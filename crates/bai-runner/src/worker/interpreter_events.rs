@@ -7,7 +7,6 @@ use crate::wire::{FromDriver, ToDriver};
 use bai_protocol::bundle;
 use bai_protocol::byte_text;
 use bai_protocol::complete::Completion;
-use bai_protocol::execute::WantedKeys;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 
 impl Worker {
@@ -17,13 +16,11 @@ impl Worker {
             Event::Progress => {}
             Event::Output(record) => self.outbox.push(record),
             Event::Reader(ReaderEvent::Keys(wanted)) => {
-                // What is written in modes of the program's own comes after them.
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot
-                    && wanted != WantedKeys::All
+                    && interpreter.wants_keys(wanted, |record| self.outbox.push(record))
                 {
-                    interpreter.drain(|record| self.outbox.push(record));
+                    self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
                 }
-                self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
             }
             Event::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
             Event::Reader(ReaderEvent::Waits) => {
