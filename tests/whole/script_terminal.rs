@@ -12,12 +12,13 @@ type Step<'a> = (&'a str, &'a str);
 
 const SCRIPT: &str = "script.py";
 
-/// Types at a program, step by step, until it ends. The text of a step must not be there before the keys of the step before it have
-/// their effect.
+/// Types at a program, step by step, until it ends. The text of a step comes only after the keys of the step before it.
 #[track_caller]
 pub fn play(terminal: FakeTerminal, steps: &[Step<'_>]) -> End {
-    for (text, keys) in steps {
-        terminal.wait_until(text, |screen| screen.all.contains(text));
+    for (number, (text, keys)) in steps.iter().enumerate() {
+        let screen = terminal.wait_until(text, |screen| screen.all.contains(text)).all;
+        let is_early = steps.get(number + 1).is_some_and(|(next, _)| screen.contains(next));
+        assert!(!is_early, "the text of the next step is there before {keys:?} is typed: {screen}");
         terminal.send(keys);
     }
     let end = terminal.wait_for_end();
