@@ -240,7 +240,7 @@ pub fn state(pid: i32) -> Option<char> {
 
 /// Waits until a process has ended.
 #[track_caller]
-fn wait_until_gone(pid: i32) {
+pub fn wait_until_gone(pid: i32) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while state(pid).is_some_and(|state| state != 'Z') {
         assert!(std::time::Instant::now() < until, "{pid} lives");

@@ -3,9 +3,9 @@
 
 use super::daemon::ProxiedEngine;
 use super::script_signals::{Python, pythons};
-use super::script_terminal::{TELLS, interactive_shell, pid_of, play, state};
+use super::script_terminal::{TELLS, interactive_shell, pid_of, play, state, wait_until_gone};
 use bai_testkit::{End, FakeTerminal, Sandbox, binary, need};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
@@ -339,6 +339,26 @@ fn the_modes_of_the_terminal_are_restored_when_a_signal_ends_this_program() {
         // It is no signal for the script.
         kill(Pid::from_raw(pid), Signal::SIGALRM).unwrap();
         play(terminal, &[]);
+    }
+}
+
+#[test]
+fn a_script_hears_that_its_terminal_is_closed_wherever_its_streams_lead() {
+    let sandbox = Sandbox::new();
+    let handles = "def handle(*_): open('heard', 'w').close(); sys.exit()\nsignal.signal(signal.SIGHUP, handle)\n\
+                   tty = open('/dev/tty', 'r+b', buffering=0); tty.write(b'name? '); tty.readline()";
+    sandbox.write(SCRIPT, format!("{}{handles}", TELLS.replace("flush=True", "file=open('/dev/tty', 'w')")));
+    let heard = sandbox.work().join("heard");
+    for line in ["echo a | PROGRAM", "PROGRAM > out", "PROGRAM | cat", "PROGRAM 2> err"] {
+        let terminal = in_shell(&sandbox, line, &format!("'{}' -q python {SCRIPT}", binary()));
+        let pid = pid_of(&terminal);
+        terminal.wait_for("name?");
+        terminal.wait_for_keys(true);
+        // The kernel sends it to all that are in front.
+        killpg(Pid::from_raw(terminal.pid()), Signal::SIGHUP).unwrap();
+        wait_until_gone(pid);
+        assert!(heard.exists(), "{line}");
+        std::fs::remove_file(&heard).unwrap();
     }
 }
 
