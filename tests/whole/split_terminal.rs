@@ -265,6 +265,20 @@ fn a_script_chooses_among_what_it_reads_by_keys() {
 }
 
 #[test]
+fn what_a_script_writes_after_keys_is_shown_in_the_usual_modes() {
+    let sandbox = Sandbox::new();
+    sandbox.write(SCRIPT, format!("{CHOOSES}\nprint('one'); print('two')"));
+    let program = format!("'{}' -q python {SCRIPT}", binary());
+    let end = answer(
+        in_shell(&sandbox, "seq 3 | PROGRAM | cat", &program),
+        &[("> 1", "\x1b[B"), ("> 2", "\r")],
+        true,
+    );
+    let lines: Vec<&str> = end.screen.all.lines().map(str::trim_end).collect();
+    assert!(lines.windows(2).any(|pair| pair == ["one", "two"]), "{}", end.screen.all);
+}
+
+#[test]
 fn every_key_is_for_a_script_that_reads_keys() {
     let script = |modes: &str| {
         format!(

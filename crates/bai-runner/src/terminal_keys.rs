@@ -28,6 +28,8 @@ pub(super) struct TerminalKeys {
     name: PathBuf,
     device: u64,
     wanted: WantedKeys,
+    /// Whether the modes say so.
+    is_by_modes: bool,
     /// Whether a piece has been asked for and has not come.
     has_asked: bool,
     /// How often the program was not seen to wait since it was.
@@ -47,6 +49,7 @@ impl TerminalKeys {
             name,
             device,
             wanted: WantedKeys::None,
+            is_by_modes: false,
             has_asked: true,
             missed: 0,
             is_held: false,
@@ -99,14 +102,18 @@ impl TerminalKeys {
         self.wanted == keys
     }
 
-    /// The keys of a terminal whose modes the program has just changed: to be told before what it writes then.
+    /// The keys of a terminal whose modes the program has just changed, if any: to be told before what it writes then.
     pub(super) fn take_changed_modes(&mut self) -> Option<WantedKeys> {
         // A question is often what was written.
         self.interval = SOON;
         self.next_look = self.next_look.min(Instant::now() + SOON);
         let wanted = self.by_modes();
-        let is_changed = wanted != WantedKeys::None && wanted != self.wanted && !self.is_held;
-        is_changed.then(|| self.change(wanted))
+        let is_told = wanted != WantedKeys::None || self.is_by_modes;
+        let is_changed = is_told && wanted != self.wanted && !self.is_held;
+        is_changed.then(|| {
+            self.is_by_modes = wanted != WantedKeys::None;
+            self.change(wanted)
+        })
     }
 
     fn change(&mut self, wanted: WantedKeys) -> WantedKeys {
@@ -119,20 +126,24 @@ impl TerminalKeys {
     /// What is wanted now.
     fn look(&mut self, leader: Pid) -> WantedKeys {
         let mut seen = self.by_modes();
-        if seen == WantedKeys::None && waiting::waits_at_terminal(leader, &self.name, self.device) {
+        let mut is_by_modes = seen != WantedKeys::None;
+        if !is_by_modes && waiting::waits_at_terminal(leader, &self.name, self.device) {
             // It may wait in modes that it has set meanwhile.
-            seen = match self.by_modes() {
-                WantedKeys::None => WantedKeys::Lines,
-                by_modes => by_modes,
-            };
+            seen = self.by_modes();
+            is_by_modes = seen != WantedKeys::None;
+            if !is_by_modes {
+                seen = WantedKeys::Lines;
+            }
         }
-        if seen == WantedKeys::None && self.missed < MISSED_LOOKS {
+        // Modes are certain. A reader may be between two reads.
+        if seen == WantedKeys::None && !self.is_by_modes && self.missed < MISSED_LOOKS {
             self.missed += 1;
             return self.wanted;
         }
         if seen != WantedKeys::None {
             self.missed = 0;
         }
+        self.is_by_modes = is_by_modes;
         seen
     }
 
