@@ -62,9 +62,9 @@ pub(super) fn run(
 /// Notes the terminal at which the code was started, and which of its streams are that.
 fn note_terminal(code: &mut Code, screen: &Screen) {
     let Screen { stdin_tty, stdout_tty, stderr_tty, .. } = *screen;
-    let piped = match (stdin_tty && stdout_tty && stderr_tty, stdin_tty || stdout_tty || stderr_tty) {
-        (true, _) => None,
-        (false, true) if has_terminal() => Some(Piped {
+    let piped = match stdin_tty && stdout_tty && stderr_tty {
+        true => None,
+        false if has_terminal() => Some(Piped {
             stdin: !stdin_tty,
             stdout: !stdout_tty,
             stderr: !stderr_tty,
@@ -72,7 +72,7 @@ fn note_terminal(code: &mut Code, screen: &Screen) {
                 && !stderr_tty
                 && is_same(std::io::stdout().as_fd(), std::io::stderr().as_fd()),
         }),
-        _ => return,
+        false => return,
     };
     code.is_at_terminal(crate::terminal::kind(), piped);
 }

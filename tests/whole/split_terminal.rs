@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 const SCRIPT: &str = "script.py";
 /// Lines of a shell, with streams of the program elsewhere.
-const LINES: [&str; 8] = [
+const LINES: [&str; 10] = [
     "printf 'a\\nb\\n' | PROGRAM",
     "PROGRAM < script.py",
     "PROGRAM > out",
@@ -20,6 +20,8 @@ const LINES: [&str; 8] = [
     "PROGRAM 2>&1 | cat",
     "echo a | PROGRAM | cat",
     "PROGRAM > out 2> err",
+    "echo a | PROGRAM > out 2> err",
+    "PROGRAM < script.py 2>&1 | cat",
 ];
 
 /// The words that run a script in a Python itself, and in us.
@@ -85,7 +87,7 @@ fn each_stream_is_what_it_is_for_the_program_itself() {
                   r += [sys.stdout.line_buffering, os.environ['TERM'], 'COLUMNS' in os.environ]\n\
                   if not os.isatty(0): r += [sys.stdin.read()]\n\
                   open('report', 'w').write(repr(r))\n\
-                  print('to out'); sys.stdout.flush(); print('to err', file=sys.stderr); sys.stderr.flush()\n\
+                  print('to out'); sys.stdout.flush(); sys.stderr.write('to err\\n'); sys.stderr.flush()\n\
                   print('more'); print('to the terminal', file=tty); tty.close(); sys.exit(3)";
     for line in LINES {
         alike(script, line, &[]);
