@@ -1,5 +1,6 @@
 //! The standard input of code without a prompt.
 
+use super::script_signals::pythons;
 use bai_testkit::{FakeTerminal, Sandbox, need};
 
 #[test]
@@ -49,6 +50,17 @@ fn standard_input_ends_for_the_program_too() {
         if need(program) {
             sandbox.run_with_stdin(&["-q", "-c", code, image], b"a\nb\n").expect(0, printed);
         }
+    }
+}
+
+#[test]
+fn ends_of_lines_reach_python_as_they_are() {
+    let sandbox = Sandbox::new();
+    let code =
+        "import sys; print(repr(input()), repr(next(sys.stdin)), repr(sys.stdin.read()), sys.stdin.mode)";
+    for python in pythons() {
+        let run = sandbox.run_with_stdin(&["-q", "-c", code, &python.image], b"a\r\nb\rc\r\n\nd\r");
+        run.expect(0, "'a\\r' 'b\\rc\\r\\n' '\\nd\\r' r\n");
     }
 }
 

@@ -221,7 +221,9 @@ class Script:
         changes.set(builtins, 'input', ask)
         changes.set(getpass, 'getpass', self.ask_password if self.question['terminal'] else ask_password)
         raw = Input(self.kernel, self.question['mark'], self.question['terminal'])
-        files = {'stdin': io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), encoding='utf-8', errors=errors('stdin'))}
+        # Ends of lines stay as they are.
+        options = dict(encoding='utf-8', errors=errors('stdin'), newline='\n')
+        files = {'stdin': io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), **options)}
         for name in ('stdout', 'stderr'):
             raw = Output(getattr(sys, name), '<%s>' % name)
             options = dict(encoding='utf-8', errors=errors(name), newline='\n', write_through=True)

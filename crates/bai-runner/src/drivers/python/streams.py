@@ -399,7 +399,9 @@ def begin_script(terminal, tty):
     _is_piped, _has_tty = not terminal, tty
     raw = io.BufferedReader(_ScriptInput(0, 'r', closefd=False))
     raw.raw.name = '<stdin>'
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, **_encoding(0))
+    # Ends of lines stay as they are.
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(raw, newline='\n', **_encoding(0))
+    sys.stdin.mode = 'r'
     _reopen(_encoding(1), _encoding(2), _is_buffered())
 
 
