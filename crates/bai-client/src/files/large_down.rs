@@ -11,7 +11,7 @@ use super::outcome::can_go_on;
 use super::partial_download::{DownloadTarget, PartialDownload};
 use super::progress::ProgressMeter;
 use super::shell::{FOLDER, SUM, word};
-use super::{Place, TRANSFER_LIMIT, leftovers, missing, plan};
+use super::{TRANSFER_LIMIT, leftovers, missing, plan};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::capability::Capability;
@@ -182,7 +182,7 @@ impl ComputeSession {
         }
     }
 
-    /// Cuts the first `size` bytes of a file into parts, unless they exist. Returns how many bytes there are.
+    /// Cuts the first `size` bytes of a file into parts, unless those of the same file exist. Returns how many bytes there are.
     async fn cut(
         &self,
         what: &str,
@@ -190,10 +190,7 @@ impl ComputeSession {
         size: u64,
         folder: String,
     ) -> Result<(Parts<'static>, u64), ClientError> {
-        let is_cut = |parts: &[FileEntry]| parts.iter().any(|part| part.filename == "sum");
-        if !matches!(self.place(&folder).await, Ok(Place::Folder(parts)) if is_cut(&parts)) {
-            self.shell_ok(what, &cut(path, size, &folder)).await?;
-        }
+        self.shell_ok(what, &cut(path, size, &folder)).await?;
         let said = format!("{folder}/sum");
         let said = patiently(|| self.read_small(&said)).await.map_err(|error| error.with_what(what))?;
         let (sum, size) = read_cut(&said, size);
@@ -231,14 +228,17 @@ async fn check(what: &str, partial: PartialDownload) -> Result<(PartialDownload,
     }
 }
 
-/// The command that cuts the first `size` bytes of a file into parts. The checksum is that of the parts: the file may go on
-/// changing. It is written last: if it exists, all parts exist. A failure leaves no parts.
+/// The command that cuts the first `size` bytes of a file into parts, unless it has done that to this very file: another one may have the
+/// size and the time of the first. The checksum is that of the parts: the file may go on changing. It is written last: if it exists, all
+/// parts exist. A failure leaves no parts.
 fn cut(path: &str, size: u64, folder: &str) -> String {
     let (file, place, remove_old) = (word(path), format!("./{folder}"), leftovers::remove_parts());
     format!(
-        "{SUM}; {remove_old}; set -e; \
+        "{SUM}; state() {{ stat -c '%i %z' {file} 2>/dev/null || stat -f '%i %Fc' {file} 2>/dev/null || true; }}; \
+         {remove_old}; set -e; \
+         if [ -e {place}/sum ] && [ \"$(state)\" = \"$(cat {place}/state 2>/dev/null)\" ]; then exit 0; fi; \
          trap '[ -e {place}/sum ] || {{ rm -rf {place}; rmdir {FOLDER} 2>/dev/null || true; }}' EXIT; \
-         mkdir -p {place}; head -c 0 {file} >/dev/null; \
+         rm -rf {place}; mkdir -p {place}; head -c 0 {file} >/dev/null; state > {place}/state; \
          head -c {size} {file} | split -b {PART} -a {LETTERS} - {place}/p; \
          cat {place}/p* 2>/dev/null | sum /dev/stdin > {place}/sum.new; test -s {place}/sum.new; \
          cat {place}/p* 2>/dev/null | wc -c >> {place}/sum.new; mv {place}/sum.new {place}/sum"
@@ -297,6 +297,33 @@ mod tests {
         let failed = run("none", 9);
         assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("No such file"));
         assert!(!home.path().join(FOLDER).exists());
+    }
+
+    #[test]
+    fn parts_of_another_file_with_the_size_and_the_time_of_the_first_are_cut_again() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("f");
+        let command = format!("( {} )", cut("f", 2_000_000, &format!("{FOLDER}/down-1")));
+        let time = std::time::SystemTime::UNIX_EPOCH;
+        for (content, other_file) in [(b'x', false), (b'x', false), (b'y', false), (b'z', true)] {
+            let content = vec![content; 2_000_000];
+            let is_new = std::fs::read(&file).ok().as_ref() != Some(&content);
+            if is_new {
+                let at = if other_file { home.path().join("new") } else { file.clone() };
+                std::fs::write(&at, &content).unwrap();
+                std::fs::File::options().write(true).open(&at).unwrap().set_modified(time).unwrap();
+                std::fs::rename(&at, &file).unwrap();
+            }
+            let part = home.path().join(FOLDER).join("down-1/paaaaaa");
+            let cut_before = part.metadata().ok().map(|part| part.modified().unwrap());
+            let ended =
+                std::process::Command::new("sh").args(["-c", &command]).current_dir(home.path()).status();
+            assert!(ended.unwrap().success());
+            let sum = read_cut(&std::fs::read(home.path().join(FOLDER).join("down-1/sum")).unwrap(), 0).0;
+            assert_eq!(sum, checksum_of(&content[..]).unwrap());
+            let is_cut_again = cut_before != Some(part.metadata().unwrap().modified().unwrap());
+            assert_eq!(is_cut_again, is_new);
+        }
     }
 
     #[test]

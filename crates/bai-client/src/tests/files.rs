@@ -1,7 +1,7 @@
 //! Uploads and downloads that must be refused, and names and entries that are easily lost, with our engine and a real shell.
 
 use super::engine::Lab;
-use super::server::{Server, json, reply, status};
+use super::server::{Server, json, reply, result, status};
 use super::*;
 use std::path::{Path, PathBuf};
 
@@ -202,8 +202,9 @@ async fn a_file_that_the_server_does_not_give_is_read_in_parts() {
             serde_json::json!({"files": files.to_string(), "errors": ""}).to_string()
         };
         let part = |bytes: usize| "x".repeat(bytes);
-        if asked.is("GET /session/work/files?path=.bai-repl") {
-            return json(stream, &files(serde_json::json!([{"filename": "sum"}]))).await;
+        // The command that cuts the file.
+        if asked.is("POST /session/work ") {
+            return json(stream, &result("finished", "")).await;
         }
         if asked.is("GET /session/work/files") {
             let entries = serde_json::json!([
