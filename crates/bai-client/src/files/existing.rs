@@ -84,7 +84,10 @@ impl ComputeSession {
         let here = self.equal_to(files, alike, &mut existing).await?;
         let older =
             folders.keys().filter_map(|folder| Some(((*folder).to_owned(), older_folder(folder, &places)?)));
-        Ok(CheckedTargets { links, here, existing, present, older: older.collect() })
+        let is_there = |folder: &str| matches!(places.get(folder), Some(Place::Folder(_)));
+        let absent = folders.keys().filter(|folder| !is_there(folder)).map(|folder| (*folder).to_owned());
+        let (older, absent) = (older.collect(), absent.collect());
+        Ok(CheckedTargets { links, here, existing, present, older, absent })
     }
 
     /// Those of these targets whose files are equal to what would be sent. Others are `existing`.
@@ -154,6 +157,8 @@ pub(super) struct CheckedTargets {
     pub(super) present: BTreeMap<String, f64>,
     /// The folders of the targets, each with the older folder that it is or will be in: one that may be a mount point.
     pub(super) older: BTreeMap<String, String>,
+    /// The folders of the targets that are not known to be there.
+    pub(super) absent: BTreeSet<String>,
     /// Those that are taken by something else, unless it may be replaced.
     pub(super) existing: Vec<String>,
 }

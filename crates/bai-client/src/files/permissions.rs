@@ -1,10 +1,9 @@
 //! The permissions of the files and folders of an upload, where the server does not give them: by commands in the session, which wait
 //! for the current run. New private files and folders are closed, and files get the right to execute.
 //!
-//! A small file belongs to the user of the server. The session may replace it by a copy of its own where it may write to the folder,
-//! so it makes the folders first.
+//! A small file belongs to the user of the server, and so would a folder that the server makes for it. The session may replace the file
+//! by a copy of its own, and have others beside it, where it may write to the folder. So it makes the folders first.
 
-use super::existing::split;
 use super::outcome::Skipped;
 use super::refused::{NOT_EXECUTABLE, NOT_PRIVATE};
 use super::shell::word;
@@ -58,16 +57,15 @@ impl LatePermissions {
 }
 
 impl ComputeSession {
-    /// Makes these folders, and those of the files that get permissions. They belong to the session then.
+    /// Makes these folders, and those that files need. They belong to the session then, which may write to them.
     pub(super) async fn own_folders(
         &self,
         folders: &[&str],
-        permissions: &LatePermissions,
+        parents: BTreeSet<&str>,
     ) -> Result<(), ClientError> {
-        let parents = permissions.0.iter().map(|(path, _)| split(path).0).filter(|folder| *folder != ".");
-        let parents: BTreeSet<_> = parents.filter(|folder| !folders.contains(folder)).collect();
+        let parents = parents.into_iter().filter(|folder| !folders.contains(folder));
         // The failure of a parent is found when its files are sent.
-        let parents = parents.into_iter().map(|path| format!("mkdir -p {} 2>/dev/null || true", word(path)));
+        let parents = parents.map(|path| format!("mkdir -p {} 2>/dev/null || true", word(path)));
         let commands = folders.iter().map(|path| format!("mkdir -p {}", word(path)));
         for some in parents.chain(commands).collect::<Vec<_>>().chunks(TOGETHER) {
             self.shell_ok("make folders", &format!("set -e; {}", some.join("; "))).await?;

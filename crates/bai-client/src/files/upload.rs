@@ -1,7 +1,7 @@
 //! Uploads: all files are checked first. Small files go together, large ones in parts.
 
 use super::equal::{checksum_of, local_checksums};
-use super::existing::{CheckedTargets, refuse_repeated};
+use super::existing::{CheckedTargets, refuse_repeated, split};
 use super::large_up::{LargeTarget, patiently};
 use super::multipart::OutgoingPart;
 use super::outcome::{Skipped, is_about_one_file};
@@ -156,8 +156,10 @@ impl ComputeSession {
             self.send_folders(&folders).await?;
         } else {
             late = LatePermissions::of(small.iter().chain(&folders), present);
+            let parents = small.iter().map(|file| split(&file.to).0);
+            let parents = parents.filter(|folder| checked.absent.contains(*folder)).collect();
             let folders: Vec<_> = folders.iter().map(|folder| folder.to.as_str()).collect();
-            self.own_folders(&folders, &late).await?;
+            self.own_folders(&folders, parents).await?;
         }
         self.send_by_command(large, options, is_only_one, uploaded, meter).await?;
         let (small, hidden) = match any_name {
