@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg, Termios};
+use nix::sys::termios::{self, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios};
 use tokio::io::unix::AsyncFd;
 
-use super::modes::{RunMode, in_background, in_background_of, run_mode};
+use super::modes::{RunMode, in_background, in_background_of, set_read_one};
 use super::restore;
 
 /// The most bytes that are read at once.
@@ -120,7 +121,12 @@ impl Keyboard {
         let Ok(now) = termios::tcgetattr(self.terminal.get_ref()) else { return };
         let mut raw = now.clone();
         match self.is_shared {
-            true => raw = run_mode(&now, Some(QUIT)),
+            // The rest, such as what Enter is, stays as the programs around this one find it.
+            true => {
+                raw.local_flags
+                    .remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
+                set_read_one(&mut raw.control_chars);
+            }
             false => termios::cfmakeraw(&mut raw),
         }
         if *own_lines {
@@ -139,7 +145,8 @@ impl Keyboard {
         }
     }
 
-    /// What is typed next; nothing when the terminal is gone. Cancel-safe.
+    /// What is typed next; nothing when the terminal is gone. If the keyboard is shared it ends with a line at the latest: the next one
+    /// may be for another program. Cancel-safe.
     ///
     /// # Errors
     /// An error of the system.
@@ -158,16 +165,39 @@ impl Keyboard {
                 continue;
             }
             drop(ready);
-            let mut bytes = vec![0; BLOCK];
-            match nix::unistd::read(self.terminal.get_ref(), &mut bytes) {
-                Ok(count) => {
-                    bytes.truncate(count);
-                    return Ok(bytes);
-                }
-                Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+            let read = if self.is_shared { self.read_in_line() } else { self.read_up_to(BLOCK) };
+            match read {
+                Ok(bytes) => return Ok(bytes),
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    fn read_up_to(&self, most: usize) -> nix::Result<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let count = nix::unistd::read(self.terminal.get_ref(), &mut bytes)?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    /// Reads what there is of a line.
+    fn read_in_line(&self) -> nix::Result<Vec<u8>> {
+        let modes = termios::tcgetattr(self.terminal.get_ref())?;
+        let end = modes.control_chars.get(SpecialCharacterIndices::VEOF as usize).copied();
+        let ends_line = |last: &u8| matches!(last, b'\n' | b'\r') || Some(*last) == end;
+        let mut bytes = self.read_up_to(1)?;
+        while bytes.len() < BLOCK
+            && bytes.last().is_some_and(|last| !ends_line(last))
+            && has_bytes(self.terminal.get_ref().as_fd())
+        {
+            match self.read_up_to(1) {
+                Ok(next) if !next.is_empty() => bytes.extend(next),
+                // It shows again at the next read.
+                _ => break,
+            }
+        }
+        Ok(bytes)
     }
 }
 

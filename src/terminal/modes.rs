@@ -130,7 +130,7 @@ impl Drop for RunMode {
 }
 
 /// The modes of [`RunMode`], derived from the previous ones.
-pub(super) fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
+fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
     let mut mode = found.clone();
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
     mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);

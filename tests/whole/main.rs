@@ -66,4 +66,5 @@ mod tall_cells;
 mod themes;
 mod tls;
 mod transfers;
+mod typed_beyond;
 mod whoami;

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
-const SCRIPT: &str = "script.py";
+pub(super) const SCRIPT: &str = "script.py";
 /// Lines of a shell, with streams of the program elsewhere.
 const LINES: [&str; 10] = [
     "printf 'a\\nb\\n' | PROGRAM",
@@ -25,14 +25,14 @@ const LINES: [&str; 10] = [
 ];
 
 /// The words that run a script in a Python itself, and in us.
-fn programs(python: &Python) -> [String; 2] {
+pub(super) fn programs(python: &Python) -> [String; 2] {
     [
         format!("'{}' {SCRIPT}", python.program.display()),
         format!("'{}' -q {} {SCRIPT}", binary(), python.image),
     ]
 }
 
-fn in_shell(sandbox: &Sandbox, line: &str, program: &str) -> FakeTerminal {
+pub(super) fn in_shell(sandbox: &Sandbox, line: &str, program: &str) -> FakeTerminal {
     let line = line.replace("PROGRAM", program);
     FakeTerminal::start_command(sandbox.in_terminal(&["bash", "-o", "pipefail", "-c", &line]), 30, 90)
 }
@@ -51,7 +51,7 @@ fn answer(terminal: FakeTerminal, steps: &[(&str, &str)], is_ours: bool) -> End 
 }
 
 /// The files that a line has left.
-fn files(sandbox: &Sandbox) -> Vec<Option<String>> {
+pub(super) fn files(sandbox: &Sandbox) -> Vec<Option<String>> {
     let read = |name| {
         let file = sandbox.work().join(name);
         let text = std::fs::read_to_string(&file).ok();

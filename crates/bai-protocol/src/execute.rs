@@ -104,7 +104,8 @@ pub enum WantedKeys {
     /// It does not read its terminal.
     #[default]
     None,
-    /// It reads lines: the terminal of the script echoes and edits them. Keys that send signals keep their meaning for all programs.
+    /// It reads lines: the terminal of the script echoes and edits them. Keys that send signals keep their meaning for all programs, and
+    /// a piece ends with a line at the latest.
     Lines,
     /// It has changed the modes of its terminal: every key is for it.
     All,

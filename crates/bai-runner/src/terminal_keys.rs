@@ -1,13 +1,15 @@
 //! The keys of a terminal that a script shares with other programs, because some of its streams are pipes: they are asked for only
 //! while the script wants them. It says so by the modes of its terminal, before it shows a question; else a process waits in a read.
+//! After a line nothing is asked for until a process is seen to wait again: what was typed beyond it may be for another program.
 
 use super::own_terminal::TerminalInput;
 use super::stdin::waiting;
 use bai_protocol::execute::WantedKeys;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::fstat;
-use nix::sys::termios::{self, FlushArg, LocalFlags};
+use nix::sys::termios::{self, FlushArg, LocalFlags, SpecialCharacterIndices};
 use nix::unistd::Pid;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,6 +19,17 @@ const SOON: Duration = Duration::from_millis(4);
 const LATER: Duration = Duration::from_millis(50);
 /// A program may read again and again. It has given up when it was not seen to wait this many times.
 const MISSED_LOOKS: u32 = 3;
+
+/// The piece of keys that was asked for last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    /// It has not come.
+    Awaited,
+    /// It has come, and what follows is wanted too.
+    Begun,
+    /// It has come, and was the end of a line.
+    Line,
+}
 
 /// What is typed into such a terminal.
 #[derive(Debug)]
@@ -30,8 +43,7 @@ pub(super) struct TerminalKeys {
     wanted: WantedKeys,
     /// Whether the modes say so.
     is_by_modes: bool,
-    /// Whether a piece has been asked for and has not come.
-    has_asked: bool,
+    piece: Piece,
     /// How often the program was not seen to wait since it was.
     missed: u32,
     is_held: bool,
@@ -50,7 +62,7 @@ impl TerminalKeys {
             device,
             wanted: WantedKeys::None,
             is_by_modes: false,
-            has_asked: true,
+            piece: Piece::Awaited,
             missed: 0,
             is_held: false,
             next_look: Instant::now() + SOON,
@@ -61,7 +73,9 @@ impl TerminalKeys {
     /// Types bytes.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.input.send(bytes);
-        self.has_asked = false;
+        let is_line = self.wanted != WantedKeys::All && self.ends_line(bytes);
+        self.piece = if is_line { Piece::Line } else { Piece::Begun };
+        self.missed = 0;
         self.interval = SOON;
         self.next_look = Instant::now() + SOON;
     }
@@ -83,15 +97,16 @@ impl TerminalKeys {
             std::future::pending::<()>().await;
         }
         self.input.taken().await;
-        if self.wanted != WantedKeys::None && !std::mem::replace(&mut self.has_asked, true) {
+        if self.wanted != WantedKeys::None && self.piece == Piece::Begun {
+            self.piece = Piece::Awaited;
             return self.wanted;
         }
         loop {
             tokio::time::sleep_until(self.next_look).await;
             self.interval = (self.interval * 3 / 2).min(LATER);
             self.next_look = Instant::now() + self.interval;
-            let wanted = self.look(leader);
-            if wanted != self.wanted {
+            let (wanted, waits) = self.look(leader);
+            if wanted != self.wanted || waits && self.piece == Piece::Line {
                 return self.change(wanted);
             }
         }
@@ -109,7 +124,9 @@ impl TerminalKeys {
         self.next_look = self.next_look.min(Instant::now() + SOON);
         let wanted = self.by_modes();
         let is_told = wanted != WantedKeys::None || self.is_by_modes;
-        let is_changed = is_told && wanted != self.wanted && !self.is_held;
+        // With the echo off it is the next question, also of a program that hides how it waits: `sudo`.
+        let is_next = wanted == WantedKeys::Lines && self.piece == Piece::Line && !self.has_unread();
+        let is_changed = is_told && (wanted != self.wanted || is_next) && !self.is_held;
         is_changed.then(|| {
             self.is_by_modes = wanted != WantedKeys::None;
             self.change(wanted)
@@ -118,33 +135,49 @@ impl TerminalKeys {
 
     fn change(&mut self, wanted: WantedKeys) -> WantedKeys {
         self.wanted = wanted;
-        self.has_asked = true;
+        self.piece = Piece::Awaited;
         self.interval = SOON;
         wanted
     }
 
-    /// What is wanted now.
-    fn look(&mut self, leader: Pid) -> WantedKeys {
+    /// What is wanted now, and whether a process was seen to wait for it.
+    fn look(&mut self, leader: Pid) -> (WantedKeys, bool) {
         let mut seen = self.by_modes();
-        let mut is_by_modes = seen != WantedKeys::None;
-        if !is_by_modes && waiting::waits_at_terminal(leader, &self.name, self.device) {
+        let is_certain = seen == WantedKeys::All || seen == WantedKeys::Lines && self.piece != Piece::Line;
+        let waits =
+            !is_certain && !self.has_unread() && waiting::waits_at_terminal(leader, &self.name, self.device);
+        if waits {
             // It may wait in modes that it has set meanwhile.
             seen = self.by_modes();
-            is_by_modes = seen != WantedKeys::None;
-            if !is_by_modes {
-                seen = WantedKeys::Lines;
-            }
+        }
+        let is_by_modes = seen != WantedKeys::None;
+        if waits && !is_by_modes {
+            seen = WantedKeys::Lines;
         }
         // Modes are certain. A reader may be between two reads.
         if seen == WantedKeys::None && !self.is_by_modes && self.missed < MISSED_LOOKS {
             self.missed += 1;
-            return self.wanted;
+            return (self.wanted, false);
         }
         if seen != WantedKeys::None {
             self.missed = 0;
         }
         self.is_by_modes = is_by_modes;
-        seen
+        (seen, waits)
+    }
+
+    /// Whether a program that reads now would not wait. The end of the input counts as something to read.
+    fn has_unread(&self) -> bool {
+        let mut polled = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Whether a piece is the end of a line for the terminal.
+    fn ends_line(&self, piece: &[u8]) -> bool {
+        let modes = termios::tcgetattr(&self.terminal).ok();
+        let end =
+            modes.and_then(|modes| modes.control_chars.get(SpecialCharacterIndices::VEOF as usize).copied());
+        piece.last().is_some_and(|last| matches!(last, b'\n' | b'\r') || Some(*last) == end)
     }
 
     /// What the modes tell: the program reads keys and not lines, or what nobody must see.
