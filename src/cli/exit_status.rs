@@ -1,6 +1,7 @@
 //! The exit codes of this program.
 
 use crate::terminal::FatalSignal;
+use nix::sys::signal::{SigSet, Signal};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub(super) enum ExitStatus {
     Remote(i32),
     /// Ctrl-C has ended it before its result was known. A command that shows what comes until Ctrl-C has succeeded then.
     Interrupted(Interrupt),
+    /// This signal has reached this program and ended what it did. This program ends by it too.
+    EndedBy(Signal),
     /// Another error of this program.
     Failed,
     /// The command line or the configuration is wrong.
@@ -37,9 +40,15 @@ pub(super) enum Interrupt {
 }
 
 impl ExitStatus {
-    /// The exit status that a shell reports for a program that this signal ended.
+    /// That of a program that this signal ended.
     pub(super) fn of_signal(signal: FatalSignal) -> Self {
-        ExitStatus::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
+        ExitStatus::EndedBy(signal.into())
+    }
+
+    /// What this status is where these signals were passed on to the remote program: the code of a shell tells that one has ended it.
+    pub(super) fn after_signals(self, passed: SigSet) -> Self {
+        let ends = |signal: &Signal| self == ExitStatus::Remote(128 + *signal as i32);
+        passed.iter().find(ends).map_or(self, ExitStatus::EndedBy)
     }
 
     /// The exit code of the process. A remote code that does not fit is reduced to its low eight bits, as in a shell; if those
@@ -53,6 +62,7 @@ impl ExitStatus {
                 Err(_) => 1,
             },
             ExitStatus::Interrupted(_) => 130,
+            ExitStatus::EndedBy(signal) => u8::try_from(128 + signal as i32).unwrap_or(1),
             ExitStatus::Failed => 1,
             ExitStatus::Usage => 2,
             ExitStatus::Connect => 121,

@@ -93,9 +93,11 @@ pub fn main() -> ExitCode {
             exit
         }
     };
-    if let ExitStatus::Interrupted(how) = exit {
-        let _ = std::io::stdout().flush();
-        terminal::end_by_interrupt(how == Interrupt::Key);
+    let _ = std::io::stdout().flush();
+    match exit {
+        ExitStatus::Interrupted(how) => terminal::end_by_interrupt(how == Interrupt::Key),
+        ExitStatus::EndedBy(signal) => terminal::end_by(signal),
+        _ => {}
     }
     ExitCode::from(exit.code())
 }

@@ -24,6 +24,7 @@ use crate::terminal::{FatalSignal, HeldKeys, PassedSignals};
 use bai_client::{Capability, Cell, ComputeSession, ConsoleRecord, Rest, Run, RunEvent, RunOptions, Window};
 use bai_protocol::language::{self, likely_of_image};
 use bytes::Bytes;
+use nix::sys::signal::SigSet;
 use serde_json::json;
 use std::time::Instant;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -48,6 +49,8 @@ struct ScriptRun<'a> {
     ending: Option<(FatalSignal, tokio::time::Instant)>,
     /// Signals that are for the program.
     passed: Option<PassedSignals>,
+    /// Those that were passed on to it.
+    signalled: SigSet,
     /// The program was asked to stop, and this program waits for that until then.
     stops_until: Option<tokio::time::Instant>,
     /// Whether this program alone was asked to stop.
@@ -125,6 +128,7 @@ pub(super) async fn run(
         interrupt: None,
         ending: None,
         passed,
+        signalled: SigSet::empty(),
         stops_until: None,
         stops_alone: false,
         wants_terminal,
@@ -151,6 +155,7 @@ pub(super) async fn run(
         was_interrupted: script.interrupted.is_some(),
         interrupt: script.interrupt,
         signal: script.ending.map(|(signal, _)| signal),
+        signalled: script.signalled,
     };
     // Until the output is written.
     let _terminal = (script.terminal.take(), script.typed_ahead.take());

@@ -34,7 +34,7 @@ pub use restore::restore;
 pub use screen::{ColorDepth, Screen, Size, kind, size};
 pub use secret::{SecretError, ask_secret, forget_keys, has_terminal, read_secret, read_secret_unless};
 pub use signals::{
-    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, end_by_interrupt,
+    Continuations, FatalSignal, FatalSignals, ViewSignal, ViewSignals, end_by, end_by_interrupt,
     interrupt_unless_ignored, listen_fatal, listen_interrupts,
 };
 

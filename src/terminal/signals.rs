@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, pthread_sigmask, raise, sigaction,
 };
@@ -225,6 +226,15 @@ pub fn end_by_interrupt(all: bool) {
     deliver_by_default(Signal::SIGINT);
 }
 
+/// Ends this program by this signal, as it ends one that does not handle it: what started it learns the cause. Returns if the signal is
+/// blocked or ends no program. Call it last.
+pub fn end_by(signal: Signal) {
+    restore();
+    // The state of this program tells nothing about the program that the signal was for.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    deliver_by_default(signal);
+}
+
 /// Performs the default action of `signal` at once, also within its own handler.
 fn deliver_by_default(signal: Signal) {
     let _ = set_handler(signal, SigHandler::SigDfl);
@@ -294,11 +304,16 @@ pub enum FatalSignal {
 impl FatalSignal {
     /// Ends the process by this signal, so that its parent sees the cause. Returns only if that fails.
     pub fn die(self) {
-        restore();
-        deliver_by_default(match self {
-            Self::Terminate => Signal::SIGTERM,
-            Self::HangUp => Signal::SIGHUP,
-        });
+        end_by(self.into());
+    }
+}
+
+impl From<FatalSignal> for Signal {
+    fn from(signal: FatalSignal) -> Self {
+        match signal {
+            FatalSignal::Terminate => Signal::SIGTERM,
+            FatalSignal::HangUp => Signal::SIGHUP,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use bai_testkit::{Sandbox, code_of, need, pyenv_root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -167,6 +168,31 @@ fn a_signal_reaches_a_script_as_itself() {
                 assert_eq!(ours, own, "{}: {signal}", python.image);
             }
         }
+    }
+}
+
+#[test]
+fn this_program_ends_by_the_signal_that_has_ended_its_script() {
+    let sandbox = Sandbox::new();
+    let script = "import signal, time\nsignal.signal(signal.SIGUSR2, lambda *_: print('again', flush=True))\n\
+                  print('on', flush=True)\nwhile True: time.sleep(.01)";
+    let signals = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1];
+    for python in pythons() {
+        for signal in signals {
+            let endings = python.both(&sandbox, script).map(|running| {
+                let mut running = running.three_times(Signal::SIGUSR2, "again\n").signal(signal);
+                running.child.wait().unwrap()
+            });
+            let [own, ours] = endings;
+            assert_eq!(ours.signal(), own.signal(), "{}: {signal}: {ours}", python.image);
+            assert_eq!((ours.signal(), ours.core_dumped()), (Some(signal as i32), false), "{}", python.image);
+        }
+    }
+    let loops = "echo on; while :; do sleep 0.01; done";
+    sandbox.write("s.sh", loops);
+    for words in [&["-q", "bash", "s.sh"][..], &["-q", "run", "python", "--exec", loops]] {
+        let mut running = Running::start(sandbox.command(words)).signal(Signal::SIGTERM);
+        assert_eq!(running.child.wait().unwrap().signal(), Some(Signal::SIGTERM as i32), "{words:?}");
     }
 }
 

@@ -8,6 +8,7 @@ use crate::cli::settle::settle;
 use crate::render::Flow;
 use crate::terminal::FatalSignal;
 use bai_client::{ComputeSession, LostRun, SessionState};
+use nix::sys::signal::SigSet;
 use serde_json::json;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(super) struct Ending<'a> {
     pub(super) interrupt: Option<Interrupt>,
     /// The signal that ends this program once the remote one has ended.
     pub(super) signal: Option<FatalSignal>,
+    /// The signals that were passed on to the program itself.
+    pub(super) signalled: SigSet,
 }
 
 impl Ending<'_> {
@@ -64,7 +67,7 @@ impl Ending<'_> {
                 };
                 Ok(match (exit, self.interrupt) {
                     (ExitStatus::Remote(130), Some(how)) => ExitStatus::Interrupted(how),
-                    _ => exit,
+                    _ => exit.after_signals(self.signalled),
                 })
             }
             Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Interrupted(Interrupt::Signal)),

@@ -46,6 +46,7 @@ impl ScriptRun<'_> {
             StopSignal::Interrupt => self.interrupt().await,
             StopSignal::Fatal(signal) if self.reaches_program().await => {
                 self.signals.go_on();
+                self.signalled.add(signal.into());
                 self.run.signal(match signal {
                     FatalSignal::Terminate => RunSignal::Terminate,
                     FatalSignal::HangUp => RunSignal::HangUp,
@@ -97,6 +98,7 @@ impl ScriptRun<'_> {
 
     /// Hands on a signal that is for the program.
     pub(super) async fn pass(&mut self, signal: Signal) {
+        self.signalled.add(signal);
         let signal = match signal {
             Signal::SIGCONT => {
                 // Another program may have had the terminal meanwhile.
