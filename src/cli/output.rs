@@ -5,7 +5,7 @@ use super::case_output::CaseOutput;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::json_lines;
-use crate::render::{Console, ConsoleOptions, Flow, PassedTerminal, Stream, sanitize};
+use crate::render::{Console, ConsoleOptions, Flow, PassedTerminal, RenderError, Stream, sanitize};
 use crate::terminal::{Out, OwnLines, PassthroughGuard, Size};
 use bai_protocol::byte_text;
 use bai_protocol::record::{ConsoleRecord, Display, TerminalChange};
@@ -163,22 +163,28 @@ pub(super) fn write_plain(
     let mut console = Console::new(Out::stdout(), Out::stderr(), options);
     console.begin_cell();
     let (mut passing, mut screen) = (None, None);
-    let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
+    let failed = |error: RenderError| CliError::new(ExitStatus::Failed, error);
+    let mut failure = None;
     while let Some(message) = messages.blocking_recv() {
         let mut waiting = Some(message);
         let mut written = Ok(());
         around(&mut || {
             written = write_waiting(&mut console, &mut messages, waiting.take(), (&mut passing, &mut screen))
         });
-        written.map_err(failed)?;
+        if let Err(error) = written {
+            // A full disk is to the program as a reader that has gone; what it says about that is shown.
+            console.close(error.stream());
+            failure.get_or_insert(error);
+        }
         for (stream, name) in [(Stream::Stdout, OutputStream::Stdout), (Stream::Stderr, OutputStream::Stderr)]
         {
             if console.flow(stream) == Flow::Closed && !readers.gone(name) {
-                return Ok(Flow::Closed);
+                return failure.map_or(Ok(Flow::Closed), |error| Err(failed(error)));
             }
         }
     }
-    console.end_cell().map_err(failed)
+    let ended = console.end_cell();
+    failure.map_or(ended, Err).map_err(failed)
 }
 
 /// Writes a message and those that wait after it.
@@ -187,7 +193,7 @@ fn write_waiting(
     messages: &mut mpsc::Receiver<OutputMessage>,
     first: Option<OutputMessage>,
     (passing, screen): (&mut Option<PassthroughGuard>, &mut Option<PassedTerminal>),
-) -> Result<(), crate::render::RenderError> {
+) -> Result<(), RenderError> {
     let mut next = first;
     while let Some(message) = next {
         // What has no reader is not written.
@@ -221,7 +227,7 @@ fn write_waiting(
     console.flush().map(drop)
 }
 
-fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow, crate::render::RenderError> {
+fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow, RenderError> {
     match message {
         OutputMessage::Record(record) => write_record(console, &record),
         OutputMessage::Event(_) | OutputMessage::AtTerminal => Ok(Flow::Open),
@@ -241,10 +247,7 @@ fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow,
 }
 
 /// Writes a record of a run that keeps bytes ([`bai_client::RunOptions::bytes`]).
-fn write_record(
-    console: &mut Console<Out, Out>,
-    record: &ConsoleRecord,
-) -> Result<Flow, crate::render::RenderError> {
+fn write_record(console: &mut Console<Out, Out>, record: &ConsoleRecord) -> Result<Flow, RenderError> {
     match record {
         ConsoleRecord::Stdout(text) => console.bytes(Stream::Stdout, &byte_text::bytes(text)),
         ConsoleRecord::Stderr(text) => console.bytes(Stream::Stderr, &byte_text::bytes(text)),
@@ -259,7 +262,7 @@ fn write_case(
     console: &mut Console<Out, Out>,
     headline: &str,
     case_output: CaseOutput,
-) -> Result<Flow, crate::render::RenderError> {
+) -> Result<Flow, RenderError> {
     console.begin_cell();
     if !headline.is_empty() {
         let _ = console.note(&sanitize::sentence(headline))?;
@@ -293,15 +296,15 @@ fn write_json(mut messages: mpsc::Receiver<OutputMessage>, mut readers: Readers)
     })();
     match written {
         Ok(()) => Ok(Flow::Open),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+        Err(error) => {
             // Both streams of the program are in it.
             if readers.gone(OutputStream::Stderr) && readers.gone(OutputStream::Stdout) {
                 while messages.blocking_recv().is_some() {}
             }
-            Ok(Flow::Closed)
-        }
-        Err(error) => {
-            Err(CliError::new(ExitStatus::Failed, format!("cannot write to standard output: {error}")))
+            match error.kind() {
+                std::io::ErrorKind::BrokenPipe => Ok(Flow::Closed),
+                _ => Err(CliError::new(ExitStatus::Failed, RenderError::Output(error))),
+            }
         }
     }
 }

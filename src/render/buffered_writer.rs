@@ -73,6 +73,12 @@ impl<W: Write> BufferedWriter<W> {
         self.flow
     }
 
+    /// Drops all from here on.
+    pub(super) fn close(&mut self) {
+        self.flow = Flow::Closed;
+        self.buffer.clear();
+    }
+
     /// Writes the buffer if it has reached the size of a piece.
     pub(super) fn write_if_full(&mut self) -> io::Result<Flow> {
         if self.buffer.len() >= PIECE { self.write_out() } else { Ok(self.flow) }

@@ -108,6 +108,16 @@ pub enum RenderError {
     Error(#[source] io::Error),
 }
 
+impl RenderError {
+    /// The stream that could not be written.
+    pub fn stream(&self) -> Stream {
+        match self {
+            RenderError::Output(_) => Stream::Stdout,
+            RenderError::Error(_) => Stream::Stderr,
+        }
+    }
+}
+
 /// Writes console records. Output is collected: call [`Console::flush`] after each batch of records, and before
 /// anything else writes to the terminal.
 pub struct Console<O, E> {
@@ -439,6 +449,14 @@ impl<O: Write, E: Write> Console<O, E> {
         match stream {
             Stream::Stderr if !self.options.repl => self.err.flow(),
             _ => self.out.flow(),
+        }
+    }
+
+    /// Writes no more to this stream, as if its reader had gone.
+    pub fn close(&mut self, stream: Stream) {
+        match stream {
+            Stream::Stdout => self.out.close(),
+            Stream::Stderr => self.err.close(),
         }
     }
 

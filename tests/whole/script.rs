@@ -342,6 +342,22 @@ fn a_full_disk_is_reported() {
 }
 
 #[test]
+fn a_full_disk_is_no_interrupt_for_a_script() {
+    let sandbox = Sandbox::new();
+    let script = "import os, sys, time\ntry:\n  while True: os.write(1, b'y\\n'); time.sleep(.01)\n\
+                  except OSError: print('saved', file=sys.stderr)\nexcept KeyboardInterrupt: print('interrupted', file=sys.stderr)";
+    sandbox.write("s.py", script);
+    for words in [&["-q", "python", "s.py"][..], &["-q", "--json", "python", "s.py"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = sandbox.command(words).stdout(full).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let said = "bai-repl: cannot write to standard output: No space left on device (os error 28)\n";
+        let own = if words.contains(&"--json") { "" } else { "saved\n" };
+        assert_eq!((&*stderr, output.status.code()), (&*format!("{own}{said}"), Some(1)), "{words:?}");
+    }
+}
+
+#[test]
 fn a_closed_standard_output_is_not_an_error() {
     let sandbox = Sandbox::new();
     let binary = bai_testkit::binary();
