@@ -30,6 +30,7 @@ mod meant;
 mod options;
 mod output_fold;
 mod paint;
+mod parting;
 mod printable;
 mod prompt;
 mod run_warnings;

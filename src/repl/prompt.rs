@@ -77,7 +77,7 @@ impl Repl {
             fatal_signals: None,
             lost: false,
             pending_note: Arc::default(),
-            to_part: Arc::default(),
+            parting: Arc::default(),
             pane_notices: Arc::default(),
         };
         repl.part_on_fatal_signals()?;

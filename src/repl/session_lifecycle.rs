@@ -19,9 +19,8 @@ use super::terminal::{TerminalError, WaitOutcome};
 use bai_client::{Activity, Cell, Occupation, SessionState};
 use bai_protocol::execute::BatchOptions;
 
-/// Time limit for parting with the session when a signal ends this program, or its terminal has gone.
-const PART_LIMIT: Duration = Duration::from_secs(3);
-
+/// How long a signal may take to end this program after it has parted with the session.
+const DEATH_LIMIT: Duration = Duration::from_secs(1);
 /// How long leaving waits for the answer whether the session lives.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// How long leaving waits for a session that no server has confirmed yet.
@@ -32,31 +31,27 @@ impl Repl {
     pub(super) fn part_on_fatal_signals(&mut self) -> Result<(), TerminalError> {
         let _guard = self.runtime.enter();
         let mut signals = crate::terminal::listen_fatal()?;
-        let (to_part, on_leave) = (Arc::clone(&self.to_part), self.on_leave);
+        let parting = Arc::clone(&self.parting);
         self.fatal_signals = Some(self.runtime.spawn(async move {
             let signal = signals.recv().await;
-            let session = to_part.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(session) = session {
-                part(&session, on_leave).await;
-            }
+            parting.part().await;
             signal.die();
         }));
         Ok(())
     }
 
-    /// Parts with the session when the terminal has gone. A signal may have said that before.
+    /// Parts with the session when the terminal has gone. A signal may say that too.
     pub(super) fn part_without_terminal(&mut self) {
         if self.open_session().is_none() {
             return;
         }
-        let session = self.to_part.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (on_leave, task) = (self.on_leave, self.fatal_signals.take());
+        let (parting, task) = (Arc::clone(&self.parting), self.fatal_signals.take());
         self.runtime.block_on(async move {
-            match (session, task) {
-                (Some(session), _) => part(&session, on_leave).await,
+            if !parting.part().await
+                && let Some(task) = task
+            {
                 // It ends this program.
-                (None, Some(task)) => drop(tokio::time::timeout(PART_LIMIT, task).await),
-                (None, None) => {}
+                let _ = tokio::time::timeout(DEATH_LIMIT, task).await;
             }
         });
     }
@@ -69,7 +64,7 @@ impl Repl {
         let completer = Arc::clone(&self.completer);
         let at_prompt = Arc::clone(&self.at_prompt);
         let notifier = self.editor.notifier();
-        let to_part = Arc::clone(&self.to_part);
+        let (parting, on_leave) = (Arc::clone(&self.parting), self.on_leave);
         let pending_note = Arc::clone(&self.pending_note);
         self.stop_listening();
         let (idle, listening) = (Arc::clone(&self.idle), Arc::clone(&self.listening));
@@ -94,7 +89,7 @@ impl Repl {
                         Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
                         note => *pending_note.lock().unwrap_or_else(PoisonError::into_inner) = note,
                     }
-                    *to_part.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
+                    parting.is_from(Arc::clone(session), on_leave);
                 }
                 Err(error) if at_prompt.load(Ordering::Relaxed) => {
                     let hint = error.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
@@ -213,7 +208,7 @@ impl Repl {
     /// Forgets the session, which is gone. Its cells are kept, so that they can be run again in the next session.
     pub(super) fn forget_session(&mut self) {
         self.phase = SessionPhase::Destroyed;
-        *self.to_part.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.parting.forget();
         self.completer.set_source(None);
         self.lost = false;
     }
@@ -325,18 +320,6 @@ impl Repl {
         }
         Ok(None)
     }
-}
-
-/// Destroys a temporary session, which would stay otherwise, and ends what this program runs in one that stays.
-async fn part(session: &PromptSession, on_leave: OnLeave) {
-    let parting = async {
-        match on_leave {
-            // An error is ignored and the time is limited: the machine may be shutting down.
-            OnLeave::Destroy => drop(session.destroy().await),
-            OnLeave::Keep => session.end_runs().await,
-        }
-    };
-    let _ = tokio::time::timeout(PART_LIMIT, parting).await;
 }
 
 /// Receives what the session prints between two cells.

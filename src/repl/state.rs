@@ -14,6 +14,7 @@ use super::editor::Editor;
 use super::idle_output::IdleOutput;
 use super::language::Language;
 use super::options::{NextSession, OnLeave};
+use super::parting::Parting;
 use super::session::{PromptSession, SessionError, SessionOpener};
 use super::terminal::PromptTerminal;
 use crate::theme::Library;
@@ -71,8 +72,8 @@ pub(super) struct Repl {
     pub(super) lost: bool,
     /// A note about the session that could not be shown when it was opened.
     pub(super) pending_note: Arc<Mutex<Option<String>>>,
-    /// The session that `fatal_signals` parts with.
-    pub(super) to_part: Arc<Mutex<Option<Arc<PromptSession>>>>,
+    /// The session that is parted with when a signal ends this program, or its terminal has gone.
+    pub(super) parting: Arc<Parting>,
     /// Notices from the terminal inside the session that were not shown yet.
     pub(super) pane_notices: Arc<Mutex<Vec<String>>>,
 }
