@@ -8,6 +8,8 @@
 # - A line is [kind, value, before]. `stdout`, `stderr` and `media` are what the cluster's runner makes of the messages of the kernel; `question`
 #   says whether its answer is a password, and `answered` that it is over; `end` has the exit code. `before` is how much of the kind came
 #   before it, in characters of text and else in records.
+# - An interrupt ends a question without an answer, but the runner waits for one before it sees the end of the run. `unanswered` before the
+#   `end` says that the last question of the run has ended so.
 # - A client that polls gets marks among its output, if it wants them: how much there was of each kind. So it knows where it is after a break.
 
 import collections
@@ -76,7 +78,9 @@ class Keeper:
         with self.lock:
             self.run, self.parent, self.request = run['id'], parent, parent['msg_id']
             self.marks = run.get('marks', False)
-            self.counts = dict.fromkeys(('stdout', 'stderr', 'media', 'question', 'answered', 'end'), 0)
+            kinds = ('stdout', 'stderr', 'media', 'question', 'answered', 'unanswered', 'end')
+            self.counts = dict.fromkeys(kinds, 0)
+            self.is_unanswered = False
             self.code = 0
             self.segment, self.left = 0, 0
             self.unmarked, self.marked = 0, time.monotonic()
@@ -103,6 +107,8 @@ class Keeper:
             content = json.loads(content.decode('utf-8'))
             if kind == 'status':
                 if content['execution_state'] == 'idle':
+                    if self.is_unanswered:
+                        self.write('unanswered', None)
                     self.write('end', self.code)
                     self.run = None
                 return None
@@ -123,7 +129,8 @@ class Keeper:
         """The kernel asks: the runner prints the prompt."""
         self.write_now([('stdout', prompt), ('question', bool(password))])
 
-    def answered(self):
+    def answered(self, has_answer):
+        self.is_unanswered = not has_answer
         self.write_now([('answered', None)])
 
     def write_now(self, lines):

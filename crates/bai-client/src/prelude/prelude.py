@@ -475,10 +475,17 @@ class Prelude:
         def _input_request(prompt, ident, parent, password=False):
             self.output.before_question()
             self.keeper.ask(str(prompt), password)
+            has_answer = False
             try:
-                return request(prompt, ident, parent, password=password)
+                answer = request(prompt, ident, parent, password=password)
+                has_answer = True
+                return answer
+            except EOFError:
+                # This is an answer, too.
+                has_answer = True
+                raise
             finally:
-                self.keeper.answered()
+                self.keeper.answered(has_answer)
 
         self.kernel.do_execute, self.kernel._input_request = do_execute, _input_request
 

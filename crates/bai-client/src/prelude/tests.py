@@ -1,5 +1,5 @@
 # Runs cells in a kernel of its own, as the kernel runner of a cluster does, and prints the outputs of each as JSON. A cell with
-# answers is a list. Its questions are outputs, too.
+# answers is a list. Its questions are outputs, too. In place of an answer, null interrupts the kernel.
 
 import json
 import sys
@@ -34,7 +34,11 @@ def outputs_of(client, code):
 
     def answer(message):
         outputs.append(['asked', message['content']['prompt']])
-        client.input(answers.pop(0))
+        given = answers.pop(0)
+        if given is None:
+            manager.interrupt_kernel()
+        else:
+            client.input(given)
 
     # After an error a kernel otherwise drops, for a moment, the cells that it gets.
     options = dict(allow_stdin=bool(answers), stop_on_error=False, timeout=LIMIT, output_hook=receive)

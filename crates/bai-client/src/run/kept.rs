@@ -78,6 +78,10 @@ pub(super) struct Kept {
     is_answered: bool,
     /// Whether the answer may have been lost with the connection.
     is_in_doubt: bool,
+    /// The last question for which an answer was sent.
+    last_answered: u64,
+    /// Whether the server waits for an answer to the last question, which the program has given up.
+    lacks_answer: bool,
     /// The exit code with which the program ended, by the files.
     end: Option<i32>,
     /// The last frame of the connection, if it came before the output that it follows.
@@ -109,6 +113,13 @@ impl Kept {
     /// The caller has answered the open question.
     pub(super) fn answered(&mut self) {
         self.is_answered = true;
+        self.last_answered = self.shown.question;
+        self.lacks_answer = false;
+    }
+
+    /// Whether the program has ended and the server still waits for an answer to its last question.
+    pub(super) fn lacks_answer(&self) -> bool {
+        self.lacks_answer
     }
 
     /// Whether an answer may have been lost.
@@ -310,6 +321,7 @@ impl Kept {
                     self.forget_question();
                 }
             }
+            "unanswered" => self.lacks_answer = self.last_answered < self.shown.question,
             "end" => {
                 self.forget_question();
                 self.end = Some(value.as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(-1));

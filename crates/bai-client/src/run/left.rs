@@ -3,14 +3,17 @@
 //! names of the kept output tell, anybody can. A cell under that id would do, too, but a request that waits for its turn would take the end of that
 //! cell for its own.
 //!
+//! A client that has gone between an interrupt and the empty line that the server needs at a question (`docs/wire` §3.10) leaves a run that has ended in its kernel
+//! and not for its server. The kept output tells that too, and anybody can send the line.
+//!
 //! Whether the other client lives cannot be known while its cell runs. So a run of a living client may be followed, too; both clients then find
 //! what the other one has got in the kept output.
 
 use super::activity::{Activity, Sight, look_at_kernel};
 use super::answering::ask;
 use super::driver::Start;
-use super::{Run, RunEvent, RunOptions, Transport};
-use super::{poll, ring};
+use super::ring::{self, Ended};
+use super::{Run, RunEvent, RunOptions, Transport, poll};
 use crate::error::ClientError;
 use crate::prelude;
 use crate::session::ComputeSession;
@@ -76,18 +79,18 @@ impl ComputeSession {
         }
         let ((sight, since), newest) = tokio::join!(look_at_kernel(&self.at), ring::newest(&self.at));
         let newest = newest.ok().flatten();
-        let has_ended = match &newest {
-            Some(newest) => newest.has_ended(&self.at).await.ok()?,
-            None => true,
+        let end = match &newest {
+            Some(newest) => newest.end(&self.at).await.ok()?,
+            None => None,
         };
         let id = newest.and_then(|newest| newest.id());
         match (sight, id) {
             (Sight::Lives(Activity::Cell), id) => {
-                let run = id.filter(|_| !has_ended);
+                let run = id.filter(|_| end.is_none());
                 Some(Occupation { is_running: true, since, needs_client: run.is_none(), run })
             }
             (Sight::Lives(Activity::Nothing), Some(id)) => {
-                let was_left = release_if_left(&self.at, &id).await?;
+                let was_left = release_if_left(&self.at, &id, end).await?;
                 was_left.then_some(Occupation {
                     is_running: false,
                     since: None,
@@ -123,25 +126,27 @@ pub(super) fn release_newest(session: SessionRef) -> BoxFuture<'static, bool> {
     async move {
         let Ok(Some(newest)) = ring::newest(&session).await else { return false };
         let Some(id) = newest.id() else { return false };
-        release(&session, &id).await.is_some()
+        let end = newest.end(&session).await.ok().flatten();
+        release(&session, &id, end).await.is_some()
     }
     .boxed()
 }
 
 /// Releases the session if it waits for the client of this run, and returns whether it did. `None` if it does not answer.
-async fn release_if_left(session: &SessionRef, id: &RunId) -> Option<bool> {
+async fn release_if_left(session: &SessionRef, id: &RunId, end: Option<Ended>) -> Option<bool> {
     let mut knocking = std::pin::pin!(knock(session));
     if let Ok(answers) = tokio::time::timeout(ANSWER_LIMIT, &mut knocking).await {
         return answers.then_some(false);
     }
-    let was_left = release(session, id).await;
+    let was_left = release(session, id, end).await;
     knocking.await.then_some(was_left?)
 }
 
 /// Collects the end of a run. Returns whether there was one. `None` if the session does not answer, which may be for the turn of another run: this goes on
 /// then, so that the turn of this one ends as well.
-async fn release(session: &SessionRef, id: &RunId) -> Option<bool> {
-    let collecting = tokio::spawn(poll::collect(session.clone(), id.clone()));
+async fn release(session: &SessionRef, id: &RunId, end: Option<Ended>) -> Option<bool> {
+    let lacks_answer = end.is_some_and(|end| end.lacks_answer);
+    let collecting = tokio::spawn(poll::collect(session.clone(), id.clone(), lacks_answer));
     let was_left = tokio::time::timeout(RELEASE_LIMIT, collecting).await.ok()?.ok()?.ok();
     tracing::info!(%id, ?was_left, "the end of a run of an earlier client was to be collected");
     was_left

@@ -287,26 +287,46 @@ impl PollLink {
     }
 }
 
-/// Collects the end of a run whose client has gone. Returns whether there was one.
-pub(super) async fn collect(session: SessionRef, run_id: RunId) -> Result<bool, ClientError> {
+/// Collects the end of a run whose client has gone, and whose program has ended. Returns whether there was one. `lacks_answer` says that the server may wait for an
+/// answer to its last question.
+pub(super) async fn collect(
+    session: SessionRef,
+    run_id: RunId,
+    mut lacks_answer: bool,
+) -> Result<bool, ClientError> {
     let ask = |request| call(session.clone(), Arc::new(request), Instant::now());
-    if let Ok(reply) = tokio::time::timeout(COLLECT_LIMIT, ask(ExecuteRequest::resume(&run_id))).await
-        && reply?.status == RunStatus::Finished
-    {
-        return Ok(true);
-    }
-    // The run has taken a turn again, or waits for one behind the run of another client. The end of empty code ends that turn, even if nobody is
-    // there then.
-    let mut request = ExecuteRequest::query(&run_id, "");
+    let resume = || ExecuteRequest::resume(&run_id);
+    let mut status = match tokio::time::timeout(COLLECT_LIMIT, ask(resume())).await {
+        Ok(reply) => Some(reply?.status),
+        Err(_) => None,
+    };
+    let (mut request, mut is_own_end) = (resume(), true);
     for _ in 0..FAILURES {
-        match ask(request.clone()).await {
-            Ok(reply) if reply.status == RunStatus::Finished => return Ok(false),
-            Ok(_) => request = ExecuteRequest::resume(&run_id),
-            Err(error) if error.kind() == ErrorKind::Timeout => {}
+        request = match status {
+            Some(RunStatus::Finished) => return Ok(is_own_end),
+            // The program does not read it.
+            Some(RunStatus::WaitingInput) => ExecuteRequest::input(&run_id, ""),
+            // The run has its turn, so that a line which nobody waits for cannot come to another one.
+            Some(_) if std::mem::take(&mut lacks_answer) => ExecuteRequest::input(&run_id, ""),
+            _ if is_own_end && !lacks_answer => {
+                // The run has taken a turn again, or waits for one behind the run of another client. The end of empty code ends that turn, even if
+                // nobody is there then.
+                is_own_end = false;
+                ExecuteRequest::query(&run_id, "")
+            }
+            None if request.mode != Mode::Input => request,
+            _ => resume(),
+        };
+        status = match ask(request.clone()).await {
+            Ok(reply) => Some(reply.status),
+            Err(error) if error.kind() == ErrorKind::Timeout => None,
             Err(error) => return Err(error),
-        }
+        };
     }
-    Err(ClientError::new(ErrorKind::Timeout, "collect the end of a run", "it does not end"))
+    match status {
+        Some(RunStatus::Finished) => Ok(is_own_end),
+        _ => Err(ClientError::new(ErrorKind::Timeout, "collect the end of a run", "it does not end")),
+    }
 }
 
 async fn call(

@@ -18,6 +18,8 @@ const WHAT: &str = "read the output that the session keeps";
 const OF_SOCKET: &str = ".ws";
 /// How the line begins that ends a run.
 const END: &[u8] = b"[\"end\",";
+/// How the line before it begins if an interrupt has ended the last question of the run.
+const UNANSWERED: &[u8] = b"[\"unanswered\",";
 
 /// The name of a run in the files.
 pub(super) fn name(id: &RunId, polls: bool) -> RunId {
@@ -30,6 +32,23 @@ pub(super) struct Newest {
     name: String,
     /// The number of its last file.
     segment: u64,
+}
+
+/// The end of a run, by its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// Whether its last question got no answer, for which the server waits, unless the client of the run has sent one since.
+    pub(super) lacks_answer: bool,
+}
+
+impl Ended {
+    /// What the last of its files says.
+    fn of(bytes: &[u8]) -> Option<Ended> {
+        let mut lines = bytes.trim_ascii_end().rsplit(|byte| *byte == b'\n');
+        lines.next().filter(|line| line.starts_with(END))?;
+        let lacks_answer = lines.next().is_some_and(|line| line.starts_with(UNANSWERED));
+        Some(Ended { lacks_answer })
+    }
 }
 
 impl Newest {
@@ -49,11 +68,10 @@ impl Newest {
         (!self.name.ends_with(OF_SOCKET)).then(|| RunId::from_wire(self.name.clone()))
     }
 
-    /// Whether its files say that it is over.
-    pub(super) async fn has_ended(&self, session: &SessionRef) -> Result<bool, ClientError> {
+    /// Its end. `None` if its files do not say that it is over.
+    pub(super) async fn end(&self, session: &SessionRef) -> Result<Option<Ended>, ClientError> {
         let bytes = read(session, &RunId::from_wire(self.name.clone()), self.segment).await?;
-        let last = bytes.trim_ascii_end().rsplit(|byte| *byte == b'\n').next();
-        Ok(last.is_some_and(|line| line.starts_with(END)))
+        Ok(Ended::of(&bytes))
     }
 }
 
@@ -112,5 +130,20 @@ mod tests {
         let of_socket = entry(&format!("{}.0", name(&id, false)), 4.0);
         assert_eq!(Newest::of(&[of_socket]).unwrap().id(), None);
         assert_eq!(Newest::of(&[]), None);
+    }
+
+    #[test]
+    fn the_last_lines_say_whether_a_run_is_over_and_lacks_an_answer() {
+        let question = "[\"question\",false,0]\n[\"answered\",null,0]\n";
+        for (lines, lacks_answer) in [
+            ("", None),
+            (question, None),
+            ("[\"end\",0,0]\n", Some(false)),
+            ("[\"answered\",null,0]\n[\"end\",0,0]\n", Some(false)),
+            ("[\"unanswered\",null,0]\n", None),
+            ("[\"unanswered\",null,0]\n[\"end\",1,0]\n", Some(true)),
+        ] {
+            assert_eq!(Ended::of(lines.as_bytes()).map(|ended| ended.lacks_answer), lacks_answer, "{lines}");
+        }
     }
 }

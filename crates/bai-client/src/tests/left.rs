@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 /// What the kernel keeps of the run, and the line that ends it.
 const KEPT: &str = "[\"stdout\",\"one\\n\",0]\n[\"media\",[\"image/svg+xml\",\"<svg/>\"],0]\n";
 const END: &str = "[\"end\",3,0]\n";
+/// The line before it of a run whose last question an interrupt has ended.
+const UNANSWERED: &str = "[\"unanswered\",null,0]\n";
 /// The reply of a kernel that has answered a question.
 const ANSWERED: &str = r#"{"result": {"status": "finished", "exitCode": 0, "console": [["media", ["image/svg+xml",
     "{\"bai-repl\": 1, \"data\": {\"application/vnd.bai-repl.answer+json\": {}}}"]]]}}"#;
@@ -27,6 +29,12 @@ struct State {
     is_left: bool,
     /// Whether other code under its id has ended instead, so that the end of that goes to the next one who waits.
     is_shifted: bool,
+    /// Whether the server waits for an answer to the last question of the program, which has ended.
+    lacks_answer: bool,
+    /// Whether the files say that there was none.
+    is_unanswered: bool,
+    /// The answers that came.
+    answers: Vec<String>,
 }
 
 async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
@@ -54,7 +62,11 @@ async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
             let ends = {
                 let mut state = state.lock().unwrap();
                 let asks = body["mode"] == "continue";
-                let ends = !(state.runs || asks && state.is_collected);
+                if body["mode"] == "input" {
+                    state.lacks_answer = false;
+                    state.answers.push(body["code"].as_str().unwrap().to_owned());
+                }
+                let ends = !(state.runs || asks && state.is_collected || state.lacks_answer);
                 state.runs &= !asks;
                 ends
             };
@@ -62,7 +74,10 @@ async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
                 false => json(stream, &result("continued", "")).await,
                 true if now.is_left => {
                     let is_shifted = body["mode"] == "query";
-                    *state.lock().unwrap() = State { is_left: false, is_shifted, ..now };
+                    {
+                        let mut state = state.lock().unwrap();
+                        (state.is_left, state.is_shifted) = (false, is_shifted);
+                    }
                     freeing.notify_waiters();
                     json(stream, &result("finished", "")).await
                 }
@@ -86,7 +101,8 @@ async fn beside(now: &State, asked: &Asked, stream: TcpStream) -> Option<TcpStre
         return status(stream, "204 No Content").await;
     }
     if asked.is("POST /session/work/download_single") && asked.line.contains(&format!("{}.0 ", now.name)) {
-        let end = if now.runs { "" } else { END };
+        let unanswered = if now.is_unanswered { UNANSWERED } else { "" };
+        let end = if now.runs { String::new() } else { format!("{unanswered}{END}") };
         return json(stream, &format!("{KEPT}{end}")).await;
     }
     if !asked.is("GET /session/work/files") {
@@ -148,6 +164,58 @@ async fn a_run_that_has_ended_without_its_client_is_shown() {
     let outcome = follow(&session, &found).await;
     assert!(is_kept(&outcome), "{outcome:?}");
     assert!(look(&session).await.is_none());
+}
+
+#[tokio::test]
+async fn a_question_that_an_interrupt_ended_gets_its_line_from_the_next_client_if_the_server_waits_for_it() {
+    for lacks_answer in [true, false] {
+        let left = State { name: "r", is_left: true, is_unanswered: true, lacks_answer, ..State::default() };
+        let lines = if lacks_answer { vec![""] } else { Vec::new() };
+        let (server, state) = cluster(left.clone()).await;
+        let session = server.session();
+        let found = look(&session).await.unwrap();
+        let outcome = follow(&session, &found).await;
+        assert!(is_kept(&outcome), "{outcome:?}");
+        assert!(look(&session).await.is_none());
+        assert_eq!(state.lock().unwrap().answers, lines);
+        // A client that did not look before it ran something.
+        let (server, state) = cluster(left).await;
+        let session = server.session();
+        let outcome = finish(&mut begin(&session, "code", Transport::Poll).await, &[]).await;
+        assert_eq!(outcome.exit, Some(Some(0)), "{outcome:?}");
+        assert_eq!(state.lock().unwrap().answers, lines);
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_somebody_else_ends_gets_its_line_from_the_client_that_follows_it() {
+    let is_over = Arc::new(Mutex::new(false));
+    let (over, kept) = (is_over.clone(), State { name: "r", runs: true, ..State::default() });
+    let server = Server::start(move |asked, stream| {
+        let (over, kept) = (over.clone(), kept.clone());
+        async move {
+            let is_over = *over.lock().unwrap();
+            if asked.is("POST /session/work/download_single") {
+                let end = format!("[\"answered\",null,0]\n{UNANSWERED}{END}");
+                let end = if is_over { end.as_str() } else { "" };
+                return json(stream, &format!("{KEPT}[\"question\",false,0]\n{end}")).await;
+            }
+            if !asked.is("POST /session/work ") {
+                return beside(&kept, &asked, stream).await;
+            }
+            let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+            let ends = is_over && body["mode"] == "input" && body["code"] == "";
+            json(stream, &result(if ends { "finished" } else { "continued" }, "")).await
+        }
+    })
+    .await;
+    let session = server.session();
+    let found = look(&session).await.unwrap();
+    let mut run = session.follow_left(&found, RunOptions::default()).await.unwrap().unwrap();
+    while !matches!(run.next().await, Some(RunEvent::WaitingInput { .. })) {}
+    *is_over.lock().unwrap() = true;
+    let outcome = finish(&mut run, &[]).await;
+    assert_eq!(outcome.exit, Some(Some(3)), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -152,3 +152,26 @@ fn a_question_is_kept_until_it_is_answered() {
         assert_eq!(json!(joined(lines(&came[2]))), expected);
     });
 }
+
+#[test]
+fn a_run_whose_last_question_got_no_answer_says_so_at_its_end() {
+    let code = "try: input()\nexcept BaseException as error: print(type(error).__name__)\ninput()";
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            json!(patient_prelude()),
+            json!([kept("first", code), Value::Null, "Ann"]),
+            json!([kept("last", code), "Ann", Value::Null]),
+            json!([kept("ends", "input()"), "\u{4}"]),
+        ];
+        let read = ["first", "last", "ends"].map(|id| json!(lines_of(id)));
+        let came = outputs_with_answers(python, &[&cells[..], &read].concat());
+        let lasts = came[4..].iter().map(|printed| {
+            let lines = lines(printed);
+            let last = lines.iter().rev().take(2).map(|line| line[0].as_str().unwrap().to_owned());
+            last.collect::<Vec<_>>().join(" ")
+        });
+        let lasts: Vec<_> = lasts.collect();
+        assert!(lasts[0].starts_with("end ") && !lasts[0].contains("unanswered"), "{came:?}");
+        assert_eq!((lasts[1].as_str(), lasts[2].as_str()), ("end unanswered", "end stderr"), "{came:?}");
+    });
+}

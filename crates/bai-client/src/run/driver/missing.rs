@@ -3,7 +3,6 @@
 
 use super::{Driver, RunEvent};
 use crate::error::{ClientError, ErrorKind};
-use crate::run::SessionState;
 use crate::run::activity::Sight;
 use crate::run::catch_up::{Fetched, Outcome};
 use crate::run::kept::not_kept;
@@ -11,6 +10,7 @@ use crate::run::link::Link;
 use crate::run::link_event::LinkEnd;
 use crate::run::lost_run;
 use crate::run::machine::NextAction;
+use crate::run::{Answer, SessionState};
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::{ExecuteResult, RunStatus};
 use std::time::Duration;
@@ -112,8 +112,12 @@ impl Driver {
     /// Asks the server for more.
     pub(super) fn go_on(&mut self) {
         let Link::Poll(poll) = &mut self.link else { return };
-        match &self.catch_up {
+        match &mut self.catch_up {
             Some(catch_up) if catch_up.kept.has_finished() => {}
+            Some(catch_up) if catch_up.has_ended_for(END_IS_LOST) && catch_up.kept.lacks_answer() => {
+                catch_up.kept.answered();
+                poll.answer(&Answer::Line(Default::default()));
+            }
             Some(catch_up) if catch_up.has_ended_for(END_IS_LOST) => poll.release(),
             _ => poll.go_on(),
         }
