@@ -1,7 +1,7 @@
 //! The output of a Python script that goes to a pipe or a file, and how it ends: as with Python itself.
 
 use super::script_signals::pythons;
-use bai_testkit::Sandbox;
+use bai_testkit::{FakeTerminal, Sandbox, binary};
 use std::process::Stdio;
 
 #[test]
@@ -49,4 +49,36 @@ fn a_signal_handler_that_raises_an_exception_never_makes_a_write_come_twice() {
         assert!(numbers.is_sorted_by(|one, next| one < next), "{}: {text}", python.image);
         assert_eq!(output.status.code(), Some(0), "{}", python.image);
     }
+}
+
+#[test]
+fn what_the_children_of_a_script_print_at_its_end_arrives() {
+    let sandbox = Sandbox::new();
+    // A reader of the script's own output, which ends after it, as `tee` does.
+    sandbox.write(
+        "s.sh",
+        "exec > >(while read -r line; do echo \"got $line\"; sleep 0.02; done; echo 'the end') 2>&1\nseq 20; exit 3",
+    );
+    sandbox.write(
+        "s.py",
+        "import os, subprocess, sys\n\
+         reader = 'while read -r line; do echo \"got $line\"; sleep 0.02; done; echo \"the end\"'\n\
+         os.dup2(subprocess.Popen(['sh', '-c', reader], stdin=subprocess.PIPE).stdin.fileno(), 1)\n\
+         for n in range(20): print(n + 1)\nsys.exit(3)",
+    );
+    let printed: String = (1..=20).map(|n| format!("got {n}\n")).chain(["the end\n".to_owned()]).collect();
+    let mut words = vec![["bash".to_owned(), "s.sh".to_owned()]];
+    words.extend(pythons().into_iter().map(|python| [python.image, "s.py".to_owned()]));
+    for [image, script] in words {
+        sandbox.run(&["-q", &image, &script]).expect(3, &printed);
+        for line in ["PROGRAM", "PROGRAM | cat", "PROGRAM 2> err"] {
+            let program = format!("'{}' -q {image} {script}", binary());
+            let line = line.replace("PROGRAM", &program);
+            let shell = sandbox.in_terminal(&["bash", "-o", "pipefail", "-c", &line]);
+            let end = FakeTerminal::start_command(shell, 30, 90).wait_for_end();
+            assert_eq!((end.code, end.screen.all.trim_end()), (3, printed.trim_end()), "{line}");
+        }
+    }
+    // One that stays for good is not waited for.
+    sandbox.run(&["-q", "-c", "sleep 1000 & echo here", "bash"]).expect(0, "here\n");
 }

@@ -13,6 +13,8 @@ pub(super) enum Input {
     Terminal(TerminalInput),
     /// A terminal that is shared with other programs, and standard input, if that is a pipe.
     Split(Option<StandardInput>, TerminalKeys),
+    /// The program has ended.
+    Over,
 }
 
 impl Input {
@@ -36,6 +38,7 @@ impl Input {
                     event = pipe => event,
                 }
             }
+            Input::Over => std::future::pending().await,
         }
     }
 
@@ -45,6 +48,7 @@ impl Input {
             Input::Pipe(pipe) => pipe.send(bytes, end, ahead),
             Input::Terminal(terminal) => terminal.send(bytes),
             Input::Split(pipe, _) => pipe.iter_mut().for_each(|pipe| pipe.send(bytes, end, ahead)),
+            Input::Over => {}
         }
     }
 
@@ -66,14 +70,14 @@ impl Input {
             Input::Split(_, keys) => {
                 keys.take_changed_modes().map(|wanted| ConsoleRecord::Terminal(TerminalChange::Keys(wanted)))
             }
-            Input::Pipe(_) | Input::Terminal(_) => None,
+            Input::Pipe(_) | Input::Terminal(_) | Input::Over => None,
         }
     }
 
     /// What was typed into a terminal that has not taken it.
     pub(super) fn take_unwritten(&mut self) -> Vec<u8> {
         match self {
-            Input::Pipe(_) | Input::Split(..) => Vec::new(),
+            Input::Pipe(_) | Input::Split(..) | Input::Over => Vec::new(),
             Input::Terminal(terminal) => terminal.take_unwritten().to_vec(),
         }
     }
@@ -88,7 +92,7 @@ impl Input {
     /// The program has stopped, or goes on.
     pub(super) fn hold(&mut self, is_held: bool) {
         match self {
-            Input::Pipe(_) => {}
+            Input::Pipe(_) | Input::Over => {}
             Input::Terminal(terminal) => terminal.hold(is_held),
             Input::Split(_, keys) => keys.hold(is_held),
         }
@@ -103,6 +107,7 @@ impl Input {
                 pipe.iter_mut().for_each(|pipe| pipe.was_interrupted(leader));
             }
             Input::Terminal(terminal) => terminal.ask_again(),
+            Input::Over => {}
         }
     }
 
@@ -110,7 +115,7 @@ impl Input {
     pub(super) fn renew(&mut self) {
         match self {
             Input::Pipe(pipe) | Input::Split(Some(pipe), _) => pipe.renew(),
-            Input::Split(None, _) => {}
+            Input::Split(None, _) | Input::Over => {}
             Input::Terminal(terminal) => terminal.ask_again(),
         }
     }

@@ -7,6 +7,7 @@ use super::error::StartError;
 use super::input::Input;
 use super::kernel_spec::KernelSpec;
 use super::language::{Launch, Resolved};
+use super::last_words::LastWords;
 use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
 use super::output::Output;
@@ -68,6 +69,8 @@ pub(super) struct Interpreter {
     last_from: Origin,
     /// The script that it runs by itself.
     own_script: Option<OwnScript>,
+    /// The end of that script, while its children may print.
+    last_words: Option<LastWords>,
 }
 
 /// What follows when a pipe of the driver is closed: usually the process ends. If user code has closed the pipe, the process
@@ -196,6 +199,7 @@ impl Interpreter {
                 resume_at: Instant::now(),
                 last_from: Origin::Out,
                 own_script,
+                last_words: None,
             })
         };
         start().map_err(|source| StartError::Spawn { executable: executable.clone(), source })
@@ -245,6 +249,15 @@ impl Interpreter {
         }
         if room && let Some(record) = self.outputs.take_held() {
             return Event::Output(record);
+        }
+        if let Some(last_words) = &mut self.last_words {
+            if !room {
+                std::future::pending::<()>().await;
+            }
+            return match self.outputs.after_end(last_words).await {
+                Some(record) => Event::Output(record),
+                None => Event::Ended(last_words.status()),
+            };
         }
         let Interpreter {
             process,
@@ -301,7 +314,7 @@ impl Interpreter {
                     stdin.iter_mut().for_each(|stdin| stdin.hold(true));
                     return Event::Stopped;
                 };
-                return status.map_or(Event::Progress, Event::Ended);
+                return status.map_or(Event::Progress, |status| self.has_ended(status));
             }
             () = too_late => {
                 process.kill();
@@ -321,6 +334,17 @@ impl Interpreter {
         self.last_from = from;
         let first = self.stdin.as_mut().filter(|_| self.busy).and_then(Input::before_output);
         Event::Output(self.outputs.tell(first, from.record(text)))
+    }
+
+    fn has_ended(&mut self, status: ExitStatus) -> Event {
+        if self.is_program() && self.busy {
+            self.stdin = None;
+            if self.process.leave_output() {
+                self.last_words = Some(LastWords::after(status));
+                return Event::Progress;
+            }
+        }
+        Event::Ended(status)
     }
 
     /// A pipe of the driver is closed. A program that the interpreter runs by itself needs no driver.

@@ -89,6 +89,7 @@ mod kernel;
 mod kernel_spec;
 mod known_answers;
 mod language;
+mod last_words;
 mod lost_interrupt;
 mod op;
 mod outbox;

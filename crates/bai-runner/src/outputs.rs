@@ -1,6 +1,7 @@
 //! All that one program writes, in its order: standard output, standard error, and what its terminal gives beside them. How one
 //! stream is read belongs to `output`.
 
+use super::last_words::LastWords;
 use super::output::Output;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 
@@ -60,6 +61,24 @@ impl Outputs {
             return Some((Origin::Screen, text));
         }
         self.stream(from).read().map(|text| (from, text))
+    }
+
+    /// What comes after the end of the program, from its children. `None` once all of them have closed the output, or nothing has come
+    /// for long enough. Cancel-safe.
+    pub(super) async fn after_end(&mut self, last_words: &mut LastWords) -> Option<ConsoleRecord> {
+        loop {
+            if [&self.out, &self.err, &self.screen].iter().all(|stream| stream.is_closed()) {
+                return None;
+            }
+            let from = tokio::select! { biased;
+                from = self.readable() => from,
+                () = last_words.over() => return None,
+            };
+            if let Some((from, text)) = self.read(from) {
+                last_words.heard();
+                return Some(from.record(text));
+            }
+        }
     }
 
     /// Stops watching this stream until one of them is waited for.

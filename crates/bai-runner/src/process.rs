@@ -198,6 +198,11 @@ impl Process {
         self.is_left
     }
 
+    /// A script has ended. Returns whether others may still have its output.
+    pub(super) fn leave_output(&mut self) -> bool {
+        self.terminal.as_mut().is_none_or(OwnTerminal::is_left_to_others)
+    }
+
     /// Stops the program. A program without a terminal cannot decide itself: the system stops none that has no shell, unless it
     /// has no choice.
     pub(super) fn suspend(&mut self) {

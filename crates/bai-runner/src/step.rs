@@ -4,6 +4,7 @@
 use super::input::Input;
 use super::kernel_spec::KernelSpec;
 use super::language::{Heuristic, Invocation, Plan, Resolved, StepKind};
+use super::last_words::LastWords;
 use super::lost_interrupt::LostInterrupts;
 use super::op::Step;
 use super::output::Output;
@@ -31,6 +32,10 @@ pub(super) const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
 /// A running process, and the commands that follow it.
 pub(super) struct RunningStep {
     process: Process,
+    /// Whether what its children print after its end is a part of it.
+    is_script: bool,
+    /// Its end, while they may print.
+    last_words: Option<LastWords>,
     outputs: Outputs,
     stdin: Input,
     lost_interrupts: LostInterrupts,
@@ -112,6 +117,7 @@ impl RunningStep {
         spec: &KernelSpec,
         window: Option<Window>,
         pty: Option<(String, Option<Piped>)>,
+        is_script: bool,
     ) -> Started {
         for (path, text) in &plan.files {
             if let Err(error) = std::fs::write(path, text) {
@@ -125,6 +131,9 @@ impl RunningStep {
         let mut started = Self::first_of(plan.commands.into(), variables, spec);
         if let (Started::Running(step), Some(input)) = (&mut started, plan.input) {
             step.stdin.send(&input, true, false);
+        }
+        if let Started::Running(step) = &mut started {
+            step.is_script = is_script;
         }
         started
     }
@@ -142,7 +151,17 @@ impl RunningStep {
     fn of(spawned: Spawned, variables: Variables, rest: VecDeque<Invocation>) -> Self {
         let lost_interrupts = LostInterrupts::new();
         let Spawned { process, outputs, stdin } = spawned;
-        RunningStep { process, outputs, stdin, lost_interrupts, variables, rest, was_interrupted: false }
+        RunningStep {
+            process,
+            is_script: false,
+            last_words: None,
+            outputs,
+            stdin,
+            lost_interrupts,
+            variables,
+            rest,
+            was_interrupted: false,
+        }
     }
 
     /// What was typed, and has been read by no program.
@@ -224,6 +243,15 @@ impl RunningStep {
         if room && let Some(record) = self.outputs.take_held() {
             return StepEvent::Output(record);
         }
+        if let Some(last_words) = &mut self.last_words {
+            if !room {
+                std::future::pending::<()>().await;
+            }
+            return match self.outputs.after_end(last_words).await {
+                Some(record) => StepEvent::Output(record),
+                None => StepEvent::Ended(last_words.status()),
+            };
+        }
         let leader = self.process.leader();
         let from = tokio::select! { biased;
             status = self.process.ended_or_stopped() => {
@@ -231,7 +259,7 @@ impl RunningStep {
                     self.stdin.hold(true);
                     return StepEvent::Stopped;
                 };
-                return status.map_or(StepEvent::Progress, StepEvent::Ended);
+                return status.map_or(StepEvent::Progress, |status| self.has_ended(status));
             }
             from = self.outputs.readable(), if room => from,
             event = self.stdin.reader_event(leader) => return StepEvent::Reader(event),
@@ -239,6 +267,17 @@ impl RunningStep {
         };
         let Some((from, text)) = self.outputs.read(from) else { return StepEvent::Progress };
         StepEvent::Output(self.outputs.tell(self.stdin.before_output(), from.record(text)))
+    }
+
+    fn has_ended(&mut self, status: ExitStatus) -> StepEvent {
+        if self.is_script && self.rest.is_empty() {
+            self.stdin = Input::Over;
+            if self.process.leave_output() {
+                self.last_words = Some(LastWords::after(status));
+                return StepEvent::Progress;
+            }
+        }
+        StepEvent::Ended(status)
     }
 
     /// Takes the output so far.

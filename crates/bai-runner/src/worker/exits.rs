@@ -27,7 +27,8 @@ impl Worker {
         match self.plan(code, script) {
             Ok((plan, defaults)) => {
                 let pty = script.and_then(|script| Some((script.pty.clone()?, script.piped)));
-                RunningStep::start_program(plan, defaults, &self.spec, self.window, pty)
+                let is_script = script.is_some();
+                RunningStep::start_program(plan, defaults, &self.spec, self.window, pty, is_script)
             }
             Err(error) => Started::Over(
                 Some(format!("cannot make a folder to compile the cell in: {}", explain(&error))),
