@@ -19,7 +19,7 @@ use super::output::{Output, OutputMessage, UnreadStreams};
 use super::replacement_note::ReplacementNote;
 use super::secret_question::SecretQuestion;
 use super::stop_signals::StopSignals;
-use crate::repl::{FrontEnd, output_lost};
+use crate::repl::{ANSWER_LOST, FrontEnd, output_lost};
 use crate::terminal::{FatalSignal, HeldKeys, PassedSignals};
 use bai_client::{Capability, Cell, ComputeSession, ConsoleRecord, Rest, Run, RunEvent, RunOptions, Window};
 use bai_protocol::language::{self, likely_of_image};
@@ -288,6 +288,7 @@ impl ScriptRun<'_> {
                 Some(RunEvent::NotStarted { waited, activity, .. }) => {
                     eprintln!("bai-repl: {}", activity.delay(waited));
                 }
+                Some(RunEvent::AnswerLost) => eprintln!("bai-repl: {ANSWER_LOST}"),
                 Some(RunEvent::OutputLost(error)) => {
                     self.output_lost = true;
                     let why = error.to_string();

@@ -55,7 +55,7 @@ pub(crate) use hints::{FrontEnd, did_you_mean, hint};
 pub(crate) use meant::SUBCOMMANDS;
 pub(crate) use meant::meant_subcommand;
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
-pub(crate) use run_warnings::{interrupted, output_lost, step_failed, step_name};
+pub(crate) use run_warnings::{ANSWER_LOST, interrupted, output_lost, step_failed, step_name};
 pub use session::{
     OpenProgress, PreludeUse, PromptSession, RestartOutcome, SessionError, SessionOpener, SessionOptions,
 };

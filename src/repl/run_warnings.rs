@@ -4,6 +4,9 @@ use super::hints::FrontEnd;
 use super::session::SessionError;
 use bai_client::{ClientError, InterruptOutcome, Step};
 
+/// What is said when a line that was typed has not arrived.
+pub(crate) const ANSWER_LOST: &str = "your answer has not arrived; type it again";
+
 /// A part of the output is lost, because the server could not pass it on.
 pub(crate) fn output_lost(error: &ClientError, front_end: FrontEnd) -> SessionError {
     SessionError::new(format!("a part of the output is lost: {error}"), super::hints::hint(error, front_end))

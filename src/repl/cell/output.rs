@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use super::{CellEnd, PauseReason, RunningCell};
 use crate::render::Stream;
 use crate::repl::hints::FrontEnd;
-use crate::repl::run_warnings::{output_lost, step_failed};
+use crate::repl::run_warnings::{ANSWER_LOST, output_lost, step_failed};
 use crate::repl::spinner::{TICK, since};
 use crate::repl::terminal::{TerminalError, open};
 use bai_client::{RunEvent, SessionState};
@@ -168,6 +168,10 @@ impl RunningCell<'_> {
             }
             Some(RunEvent::Resumed) => {
                 self.terminal.note("the connection was lost and is restored; no output is missing")?;
+                None
+            }
+            Some(RunEvent::AnswerLost) => {
+                self.terminal.note(ANSWER_LOST)?;
                 None
             }
             Some(RunEvent::Finished { exit_code }) => Some(PauseReason::End(CellEnd::Finished(exit_code))),

@@ -264,6 +264,8 @@ impl Machine {
     /// The last answer has not arrived, and the user has to give it again.
     pub(super) fn ask_again(&mut self) {
         self.waiting = true;
+        self.answered = None;
+        self.emit(RunEvent::AnswerLost);
         self.ask();
     }
 
@@ -607,6 +609,26 @@ mod tests {
         machine.frame(asking(2));
         assert_eq!(events(&mut machine), [asked]);
         assert!(machine.answer());
+    }
+
+    #[test]
+    fn a_line_that_a_break_has_cost_is_asked_for_again_until_it_comes() {
+        let mut machine = Machine::default();
+        let asking = || {
+            let options = Some(serde_json::json!({"is_password": false, "question": 1}));
+            ExecuteResult { options, ..frame(RunStatus::WaitingInput) }
+        };
+        machine.frame(asking());
+        assert!(machine.answer());
+        machine.resumed();
+        events(&mut machine);
+        assert_eq!(machine.frame(asking()), NextAction::AnswerAgain);
+        // Lines of the user are not kept.
+        machine.ask_again();
+        assert_eq!(events(&mut machine), ["AnswerLost", "WaitingInput { is_password: false }"]);
+        assert_eq!(machine.frame(asking()), NextAction::Await, "a reply that was under way repeats it");
+        assert!(machine.answer());
+        assert!(events(&mut machine).is_empty());
     }
 
     #[test]

@@ -214,6 +214,8 @@ pub enum RunEvent {
     },
     /// The connection was lost and restored; no output is missing. Sent each time.
     Resumed,
+    /// The line that was answered last has not arrived, as the connection broke. The question comes again.
+    AnswerLost,
     /// The server failed to transmit some output; genuine servers fail with HTML, for example. That output is lost and
     /// the run goes on. The exit code is not known after this.
     OutputLost(ClientError),
