@@ -17,11 +17,16 @@ use crate::repl::{
 };
 use bai_client::{ClientError, ComputeSession, ErrorKind, Occupation};
 use bai_protocol::create::CreateRequest;
+use bai_protocol::info::SessionInfo;
 use bai_protocol::status::SessionStatus;
 use futures_util::future::FutureExt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
+
+/// How long a prompt that may make a session waits for the answer whether there is one.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Opens the prompt on an existing session. The session is looked up first: an unknown name must not get a prompt, and the
 /// image determines the language.
@@ -43,8 +48,12 @@ pub(super) fn create(
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let prompts = Prompts { runtime, open, context, new_session: NewSessionSlot::default() };
-    let target = PromptTarget::create(request, is_temporary(&open.creation));
-    prompts.run_all(PromptTarget { outlives: creation::outlives(&open.creation), ..target })
+    let mut target = PromptTarget::create(request, is_temporary(&open.creation));
+    target.outlives = creation::outlives(&open.creation);
+    if open.creation.session.name.is_some() {
+        target.occupation = runtime.block_on(prompts.occupation(target.session_name()));
+    }
+    prompts.run_all(target)
 }
 
 /// The session of a prompt.
@@ -123,8 +132,7 @@ impl Prompts<'_> {
             let server = Server::find(self.context).await?;
             let session = super::commands::find(self.context, &server, name).await?;
             let info = session.info().await?;
-            let runs = info.status == Some(SessionStatus::Running);
-            let occupation = if runs { session.occupation(&info).await } else { None };
+            let occupation = occupation_of(&session, &info).await;
             Ok(PromptTarget {
                 subject: PromptSubject::Attach(session.name().to_owned()),
                 server: Some(server),
@@ -135,6 +143,19 @@ impl Prompts<'_> {
             })
         };
         self.runtime.block_on(look_up)
+    }
+
+    /// What occupies the session of this name, if there is one. A server that is slow to tell is not waited for: the session is opened while the
+    /// user types.
+    async fn occupation(&self, name: &str) -> Option<Occupation> {
+        let look_up = async {
+            let server = Server::find_running(self.context, &|_| {}).await.ok()??;
+            let session = ComputeSession::attach(&server.api, name).await.ok()?;
+            let info = session.info().await.ok()?;
+            Some((session, info))
+        };
+        let (session, info) = tokio::time::timeout(LOOK_LIMIT, look_up).await.ok()??;
+        occupation_of(&session, &info).await
     }
 
     /// Runs one prompt.
@@ -203,6 +224,13 @@ impl Prompts<'_> {
             }
         });
         Ok(result?)
+    }
+}
+
+async fn occupation_of(session: &ComputeSession, info: &SessionInfo) -> Option<Occupation> {
+    match info.status {
+        Some(SessionStatus::Running) => session.occupation(info).await,
+        _ => None,
     }
 }
 

@@ -45,12 +45,12 @@ impl Parting {
     }
 }
 
-/// Destroys a temporary session, which would stay otherwise, and ends what this program runs in one that stays.
+/// Destroys a temporary session, which would stay otherwise, and leaves one that stays so that the next client can go on with it.
 async fn part_with(session: Arc<PromptSession>, on_leave: OnLeave) {
     match on_leave {
         // An error is ignored and the time is limited: the machine may be shutting down.
         OnLeave::Destroy => drop(session.destroy().await),
-        OnLeave::Keep => session.end_runs().await,
+        OnLeave::Keep => session.part_with_runs().await,
     }
 }
 

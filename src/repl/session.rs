@@ -294,10 +294,9 @@ impl PromptSession {
         }
     }
 
-    /// Interrupts what this program runs, where a run that is cut off leaves the session stuck, and waits for its end.
-    pub(super) async fn end_runs(&self) {
-        if !self.session.api().has(Capability::AbandonableRuns).await {
-            self.session.interrupt_runs();
+    /// Leaves what this program runs to the next client. Where that would leave the session stuck, it is interrupted, and its end is awaited.
+    pub(super) async fn part_with_runs(&self) {
+        if !self.session.part_with_run() && !self.session.api().has(Capability::AbandonableRuns).await {
             self.session.settle(SETTLE_LIMIT).await;
         }
     }

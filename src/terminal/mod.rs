@@ -25,7 +25,7 @@ pub use guard::{CONTAINED_THREAD, install};
 pub use keyboard::{HeldKeys, Keyboard, OwnLines, share_terminal};
 pub use links::supports_links;
 pub use listeners::{EditorThread, give_interrupts_back, remember_listeners, with_listeners};
-pub use modes::{RawMode, RunMode};
+pub use modes::{RawMode, RunMode, has_hung_up};
 pub use out::Out;
 pub use passed_signals::{PassedSignals, suspend};
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};

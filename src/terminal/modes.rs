@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{
     self, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios,
 };
@@ -163,5 +165,35 @@ pub(super) fn in_foreground() -> bool {
     #[allow(unsafe_code)]
     unsafe {
         libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp()
+    }
+}
+
+/// Whether standard input is a terminal that is gone. Its input has an end, too, as after Ctrl-D.
+pub fn has_hung_up() -> bool {
+    has_hung_up_at(io::stdin().as_fd())
+}
+
+fn has_hung_up_at(stdin: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(stdin, PollFlags::empty())];
+    let is_over = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    // A pipe is over, too, when nobody writes to it any more.
+    is_over && termios::tcgetattr(stdin).err() != Some(Errno::ENOTTY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_can_hang_up() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        assert!(!has_hung_up_at(pty.slave.as_fd()));
+        nix::unistd::write(&pty.master, b"\x04").unwrap();
+        assert!(!has_hung_up_at(pty.slave.as_fd()), "after Ctrl-D");
+        drop(pty.master);
+        assert!(has_hung_up_at(pty.slave.as_fd()));
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        drop(writer);
+        assert!(!has_hung_up_at(reader.as_fd()));
     }
 }

@@ -2,9 +2,12 @@
 
 use super::daemon::Daemon;
 use super::interrupts::expect_usable;
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, wait_until};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use portable_pty::{PtySize, native_pty_system};
+use std::io::Read;
+use std::os::fd::BorrowedFd;
 
 /// A background engine in a home of its own, and a sandbox whose clients use it.
 pub(super) fn with_engine() -> (Daemon, [Sandbox; 2]) {
@@ -19,15 +22,56 @@ pub(super) fn wait_until_left(sandbox: &Sandbox, session: &str) {
     wait_until("a run without a client", || sandbox.run(&["info", session]).stdout.contains("left run"));
 }
 
+/// How a client goes.
+#[derive(Debug, Clone, Copy)]
+enum Going {
+    BySignal(Signal),
+    TerminalCloses,
+}
+
+/// Types a cell in a terminal, which shows something then, and goes.
+fn leave_running(sandbox: &Sandbox, arguments: &[&str], cell: &str, shown: &str, going: Going) {
+    let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut child =
+        pair.slave.spawn_command(sandbox.in_terminal(&[&[binary()], arguments].concat())).unwrap();
+    drop(pair.slave);
+    let mut screen = pair.master.try_clone_reader().unwrap();
+    let mut all = Vec::new();
+    let mut read_until = |text: &str| {
+        while !String::from_utf8_lossy(&all).contains(text) {
+            let mut piece = [0; 1024];
+            let read = screen.read(&mut piece).unwrap();
+            all.extend_from_slice(&piece[..read]);
+        }
+    };
+    read_until("python ");
+    // The writer of the terminal would send an end of file when it is dropped.
+    // SAFETY: the master is open.
+    let keys = unsafe { BorrowedFd::borrow_raw(pair.master.as_raw_fd().unwrap()) };
+    nix::unistd::write(keys, format!("{cell}\r").as_bytes()).unwrap();
+    read_until(shown);
+    if let Going::BySignal(signal) = going {
+        kill(Pid::from_raw(child.process_id().unwrap().try_into().unwrap()), signal).unwrap();
+        child.wait().unwrap();
+    }
+    drop((screen, pair.master));
+    child.wait().unwrap();
+}
+
 #[test]
-fn a_question_whose_client_has_died_is_asked_by_the_next_one() {
+fn a_question_whose_client_has_gone_is_asked_by_the_next_one() {
     let (_daemon, [_home, sandbox]) = with_engine();
-    for transport in ["auto", "poll"] {
-        let terminal =
-            FakeTerminal::at_prompt(&sandbox, &["-t", "asked", "--transport", transport, "python"]);
-        terminal.enter("print('be' + 'fore'); name = input('who? '); print('got', name)");
-        terminal.wait_until("the question", |screen| screen.last_line() == "who?");
-        kill(Pid::from_raw(terminal.pid()), Signal::SIGKILL).unwrap();
+    let cell = "print('be' + 'fore'); name = input('wh' + 'o? '); print('got', name)";
+    let ways = [
+        ("auto", Going::BySignal(Signal::SIGKILL)),
+        ("poll", Going::BySignal(Signal::SIGKILL)),
+        ("auto", Going::BySignal(Signal::SIGTERM)),
+        ("auto", Going::BySignal(Signal::SIGHUP)),
+        ("auto", Going::TerminalCloses),
+        ("poll", Going::TerminalCloses),
+    ];
+    for (transport, going) in ways {
+        leave_running(&sandbox, &["-t", "asked", "--transport", transport, "python"], cell, "who? ", going);
         wait_until_left(&sandbox, "asked");
         let terminal = FakeTerminal::start(&sandbox, &["attach", "asked", "--transport", transport]);
         terminal.wait_until("the question", |screen| {
@@ -40,9 +84,27 @@ fn a_question_whose_client_has_died_is_asked_by_the_next_one() {
         terminal.wait_for("got Ann");
         terminal.wait_for_prompt(PROMPT);
         terminal.run(PROMPT, "name");
-        assert!(terminal.screen().has_line("'Ann'"), "{}", terminal.screen().all);
+        assert!(terminal.screen().has_line("'Ann'"), "{going:?}: {}", terminal.screen().all);
         expect_usable(terminal);
     }
+}
+
+#[test]
+fn whoever_opens_a_session_by_its_name_follows_what_runs_in_it() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let open = ["-t", "named", "python"];
+    leave_running(&sandbox, &open, "n = input('wh' + 'o? ')", "who? ", Going::TerminalCloses);
+    wait_until_left(&sandbox, "named");
+    let terminal = FakeTerminal::start(&sandbox, &open);
+    terminal.wait_until("the question", |screen| {
+        screen.all.contains("Ctrl-C interrupts it") && screen.last_line() == "who?"
+    });
+    terminal.wait_for_raw_mode();
+    terminal.enter("Bea");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "n");
+    assert!(terminal.screen().has_line("'Bea'"), "{}", terminal.screen().all);
+    expect_usable(terminal);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::run::{self, Activity, Cell, Delay, Interrupter, Listener, Run, RunOptions, Start, Turns};
+use super::run::{self, Activity, Cell, Delay, Listener, PartingRun, Run, RunOptions, Start, Turns};
 use super::session_ref::SessionRef;
 use super::stray::Stray;
 use bai_protocol::capability::Capability;
@@ -29,8 +29,8 @@ pub struct ComputeSession {
     id: Option<Arc<str>>,
     turns: Turns,
     stray: Arc<Stray>,
-    /// Interrupts the last run, which may be over.
-    last: Arc<Mutex<Option<Interrupter>>>,
+    /// The last run, which may be over.
+    last: Arc<Mutex<Option<PartingRun>>>,
     /// What runs instead of a command of a transfer, and for how long it has been so.
     pub(super) delay: Arc<Delay>,
 }
@@ -143,7 +143,7 @@ impl ComputeSession {
             _ => self.start(Start::Cell(cell), options).await?,
         };
         run.begin_with(self.stray.take(&wanted));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.interrupter());
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.parting());
         Ok(run)
     }
 
@@ -234,12 +234,12 @@ impl ComputeSession {
         tokio::time::timeout(limit, self.turns.is_over()).await.is_ok()
     }
 
-    /// Interrupts the run that was begun last with [`ComputeSession::execute`], as [`Run::interrupt`] does. Without effect when it is
-    /// over. For a program that has to end while another part of it follows the run.
-    pub fn interrupt_runs(&self) {
-        if let Some(last) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            last.interrupt();
-        }
+    /// Parts with the run that was begun last with [`ComputeSession::execute`], for a program that has to end while another part of it
+    /// follows the run. A run that [`Run::can_be_left`] goes on, also when its handle is dropped then; another one is interrupted. Returns
+    /// whether one was left. Without effect when it is over.
+    pub fn part_with_run(&self) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(PartingRun::part)
     }
 
     /// The active run of the session, on servers with [`Capability::CurrentRun`]; `None` elsewhere.

@@ -204,7 +204,11 @@ pub(super) fn run(
         end_of_file_reported: false,
         options,
     };
-    let end = running.run_to_end()?;
+    let ended = running.run_to_end();
+    if ended.is_err() {
+        running.part();
+    }
+    let end = ended?;
     let start = running.start;
     let mut typed = std::mem::take(&mut running.typed);
     let requests = std::mem::take(&mut running.requests);
@@ -306,6 +310,15 @@ impl RunningCell<'_> {
                     pause
                 }
             };
+        }
+    }
+
+    /// The terminal has gone. The next client goes on with a run that can be left; another one is interrupted.
+    fn part(&mut self) {
+        if self.options.outlives
+            && let Some(run) = self.run.take_if(|run| run.state_after_leave() == SessionState::Usable)
+        {
+            run.leave();
         }
     }
 

@@ -12,7 +12,7 @@ use crate::repl::editor::{AnswerRead, AnswerStop, StopReason};
 use crate::repl::printable::printable;
 use crate::repl::session::SessionError;
 use crate::repl::terminal::{TerminalError, open};
-use crate::terminal::{SecretError, forget_keys, read_secret_unless};
+use crate::terminal::{SecretError, forget_keys, has_hung_up, read_secret_unless};
 
 type SecretResult = Result<SecretString, SecretError>;
 
@@ -50,14 +50,14 @@ impl RunningCell<'_> {
         let watch = QuestionWatch::start(self.runtime, Followed { run, transcript }, above, interrupts);
         if is_password {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
-            let secret = self.read_secret(&watch.stop)?;
+            let secret = self.read_secret(&watch.stop);
             self.answered(watch)?;
-            self.take_secret(secret)
+            self.take_secret(secret?)
         } else {
-            let answer = self.read_line(&initial, &watch.stop)?;
+            let answer = self.read_line(&initial, &watch.stop);
             self.answered(watch)?;
             self.resized();
-            self.take_line(answer)
+            self.take_line(answer?)
         }
     }
 
@@ -136,7 +136,11 @@ impl RunningCell<'_> {
         self.run.as_ref().is_some_and(|run| run.send_input(text))
     }
 
+    /// The keyboard has ended: by Ctrl-D, or with its terminal. The next client answers then.
     fn send_end(&mut self) -> Result<(), TerminalError> {
+        if has_hung_up() {
+            return Err(TerminalError::Closed);
+        }
         if self.runtime.block_on(self.session.ends_input()) {
             self.send(Zeroizing::new(END_OF_INPUT.to_owned()));
             return Ok(());

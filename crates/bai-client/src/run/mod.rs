@@ -332,6 +332,26 @@ impl Interrupter {
     }
 }
 
+/// Parts with a run in another task than the one that follows it. It does not keep the run alive.
+#[derive(Debug)]
+pub(super) struct PartingRun {
+    interrupter: Interrupter,
+    leave: watch::Sender<bool>,
+    can_be_left: bool,
+}
+
+impl PartingRun {
+    /// Lets the program run on if the session takes other code after that, else interrupts it. Returns whether it was left.
+    pub(super) fn part(&self) -> bool {
+        if !self.can_be_left {
+            self.interrupter.interrupt();
+            return false;
+        }
+        // An error means that it is over.
+        self.leave.send(true).is_ok()
+    }
+}
+
 impl LostRun {
     /// The task of the run has ended without a last event.
     fn without_runtime() -> Self {
@@ -479,6 +499,12 @@ impl Run {
     /// A handle that interrupts the run from another task.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()
+    }
+
+    /// Parts with the run, from another task.
+    pub(super) fn parting(&self) -> PartingRun {
+        let (interrupter, leave) = (self.interrupter(), self.leave.clone());
+        PartingRun { interrupter, leave, can_be_left: self.can_be_left }
     }
 
     /// Whether the session takes other code after [`Self::leave`], once the program has ended.
