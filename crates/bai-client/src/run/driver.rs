@@ -451,6 +451,9 @@ impl Driver {
     /// The kernel lives. If the run has not begun, the session does something else.
     fn lives(&mut self, activity: Activity) {
         self.watch.rest();
+        if !self.beginning.is_silent() {
+            return self.release_if_over(activity);
+        }
         match self.beginning.seen(activity, Instant::now()) {
             Some(Activity::Nothing) if std::mem::take(&mut self.may_release) => {
                 self.releasing = Some(left::release_newest(self.session.clone()));
@@ -460,6 +463,16 @@ impl Driver {
         }
         if let Some(pause) = self.beginning.pause() {
             self.watch.hurry(pause);
+        }
+    }
+
+    /// Lets empty code under the id of the run end it, where the server has lost its end.
+    fn release_if_over(&mut self, activity: Activity) {
+        if let Link::Poll(poll) = &mut self.link
+            && self.watch.has_lost_end(activity)
+        {
+            tracing::warn!(run = %self.run_id, "the server has lost the end of the run");
+            poll.release();
         }
     }
 

@@ -1,8 +1,9 @@
 //! When a client looks what a session does whose run is silent: whether its kernel still lives, and, for a run that has not begun, what
-//! runs instead. What is seen is in `activity`; what becomes of the run, in `driver`.
+//! runs instead. A kernel that runs nothing while the server says that the run goes on tells that the server has lost the end of the run. What
+//! is seen is in `activity`; what becomes of the run, in `driver`.
 
 use super::Cell;
-use super::activity::{Sight, look};
+use super::activity::{Activity, Sight, look};
 use crate::prelude;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::Capabilities;
@@ -15,6 +16,11 @@ use tokio::time::Instant;
 /// The longest pause between two looks. One costs the server about 0.2 s of computing time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// A kernel that has run no cell for this time has ended the run. The questions of the prelude, which are no cells, take less.
+const IDLE_LIMIT: Duration = Duration::from_secs(8);
+/// The same in times of the patience, for those who have little.
+const IDLE_PATIENCE: u32 = 8;
+
 /// When to look next, and the look that is under way.
 pub(super) struct KernelWatch {
     /// How long a run is silent before the first look. `None` if nobody looks.
@@ -22,6 +28,8 @@ pub(super) struct KernelWatch {
     pause: Duration,
     pub(super) next: Option<Instant>,
     pub(super) looking: Option<BoxFuture<'static, Sight>>,
+    /// Since when the kernel was seen without a cell.
+    idle: Option<Instant>,
     /// Only until the first frame: after that no kernel runs the program.
     until_begun: bool,
     /// What the runs of the session know of its kernel's end. Another client may have restarted it since, so each run looks again,
@@ -47,6 +55,7 @@ impl KernelWatch {
             pause: Duration::ZERO,
             next: None,
             looking: None,
+            idle: None,
             until_begun,
             ended,
             had_ended,
@@ -60,7 +69,7 @@ impl KernelWatch {
 
     /// The program has printed something, or got an answer.
     pub(super) fn begin_again(&mut self) {
-        self.looking = None;
+        (self.looking, self.idle) = (None, None);
         self.pause = self.patience.unwrap_or_default();
         self.next = self.patience.map(|patience| Instant::now() + patience);
     }
@@ -71,7 +80,7 @@ impl KernelWatch {
             self.patience = None;
         }
         if waits {
-            (self.next, self.looking) = (None, None);
+            (self.next, self.looking, self.idle) = (None, None, None);
         } else if is_news || (self.next.is_none() && self.looking.is_none()) {
             self.begin_again();
         }
@@ -107,5 +116,46 @@ impl KernelWatch {
         self.looking = None;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.next = self.patience.map(|_| Instant::now() + self.pause);
+    }
+
+    /// The kernel of a run that has begun was seen so. Returns whether the server has lost the end of the run.
+    pub(super) fn has_lost_end(&mut self, activity: Activity) -> bool {
+        if activity != Activity::Nothing {
+            self.idle = None;
+            return false;
+        }
+        let idle = self.idle.get_or_insert_with(Instant::now).elapsed();
+        let limit = IDLE_LIMIT.min(self.patience.unwrap_or_default() * IDLE_PATIENCE);
+        if idle < limit {
+            self.hurry(limit - idle);
+            return false;
+        }
+        self.idle = None;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kernel_that_stays_idle_has_ended_its_run() {
+        let capabilities = Capabilities::default();
+        let patience = Duration::from_secs(3600);
+        let mut watch = KernelWatch::new(&capabilities, Some(&Cell::query("1")), patience, Arc::default());
+        let long_ago = Instant::now() - IDLE_LIMIT;
+        assert!(!watch.has_lost_end(Activity::Nothing), "it was not looked at before");
+        watch.idle = Some(long_ago);
+        assert!(watch.has_lost_end(Activity::Nothing));
+        for busy in [Activity::Cell, Activity::Unknown] {
+            watch.idle = Some(long_ago);
+            assert!(!watch.has_lost_end(busy) && !watch.has_lost_end(Activity::Nothing), "{busy:?}");
+        }
+        for (is_news, waits) in [(true, false), (false, true)] {
+            watch.idle = Some(long_ago);
+            watch.heard(is_news, waits);
+            assert!(!watch.has_lost_end(Activity::Nothing));
+        }
     }
 }

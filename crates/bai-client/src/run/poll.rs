@@ -45,8 +45,8 @@ pub(super) struct PollLink {
     not_before: Instant,
     failures: u32,
     server_failures: u32,
-    /// Whether the server has lost output, and perhaps the end of the run.
-    output_lost: bool,
+    /// Whether the end that comes may be that of the empty code which releases the run.
+    exit_is_lost: bool,
     /// Whether code was sent a second time under the run id, whose end may come after that of the run.
     sent_twice: bool,
     /// Whether the server has ever answered.
@@ -107,7 +107,7 @@ impl PollLink {
             not_before: now,
             failures: 0,
             server_failures: 0,
-            output_lost: false,
+            exit_is_lost: false,
             sent_twice: false,
             is_heard: false,
             doubts_end: false,
@@ -149,7 +149,7 @@ impl PollLink {
 
     /// Sends empty code under the run id next: its end releases the session from a run whose end was lost.
     pub(super) fn release(&mut self) {
-        self.sent_twice = true;
+        (self.sent_twice, self.exit_is_lost) = (true, true);
         self.call = Some(self.counted(ExecuteRequest::query(&self.run_id, "")));
     }
 
@@ -186,7 +186,7 @@ impl PollLink {
     /// After a run whose output the server lost, the end of the empty code may still be on its way, and the next
     /// run would take it for its own.
     pub(super) async fn rest(&mut self) {
-        if self.output_lost || self.sent_twice {
+        if self.exit_is_lost || self.sent_twice {
             tokio::time::sleep(FLOOR).await;
         }
     }
@@ -217,8 +217,7 @@ impl PollLink {
     }
 
     fn heard(&mut self, mut reply: ExecuteResult) -> ExecuteResult {
-        if self.output_lost {
-            // It may be the exit code of the empty code that released the run.
+        if self.exit_is_lost {
             reply.exit_code = None;
         }
         if self.received.is_some() {
@@ -227,7 +226,6 @@ impl PollLink {
         if reply.status == RunStatus::Continued && std::mem::take(&mut self.doubts_end) {
             // What the break has cut off is over by now, so nothing takes the end of the empty code away.
             self.release();
-            self.output_lost = true;
         }
         self.is_heard = true;
         self.failures = 0;
@@ -277,7 +275,7 @@ impl PollLink {
         self.call.get_or_insert(again);
         self.not_before = Instant::now() + pause;
         if error.kind() == ErrorKind::Server {
-            self.output_lost = true;
+            self.exit_is_lost = true;
             return Some(LinkEvent::OutputLost(error));
         }
         // A reply that was on its way is lost. Before the first one, a session that waits for its turn has none.

@@ -5,7 +5,7 @@ use super::*;
 use futures_util::{SinkExt, StreamExt};
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -416,4 +416,43 @@ async fn a_silent_program_whose_kernel_lives_runs_on() {
         let outcome = outcome_of_silence(&server).await;
         assert_eq!(outcome.exit, Some(Some(0)), "{descriptors} {outcome:?}");
     }
+}
+
+/// A cluster that has lost the end of a run, which has printed `1`: it says for ever that the run goes on, until other code under its id ends.
+async fn forgetful_server() -> Server {
+    let released = Arc::new(AtomicBool::new(false));
+    let begun = Arc::new(AtomicBool::new(false));
+    Server::start(move |asked, stream| {
+        let (released, begun) = (released.clone(), begun.clone());
+        async move {
+            if asked.is("POST /session/work ") || asked.is(&format!("POST /session/{ID} ")) {
+                let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+                if !begun.swap(true, Ordering::Relaxed) {
+                    return json(stream, &result("continued", "1")).await;
+                }
+                released.fetch_or(body["mode"] == "query" && body["code"] == "", Ordering::Relaxed);
+                let status = if released.load(Ordering::Relaxed) { "finished" } else { "continued" };
+                return json(stream, &result(status, "")).await;
+            }
+            let file = |name: &str, mode: &str| serde_json::json!({"filename": name, "mode": mode});
+            let mut files =
+                vec![file("ipython_kernel_config.py", "-rw"), file(&format!("process-of-{ID}"), "lrw")];
+            if asked.line.contains("%2Ffd ") {
+                files = vec![file("0", "lrw")];
+            }
+            let files = serde_json::to_string(&files).unwrap();
+            json(stream, &serde_json::json!({"files": files, "errors": ""}).to_string()).await
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_whose_end_the_server_has_lost_is_ended() {
+    let server = forgetful_server().await;
+    let session = ComputeSession::new(&server.api(), "work".into(), Some(ID.to_owned()));
+    let options = RunOptions { look_after: Duration::from_millis(1), ..RunOptions::over(Transport::Poll) };
+    let outcome = finish(&mut session.execute(Cell::query("1"), options).await.unwrap(), &[]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("1", Some(None)), "{outcome:?}");
+    assert!(!session.is_busy());
 }
