@@ -113,13 +113,18 @@ impl ComputeSession {
     }
 
     async fn listing(&self, path: &str, what: &str) -> Result<ListReply, ClientError> {
-        large_up::despite_breaks(|| self.at.list(what, path)).await.map_err(|error| match error.kind() {
-            // Genuine servers do not say why they fail.
-            ErrorKind::Server if leaves_home(path) => {
-                refused::outside(path).with_hint(format!("this server lists and copies what is in {HOME}"))
-            }
-            _ => error,
-        })
+        let listing = large_up::despite_breaks(|| self.at.list(what, path)).await;
+        listing.map_err(|error| outside_or(error, path))
+    }
+}
+
+/// Genuine servers do not say why they fail.
+fn outside_or(error: ClientError, path: &str) -> ClientError {
+    match error.kind() {
+        ErrorKind::Server if leaves_home(path) => {
+            refused::outside(path).with_hint(format!("this server lists and copies what is in {HOME}"))
+        }
+        _ => error,
     }
 }
 

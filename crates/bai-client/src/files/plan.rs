@@ -54,10 +54,7 @@ impl Planned {
 
     /// Its entry, if it is fetched in parts. Without `any_name`, the server cannot take a name that is not UTF-8.
     pub(super) fn in_parts(&self, any_name: bool) -> Option<&FileEntry> {
-        let is_alone = |entry: &&FileEntry| {
-            is_large(entry) || self.followed || !any_name && !byte_text::is_utf8(&self.path)
-        };
-        self.entry.as_ref().filter(is_alone)
+        self.entry.as_ref().filter(|entry| is_sent_in_parts(&self.path, entry, self.followed, any_name))
     }
 
     /// Its size in bytes, as far as it is known.
@@ -294,6 +291,11 @@ fn is_unreadable(kind: ErrorKind) -> bool {
 /// Whether it is a file that a server does not send at once.
 pub(super) fn is_large(entry: &FileEntry) -> bool {
     entry.size > SMALL && is_file(entry)
+}
+
+/// Whether a server does not send the file of this path at once. Without `any_name`, it cannot take a name that is not UTF-8.
+pub(super) fn is_sent_in_parts(path: &str, entry: &FileEntry, followed: bool, any_name: bool) -> bool {
+    is_large(entry) || followed || !any_name && !byte_text::is_utf8(path)
 }
 
 /// Whether it is a regular file.

@@ -3,7 +3,7 @@
 use super::large_down::LargeDownload;
 use super::large_up::{PART, blocking, patiently};
 use super::progress::{Progress, ProgressMeter};
-use super::{Place, REPLY_LIMIT, missing, plan, refuse_empty};
+use super::{Place, REPLY_LIMIT, missing, outside_or, plan, refuse_empty};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_private::TemporaryFolder;
@@ -40,6 +40,7 @@ impl ComputeSession {
         }
         let (parent, name) = plan::split(path);
         let Ok(Place::Folder(entries)) = self.place(&parent).await else { return Err(error) };
+        let any_name = self.api().has(Capability::ByteNames).await;
         let refuse =
             |why: String| Err(ClientError::new(ErrorKind::Refused, "read the file", why).into_sentence());
         match self.named(path, entries).await? {
@@ -52,7 +53,7 @@ impl ComputeSession {
             Some((entry, _)) if entry.size > REPLY_LIMIT as u64 => {
                 refuse(format!("{path} is larger than 64 MiB, so it must be downloaded"))
             }
-            Some((entry, followed)) if followed || plan::is_large(&entry) => {
+            Some((entry, followed)) if plan::is_sent_in_parts(path, &entry, followed, any_name) => {
                 self.read_large(path, entry).await
             }
             Some(_) => Err(error),
@@ -77,14 +78,16 @@ impl ComputeSession {
             Ok(Place::Folder(entries)) => self.named(path, entries).await?,
             _ => None,
         };
-        let has_ranges = self.api().has(Capability::FileRanges).await;
+        let capabilities = self.api().capabilities().await;
+        let (has_ranges, any_name) =
+            (capabilities.has(Capability::FileRanges), capabilities.has(Capability::ByteNames));
         // This also tells whether the file may be transferred at all.
         if has_ranges && self.checksum(path, Some(0)).await.is_ok() {
             let large = listed.map(|(entry, _)| entry).filter(plan::is_large);
             return self.read_ranges(path, large, pieces).await;
         }
         let in_parts = |(entry, followed): &(FileEntry, bool)| {
-            plan::is_file(entry) && (*followed || plan::is_large(entry))
+            plan::is_file(entry) && plan::is_sent_in_parts(path, entry, *followed, any_name)
         };
         match listed.filter(|found| !has_ranges && in_parts(found)) {
             Some((entry, _)) => {
@@ -152,7 +155,7 @@ impl ComputeSession {
     /// The content of a file that the server gives at once.
     pub(super) async fn read_small(&self, path: &str) -> Result<Bytes, ClientError> {
         let reply = self.post_or_get("read the file", "/download_single", &[("file", path)], None).await;
-        reply.map(|reply| reply.body).map_err(|error| error.of_file("read", path))
+        reply.map(|reply| reply.body).map_err(|error| outside_or(error, path).of_file("read", path))
     }
 
     async fn read_large(&self, path: &str, entry: FileEntry) -> Result<Bytes, ClientError> {

@@ -3,6 +3,7 @@
 use super::engine::Lab;
 use super::server::{Server, json, reply, result, status};
 use super::*;
+use bai_protocol::byte_text;
 use std::path::{Path, PathBuf};
 
 const REPLACING: UploadOptions = UploadOptions { overwrite: true };
@@ -213,8 +214,10 @@ async fn a_file_that_the_server_does_not_give_is_read_in_parts() {
                 {"filename": "folder", "size": 4096, "mode": "drwxr-xr-x"},
                 {"filename": "pipe", "mode": "prw-r--r--"},
                 {"filename": "small", "size": 3, "mode": "-rw-r--r--"},
+                // As Python writes a byte that is not UTF-8.
+                {"filename": "LONE", "size": 1_048_576, "mode": "-rw-r--r--"},
             ]);
-            return json(stream, &files(entries)).await;
+            return json(stream, &files(entries).replace("LONE", r"caf\\udce9")).await;
         }
         let content = match asked.line.split(' ').nth(1).and_then(|path| path.rsplit(['/', 'F']).next()) {
             Some("sum") => SUM.to_owned(),
@@ -227,7 +230,9 @@ async fn a_file_that_the_server_does_not_give_is_read_in_parts() {
     })
     .await;
     let session = server.session();
-    assert_eq!(soon(session.read_file("large")).await.unwrap(), "x".repeat(1 << 20));
+    for path in ["large", &byte_text::text(b"caf\xe9")] {
+        assert_eq!(soon(session.read_file(path)).await.unwrap(), "x".repeat(1 << 20));
+    }
     for (path, kind, why) in [
         ("none", ErrorKind::NoSuchFile, "none: no such file or folder in the session"),
         ("folder", ErrorKind::Refused, "folder is a folder"),
@@ -246,9 +251,11 @@ async fn a_path_outside_of_the_home_folder_is_refused_in_words() {
     let server = Server::start(|_, stream| status(stream, "500 Internal Server Error")).await;
     let session = server.session();
     for path in ["/etc/hosts", "..", "a/../../b", "/home/worker", "/home/work/../other"] {
-        let error = session.list_files(path).await.unwrap_err();
-        assert!(error.to_string().contains("is outside of the session's home folder"), "{path}: {error}");
-        assert!(error.hint().is_some_and(|hint| hint.contains("/home/work")), "{error:?}");
+        for error in [session.list_files(path).await.err(), session.read_file(path).await.err()] {
+            let error = error.unwrap();
+            assert!(error.to_string().contains("is outside of the session's home folder"), "{path}: {error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("/home/work")), "{error:?}");
+        }
     }
     for path in [".", "a/../b", "/home/work", "/home/work/a..b"] {
         assert_eq!(session.list_files(path).await.unwrap_err().kind(), ErrorKind::Server, "{path}");
