@@ -31,12 +31,15 @@ import threading
 import time
 import traceback
 
+import ipykernel
+
 VERSION = 1
 MARK = '#bai-repl: '
 # The beginning of a question that is a script.
 SCRIPT = 'script '
 # How the names of our files begin: this one, and that of a script (script.py).
 OURS = '<bai-repl'
+KERNEL = os.path.join(os.path.dirname(ipykernel.__file__), '')
 CARRIER = 'image/svg+xml'
 ANSWER = 'application/vnd.bai-repl.answer+json'
 # The exit code of a script: its last message.
@@ -133,8 +136,13 @@ def unread(number):
         return False
 
 
+def is_hidden(filename):
+    """Whether a frame is ours, or one of the kernel, whose functions stand for those of Python, such as input()."""
+    return filename.startswith((OURS, KERNEL))
+
+
 def is_ours(trace):
-    return trace.tb_frame.f_code.co_filename.startswith(OURS)
+    return is_hidden(trace.tb_frame.f_code.co_filename)
 
 
 def without_ours(trace):
@@ -369,7 +377,7 @@ class Prelude:
         self.shell._showtraceback = showing
 
     def hide_ours(self):
-        """Tracebacks are without our frames, as without this prelude."""
+        """Tracebacks are without our frames and those of the kernel, as in IPython itself."""
         find, formatter = self.shell._get_exc_info, self.shell.InteractiveTB
 
         def _get_exc_info(exc_tuple=None):
@@ -384,7 +392,7 @@ class Prelude:
             # No traceback can be made there.
             records = formatter.get_records
             formatter.get_records = lambda *args, **options: [
-                record for record in records(*args, **options) or () if not record[1].startswith(OURS)]
+                record for record in records(*args, **options) or () if not is_hidden(record[1])]
 
     def stop_at_breakpoints(self):
         # The hook of debugpy waits for nobody: no debugger of that kind reaches this kernel.

@@ -395,6 +395,20 @@ fn a_breakpoint_stops_and_asks() {
 }
 
 #[test]
+fn a_question_that_is_interrupted_is_a_line_of_the_user() {
+    for_old_and_new_ipython(|python| {
+        let show = "get_ipython()._showtraceback = lambda kind, value, lines: print('\\n'.join(lines))";
+        for ask in ["input('who? ')", "__import__('getpass').getpass('who? ')"] {
+            let came =
+                outputs_with_answers(python, &[json!(patient_prelude()), json!(show), json!([ask, null])]);
+            let shown: String = came[2].iter().map(|part| part[1].as_str().unwrap_or_default()).collect();
+            assert!(shown.contains("KeyboardInterrupt") && shown.contains("who? "), "{came:?}");
+            assert!(!shown.contains("kernelbase"), "{shown}");
+        }
+    });
+}
+
+#[test]
 fn a_traceback_is_without_our_frames() {
     for_old_and_new_ipython(|python| {
         let cells = [
