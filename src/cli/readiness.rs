@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Default time that a script waits for a session to run code.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 
+/// What became of a script that has waited for too long.
+pub(super) const NOT_RUN: &str = "the code was not run";
+
 /// Whether the kernel of this image gets the prelude.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
     let capabilities = api.capabilities().await;
@@ -100,7 +103,7 @@ pub(super) async fn make_ready(
             Ok(answered) => answered.map(Readiness::Ready).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
-        () = limit => Err(no_answer(session, "the code was not run", patience.limit().unwrap_or_default())),
+        () = limit => Err(no_answer(session, NOT_RUN, patience.limit().unwrap_or_default())),
     }
 }
 

@@ -11,16 +11,18 @@ use super::creation;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::progress::TransferProgress;
-use super::settle::{settle, tell_delays};
+use super::readiness::{NOT_RUN, Patience, no_answer};
+use super::settle::{lost_patience, settle, tell_delays};
 use super::stop_signals::StopSignals;
 use bai_client::{ComputeSession, Progress};
 
 /// The files of one script.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ScriptFiles {
     plan: UploadPlan,
     /// Whether the session ends with the script.
     temporary: bool,
+    patience: Patience,
 }
 
 /// Refuses the files where there is no script.
@@ -36,15 +38,16 @@ impl ScriptFiles {
     /// Finds the files. It sends no requests.
     pub(super) fn find(open: &OpenFlags, code: &Code) -> Result<Self, CliError> {
         let temporary = creation::is_temporary(&open.creation);
+        let patience = Patience::of(open.creation.session.max_wait);
         if open.with.is_empty() {
-            return Ok(ScriptFiles { temporary, ..ScriptFiles::default() });
+            return Ok(ScriptFiles { plan: UploadPlan::default(), temporary, patience });
         }
         let hint = "the files of --with lie below the current folder, or, if the script is not there, below its folder";
         let plan = plan_relative_to(&open.with, &code.folder()?, hint)?;
-        Ok(ScriptFiles { plan, temporary })
+        Ok(ScriptFiles { plan, temporary, patience })
     }
 
-    /// Uploads the files. A signal ends it; its exit status is returned then.
+    /// Uploads the files. A signal ends it; its exit status is returned then. So does a session that runs something else for too long.
     pub(super) async fn upload(
         &self,
         session: &ComputeSession,
@@ -59,19 +62,17 @@ impl ScriptFiles {
         let on_progress = |progress: &Progress<'_>| bar.at(progress.name, progress.all_done);
         let hint = format!("bai-repl upload --force {} FILE replaces it", session.name());
         let in_the_way = InTheWay { replaced: false, hint: Some(&hint) };
-        let uploaded = tokio::select! {
+        let stopped = tokio::select! {
             biased;
-            signal = signals.recv() => Err(signal.exit()),
-            uploaded = upload_files(session, &self.plan, in_the_way, self.temporary, on_progress) => Ok(uploaded),
-            never = tell_delays(session) => match never {},
-        };
-        match uploaded {
-            Ok(uploaded) => uploaded.map(|()| None),
-            Err(exit) => {
-                settle(session).await;
-                Ok(Some(exit))
+            signal = signals.recv() => Ok(Some(signal.exit())),
+            uploaded = upload_files(session, &self.plan, in_the_way, self.temporary, on_progress) => {
+                return uploaded.map(|()| None);
             }
-        }
+            never = tell_delays(session) => match never {},
+            waited = lost_patience(session, self.patience) => Err(no_answer(session, NOT_RUN, waited)),
+        };
+        settle(session).await;
+        stopped
     }
 
     /// The exit status of a script that has succeeded: it fails if files were left out.

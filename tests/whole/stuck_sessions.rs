@@ -201,7 +201,8 @@ fn a_script_gives_up_with_a_sentence() {
     assert!(!state.lock().unwrap().ended, "the session is not ours to end");
 }
 
-/// A copy that needs a command of the session says what it waits for, ends at the signal, and gives up after a while.
+/// A copy that needs a command of the session says what it waits for, ends at the signal, and gives up after a while; so does a script that
+/// needs one.
 #[test]
 fn a_copy_gives_up_with_a_sentence_and_ends_at_a_signal() {
     let (endpoint, state) = cluster();
@@ -212,6 +213,13 @@ fn a_copy_gives_up_with_a_sentence_and_ends_at_a_signal() {
     let copies = [&to_file[..], &["download", "work", "large", "--to", "-"], &["download", "work", "large"]];
     let said = "it is given up: work has not answered for 9 s";
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let script = ["--max-wait", "9", "-t", "work", "--with", "new", "-c", "print(1)", "python:3.13"];
+            let run = sandbox.run(&script);
+            run.expect(TIMED_OUT, "");
+            let said = "the code was not run: work has not answered for 9 s";
+            assert!(run.stderr.contains(said), "{}", run.stderr);
+        });
         for copy in copies {
             let sandbox = &sandbox;
             scope.spawn(move || {
