@@ -189,6 +189,12 @@ impl PromptSession {
         started.map_err(SessionError::about_session)
     }
 
+    /// What occupies the session now. `None` also if it does not tell.
+    pub(super) async fn occupation(&self) -> Option<Occupation> {
+        let info = self.session.info().await.ok()?;
+        self.session.occupation(&info).await
+    }
+
     /// Follows a run that another client has begun.
     pub(super) async fn follow_left(&self, occupation: &Occupation) -> Result<Run, SessionError> {
         let options = RunOptions { live: true, ..self.run_options() };

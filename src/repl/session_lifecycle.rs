@@ -21,7 +21,9 @@ use bai_protocol::execute::BatchOptions;
 
 /// How long a signal may take to end this program after it has parted with the session.
 const DEATH_LIMIT: Duration = Duration::from_secs(1);
-/// How long leaving waits for the answer whether the session lives.
+/// How many runs of earlier clients are followed one after the other.
+const MOST_LEFT: usize = 32;
+/// How long the answer is waited for whether the session lives, and what it runs.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// How long leaving waits for a session that no server has confirmed yet.
 const UNCONFIRMED_LIMIT: Duration = Duration::from_secs(1);
@@ -104,22 +106,38 @@ impl Repl {
         self.phase = SessionPhase::Opening { done, status, give_up };
     }
 
-    /// Says what occupied the session when it was looked up, and follows the run of another client to its end, if that is possible. The
+    /// Says what occupied the session when it was looked up, and follows the runs of other clients to their ends, if that is possible. The
     /// session takes other code then.
     pub(super) fn tell_occupation(&mut self) -> Result<LoopAction, TerminalError> {
-        let Some(occupation) = self.occupation.take() else { return Ok(LoopAction::Continue) };
-        self.terminal.note(&occupied(&occupation))?;
-        if !occupation.can_be_followed() {
-            return Ok(LoopAction::Continue);
+        let mut has_followed = false;
+        for _ in 0..MOST_LEFT {
+            let Some(occupation) = self.occupation.take() else { break };
+            self.terminal.note(&occupied(&occupation))?;
+            if !occupation.can_be_followed() {
+                break;
+            }
+            has_followed = true;
+            let options = CellOptions { ours: true, outlives: self.outlives, ..CellOptions::default() };
+            let (_, then) = self.run_work(Work::Left(occupation), options)?;
+            if then == LoopAction::Quit {
+                return Ok(then);
+            }
+            self.occupation = self.next_occupation();
         }
-        let options = CellOptions { ours: true, outlives: self.outlives, ..CellOptions::default() };
-        let (_, then) = self.run_work(Work::Left(occupation), options)?;
-        if let Some(session) = self.open_session().filter(|_| !self.lost) {
+        if let Some(session) = self.open_session().filter(|_| has_followed && !self.lost) {
             let _inside = self.runtime.enter();
             let (at_prompt, notifier) = (Arc::clone(&self.at_prompt), self.editor.notifier());
             self.runtime.spawn(show_error(session.prepare(None), at_prompt, notifier));
         }
-        Ok(then)
+        Ok(LoopAction::Continue)
+    }
+
+    /// What occupies the session after a run that was followed: earlier clients may have left several.
+    fn next_occupation(&mut self) -> Option<Occupation> {
+        let session = self.open_session().filter(|_| !self.lost)?;
+        // This is a separate task: a look that is cut off would interrupt what the session runs.
+        let looking = self.runtime.spawn(async move { session.occupation().await });
+        self.runtime.block_on(async { tokio::time::timeout(CHECK_LIMIT, looking).await }).ok()?.ok()?
     }
 
     /// Leaves what the session prints between two cells to others.

@@ -130,3 +130,37 @@ fn the_end_of_a_cell_whose_client_has_died_is_shown_once() {
     assert!(!terminal.screen().all.contains("the end"), "{}", terminal.screen().all);
     expect_usable(terminal);
 }
+
+#[test]
+fn all_that_earlier_clients_have_left_is_shown_in_its_order() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let go = sandbox.work().join("go");
+    let first = format!(
+        "import os, time; print('fi' + 'rst'); [time.sleep(0.01) for _ in iter(lambda: os.path.exists({go:?}), True)]; name = input('who? ')"
+    );
+    let (killed, open) = (Going::BySignal(Signal::SIGKILL), ["-t", "queue", "python"]);
+    leave_running(&sandbox, &open, &first, "first", killed);
+    wait_until_left(&sandbox, "queue");
+    // One waits behind it and is killed, and two give up.
+    let terminal = FakeTerminal::start(&sandbox, &["-t", "queue", "--no-prelude", "python"]);
+    terminal.wait_for("Ctrl-C interrupts it");
+    for _ in 0..2 {
+        let gave_up = sandbox.run(&["--max-wait", "1", "-t", "queue", "-c", "print('never')", "python"]);
+        assert_eq!(gave_up.code, Some(124), "{}", gave_up.stderr);
+    }
+    drop(terminal);
+    wait_until_left(&sandbox, "queue");
+    let terminal = FakeTerminal::start(&sandbox, &["attach", "queue"]);
+    terminal.wait_until("the first cell", |screen| {
+        screen.all.contains("Ctrl-C interrupts it") && screen.has_line("first")
+    });
+    sandbox.write("go", "");
+    terminal.wait_until("its question", |screen| screen.last_line() == "who?");
+    terminal.wait_for_raw_mode();
+    terminal.enter("Ann");
+    terminal.wait_for_prompt(PROMPT);
+    assert!(!terminal.screen().all.contains("has ended since"), "{}", terminal.screen().all);
+    terminal.run(PROMPT, "name");
+    assert!(terminal.screen().has_line("'Ann'"), "{}", terminal.screen().all);
+    expect_usable(terminal);
+}

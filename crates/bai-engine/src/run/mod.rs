@@ -46,6 +46,8 @@ const KEPT_INPUTS: usize = 64;
 struct RunState {
     /// Whether the kernel has begun the run.
     begun: bool,
+    /// Whether it has ever printed anything.
+    has_printed: bool,
     buffer: Buffer,
     /// Set while the program waits for a line.
     waiting: Option<bool>,
@@ -165,6 +167,7 @@ impl Run {
         let before = state.buffer.bytes();
         let was_empty = state.buffer.is_empty();
         let is_mark = item.is_mark();
+        state.has_printed = true;
         state.buffer.push(item);
         if state.may_drop && state.collectors == 0 {
             state.buffer.shrink_to(ABANDONED_BOUND);
@@ -305,10 +308,13 @@ impl Run {
         self.lock().end.is_some()
     }
 
-    /// Whether its client has gone before it has got the end.
+    /// Whether its client has gone before it has got the end. One that waits for its turn has nothing to tell yet, and one that has ended
+    /// without a word never has: a question whether the session answers, for example.
     pub(super) fn is_left(&self) -> bool {
         let state = self.lock();
-        !self.listens && !state.told_end && state.left.is_some_and(|left| left <= Instant::now())
+        let is_silent = !state.has_printed && matches!(state.end, Some(End::Finished(0)));
+        let is_left = state.left.is_some_and(|left| left <= Instant::now());
+        !self.listens && state.begun && !is_silent && !state.told_end && is_left
     }
 
     /// Bytes that no client has collected or acknowledged.

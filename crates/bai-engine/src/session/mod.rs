@@ -277,9 +277,9 @@ impl Session {
         self.lock().runs.iter().cloned().collect()
     }
 
-    /// The last run whose client has gone before it has got the end.
+    /// The first run whose client has gone before it has got the end, and which has something to tell.
     pub(super) fn left(&self) -> Option<RunId> {
-        self.lock().runs.iter().rev().find(|run| run.is_left()).map(|run| run.id().clone())
+        self.lock().runs.iter().find(|run| run.is_left()).map(|run| run.id().clone())
     }
 
     pub(super) fn set_current(&self, id: Option<RunId>) {
