@@ -28,14 +28,15 @@ use tokio::time::Instant;
 
 /// The most bytes that wait while there is a collector.
 const ATTACHED_BOUND: usize = 2 << 20;
-/// The most bytes that wait without a collector; also what is kept of an interrupted run without one.
+/// The most bytes that wait without a collector; also what is kept of a run that is interrupted or forsaken without one.
 const ABANDONED_BOUND: usize = 8 << 20;
 /// Bytes of one reply or frame. Escaping makes at most six bytes out of one, and the official client refuses frames of
 /// more than 4 MiB.
 const BATCH_BYTES: usize = 512 << 10;
 /// A reply with this many bytes does not wait for more.
 const ENOUGH_BYTES: usize = 64 << 10;
-/// How long a program at the terminal of a client may go on without that client, which may come back: longer than ours tries.
+/// How long a client may be away and come back: longer than ours tries. Then a program at its terminal ends, and another one goes on when
+/// no more of its output can be kept.
 const FORSAKEN_AFTER: Duration = Duration::from_secs(30);
 /// How long a client that polls may take until it asks again.
 const BETWEEN_POLLS: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ struct RunState {
     forsaken: Option<Instant>,
     /// Whether a client has got the end.
     told_end: bool,
-    /// Whether uncollected output may be dropped.
+    /// Whether output may be dropped that no client collects, also of a run that is not forsaken.
     may_drop: bool,
     last_push: Option<Instant>,
 }
@@ -78,6 +79,17 @@ struct RunState {
 impl RunState {
     fn bound(&self) -> usize {
         if self.collectors > 0 { ATTACHED_BOUND } else { ABANDONED_BOUND }
+    }
+
+    /// Whether the oldest output may be dropped now.
+    fn drops(&self) -> bool {
+        let is_forsaken = || self.gives_up_at().is_some_and(|at| at <= Instant::now());
+        self.collectors == 0 && (self.may_drop || is_forsaken())
+    }
+
+    /// When a client that has gone is not expected any more.
+    fn gives_up_at(&self) -> Option<Instant> {
+        self.left.map(|left| left + FORSAKEN_AFTER)
     }
 
     /// Whether there is something to deliver at once.
@@ -169,7 +181,7 @@ impl Run {
         let is_mark = item.is_mark();
         state.has_printed = true;
         state.buffer.push(item);
-        if state.may_drop && state.collectors == 0 {
+        if state.drops() {
             state.buffer.shrink_to(ABANDONED_BOUND);
         }
         state.last_push = Some(Instant::now());
@@ -223,13 +235,16 @@ impl Run {
     /// Whether the actor may read more replies for this run.
     pub(super) fn has_room(&self) -> bool {
         let state = self.lock();
-        let may_drop = state.may_drop && state.collectors == 0;
-        may_drop || state.end.is_some() || state.buffer.bytes() < state.bound()
+        state.drops() || state.end.is_some() || state.buffer.bytes() < state.bound()
     }
 
     /// Waits until [`Run::has_room`] may have changed.
     pub(super) async fn room(&self) {
-        self.room.notified().await;
+        let gives_up_at = self.lock().gives_up_at().filter(|at| *at > Instant::now());
+        match gives_up_at {
+            Some(at) => drop(tokio::time::timeout_at(at, self.room.notified()).await),
+            None => self.room.notified().await,
+        }
     }
 
     /// Waits until no client has followed the run for a while, once for each time that the last one leaves. Cancel-safe.

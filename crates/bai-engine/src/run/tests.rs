@@ -63,6 +63,29 @@ async fn a_run_is_forsaken_when_no_client_has_come_back() {
     assert!(tokio::time::timeout(FORSAKEN_AFTER * 9, run.forsaken()).await.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_forsaken_run_goes_on_and_keeps_the_end_of_its_output() {
+    let run = run();
+    drop(run.attach(None));
+    for _ in 0..8 {
+        run.push(out(&"x".repeat(ABANDONED_BOUND / 8)));
+    }
+    assert!(!run.has_room(), "its client may come back");
+    while !run.has_room() {
+        run.room().await;
+    }
+    run.push(out("the end"));
+    run.finish(End::Finished(0));
+    let (mut shown, mut is_over) = (String::new(), false);
+    while !is_over {
+        let frame = frame_of(&run, NOW).await;
+        is_over = frame["status"] == "finished";
+        frame["console"].as_array().unwrap().iter().for_each(|record| shown += record[1].as_str().unwrap());
+    }
+    assert!(shown.starts_with("[1048576 bytes of output were dropped, because no client"));
+    assert!(shown.ends_with("xthe end"));
+}
+
 #[tokio::test]
 async fn consecutive_pieces_of_output_are_one_record() {
     let run = run();
