@@ -11,6 +11,12 @@ use crate::render::sanitize;
 
 /// Maximum bytes that are taken at once.
 const MAX_DRAINED: usize = 64 * 1024;
+/// The keys that erase text, and the first one of those that are sequences.
+const BACKSPACE: char = '\u{8}';
+const DELETE: char = '\u{7f}';
+const ERASE_LINE: char = '\u{15}';
+const ERASE_WORD: char = '\u{17}';
+const ESCAPE: char = '\u{1b}';
 
 /// The keyboard, while the editor does not read it.
 pub(super) struct Keyboard(AsyncFd<OwnedFd>);
@@ -68,12 +74,57 @@ pub(super) fn drain_after(read: &[u8]) -> String {
     typed_text(&bytes)
 }
 
-/// Keys as text. Those that are no text, such as arrows, are left out.
+/// Keys as text, after those that erase some of it. Those that are no text, such as arrows and Ctrl-D, are left out.
 pub(super) fn typed_text(keys: &[u8]) -> String {
-    sanitize::text(&String::from_utf8_lossy(keys).replace('\r', "\n"))
+    let mut text = String::new();
+    for key in String::from_utf8_lossy(keys).replace('\r', "\n").chars() {
+        let line = text.rfind('\n').map_or(0, |end| end + 1);
+        let before = |rest: Option<&str>| line + rest.map_or(0, str::len);
+        match key {
+            BACKSPACE | DELETE => {
+                text.truncate(text.len() - text.get(line..).and_then(last_size).unwrap_or(0))
+            }
+            ERASE_LINE => text.truncate(line),
+            ERASE_WORD => text.truncate(before(text.get(line..).map(without_word))),
+            '\n' | '\t' | ESCAPE => text.push(key),
+            key if key.is_ascii_control() => {}
+            key => text.push(key),
+        }
+    }
+    sanitize::text(&text)
+}
+
+/// The size of the last character.
+fn last_size(line: &str) -> Option<usize> {
+    line.chars().next_back().map(char::len_utf8)
+}
+
+/// The line without its last word.
+fn without_word(line: &str) -> &str {
+    line.trim_end().trim_end_matches(|c: char| !c.is_whitespace())
 }
 
 fn is_readable(keyboard: BorrowedFd<'_>) -> bool {
     let mut waiting = [PollFd::new(keyboard, PollFlags::POLLIN)];
     poll(&mut waiting, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_text_after_those_that_erase_some() {
+        for (keys, text) in [
+            ("print(1)\r", "print(1)\n"),
+            ("\x04:quit", ":quit"),
+            ("ab\x7fc\x08d", "ad"),
+            ("\u{fc}\x7f\x7fa", "a"),
+            ("one\rtwo\x15\x7f3", "one\n3"),
+            ("one two  \x17\x173", "3"),
+            ("a\x1b[Ab\tc\x01", "ab\tc"),
+        ] {
+            assert_eq!(typed_text(keys.as_bytes()), text, "{keys:?}");
+        }
+    }
 }

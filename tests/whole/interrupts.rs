@@ -363,7 +363,8 @@ fn what_was_typed_before_ctrl_c_does_not_run_and_is_kept() {
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("import time; print('sle' + 'eps'); any(time.sleep(.01) for _ in iter(int, 1))");
     terminal.wait_until("the program", |screen| screen.has_line("sleeps"));
-    terminal.send("print('fi' + 'rst')\rprint('sec' + 'ond')\r\x03");
+    // Ctrl-D and Backspace are no text.
+    terminal.send("\x04print('fi' + 'rst')\rprint('sec' + 'ond'))\x7f\r\x03");
     terminal.wait_until("the prompt with the text", |screen| {
         screen.all.contains(&format!("{PROMPT} print('fi' + 'rst')\n"))
             && screen.last_line() == "print('sec' + 'ond')"
