@@ -93,7 +93,7 @@ fn a_question_whose_client_has_gone_is_asked_by_the_next_one() {
 fn whoever_opens_a_session_by_its_name_follows_what_runs_in_it() {
     let (_daemon, [_home, sandbox]) = with_engine();
     let open = ["-t", "named", "python"];
-    leave_running(&sandbox, &open, "n = input('wh' + 'o? ')", "who? ", Going::TerminalCloses);
+    leave_running(&sandbox, &open, "n = input('wh' + 'o? '); 1 / 0", "who? ", Going::TerminalCloses);
     wait_until_left(&sandbox, "named");
     let terminal = FakeTerminal::start(&sandbox, &open);
     terminal.wait_until("the question", |screen| {
@@ -102,6 +102,8 @@ fn whoever_opens_a_session_by_its_name_follows_what_runs_in_it() {
     terminal.wait_for_raw_mode();
     terminal.enter("Bea");
     terminal.wait_for_prompt(PROMPT);
+    // Nobody knows here how long it took.
+    assert!(terminal.screen().has_line("✗"), "{}", terminal.screen().all);
     terminal.run(PROMPT, "n");
     assert!(terminal.screen().has_line("'Bea'"), "{}", terminal.screen().all);
     expect_usable(terminal);

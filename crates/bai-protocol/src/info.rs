@@ -57,7 +57,7 @@ pub struct SessionInfo {
     /// The id of the active run, on servers with the capability `current-run`.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub current_run_id: Option<String>,
-    /// The id of the last run whose client has gone before it has got the end; only from the engine of bai-repl.
+    /// The id of the first run whose client has gone before it has got the end; only from the engine of bai-repl.
     #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
     pub left_run_id: Option<String>,
     /// The id of the project that the session belongs to.
@@ -96,7 +96,7 @@ impl SessionInfo {
         self.current_run_id.as_deref().map(RunId::from_wire)
     }
 
-    /// The last run whose client has gone before it has got the end, if the server reports one.
+    /// The first run whose client has gone before it has got the end, if the server reports one.
     pub fn left_run(&self) -> Option<RunId> {
         self.left_run_id.as_deref().map(RunId::from_wire)
     }

@@ -8,32 +8,36 @@ use crate::repl::spinner::QUIET;
 use crate::repl::terminal::{PromptTerminal, TerminalError};
 use crate::theme::Role;
 
-/// Shows the line after a cell, if there is something to report.
+/// Shows the line after a cell, if there is something to report. `time` is how long it took, if that is known.
 pub(super) fn footer(
     terminal: &mut PromptTerminal,
     end: &CellEnd,
-    time: Duration,
+    time: Option<Duration>,
     timed: bool,
     interrupted: bool,
 ) -> Result<(), TerminalError> {
     terminal.fresh_line()?;
     let signs = terminal.paint.signs();
-    let dot = signs.dot;
+    let is_long = time.is_some_and(|time| timed || time >= QUIET);
+    let time = time.map(duration);
+    let line = |sign: &str, words: Option<String>| {
+        let parts: Vec<_> = words.into_iter().chain(time).collect();
+        format!("{sign} {}", parts.join(&format!(" {} ", signs.dot))).trim_end().to_owned()
+    };
     match end {
-        CellEnd::Finished(Some(0) | None) if timed || time >= QUIET => {
-            terminal.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, duration(time)))
+        CellEnd::Finished(Some(0) | None) if is_long => {
+            terminal.line(Some(Role::FooterOk), &line(signs.ok, None))
         }
         CellEnd::Finished(Some(0) | None) => Ok(()),
         // An exception has printed its own message.
-        CellEnd::Finished(Some(1)) => {
-            terminal.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, duration(time)))
+        CellEnd::Finished(Some(1)) => terminal.line(Some(Role::FooterFail), &line(signs.fail, None)),
+        CellEnd::Finished(Some(code)) => {
+            let words = match *code {
+                130 if interrupted => "interrupted".to_owned(),
+                code => format!("exit code {code}"),
+            };
+            terminal.line(Some(Role::FooterFail), &line(signs.fail, Some(words)))
         }
-        CellEnd::Finished(Some(code)) if interrupted && *code == 130 => terminal
-            .line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, duration(time))),
-        CellEnd::Finished(Some(code)) => terminal.line(
-            Some(Role::FooterFail),
-            &format!("{} exit code {code} {dot} {}", signs.fail, duration(time)),
-        ),
         CellEnd::Restarted => {
             terminal.note("the kernel is new: all variables are gone (:replay runs the cells again)")
         }

@@ -156,7 +156,8 @@ pub(super) fn run(
     work: Work,
     options: CellOptions,
 ) -> Result<EndedCell, TerminalError> {
-    let start = Instant::now();
+    let began = began(&work);
+    let now = Instant::now();
     terminal.console.begin_cell();
     let window = terminal.console.options().window();
     let takes_terminal = matches!(&work, Work::Cell(cell) if asks_for_terminal(cell));
@@ -190,14 +191,14 @@ pub(super) fn run(
         session,
         run: Some(BufferedRun::new(run)),
         earlier,
-        start,
+        start: began.unwrap_or(now),
         interrupted: None,
         silent_since_interrupt: false,
         delayed_question: None,
         flood: InterruptedOutput::default(),
-        fold: OutputFold::new(max_lines, start),
+        fold: OutputFold::new(max_lines, now),
         program,
-        last_spin: start,
+        last_spin: now,
         typed: TypedAhead::default(),
         requests: Requests::default(),
         clears: false,
@@ -209,7 +210,7 @@ pub(super) fn run(
         running.part();
     }
     let end = ended?;
-    let start = running.start;
+    let time = began.map(|_| since(running.start));
     let mut typed = std::mem::take(&mut running.typed);
     let requests = std::mem::take(&mut running.requests);
     // Text that was pasted for questions is kept, even if there were no questions.
@@ -236,9 +237,18 @@ pub(super) fn run(
     if options.is_end {
         terminal.fresh_line()?;
     } else {
-        footer(terminal, &end, since(start), options.timed, interrupted)?;
+        footer(terminal, &end, time, options.timed, interrupted)?;
     }
     Ok(EndedCell { end, typed, requests })
+}
+
+/// When the work began, if that is known.
+fn began(work: &Work) -> Option<Instant> {
+    let now = Instant::now();
+    match work {
+        Work::Cell(_) => Some(now),
+        Work::Left(occupation) => occupation.since.and_then(|since| now.checked_sub(since.elapsed().ok()?)),
+    }
 }
 
 struct RunningCell<'a> {
