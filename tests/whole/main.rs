@@ -12,6 +12,7 @@ mod windows;
 mod agent_runner;
 mod apps;
 mod bad_inputs;
+mod captured_lines;
 mod changing_files;
 mod commands;
 mod configuration;

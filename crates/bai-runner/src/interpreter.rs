@@ -164,6 +164,7 @@ impl Interpreter {
                 env: &env,
                 pipes: &pipes,
                 stdin: None,
+                output: None,
                 starter: None,
             };
             let (process, outputs, stdin) = match pty.is_some() {

@@ -38,6 +38,8 @@ pub(super) struct Program<'a> {
     pub(super) pipes: &'a [OwnedFd],
     /// Standard input. `None` is an empty input.
     pub(super) stdin: Option<OwnedFd>,
+    /// Standard output and standard error of a program at a terminal, if somebody else reads them.
+    pub(super) output: Option<OwnedFd>,
     /// The process in whose stead it is started, if that is not ours.
     pub(super) starter: Option<Pid>,
 }
@@ -132,8 +134,9 @@ impl Process {
         }
         let mut command = command(program);
         let end = |pipe: Option<OwnedFd>| pipe.map_or_else(|| terminal.programs_end(), Ok);
-        command.stdin(end(stdin)?).stdout(end(child_out)?).stderr(end(child_err)?);
-        let Program { pipes, starter, .. } = *program;
+        let Program { pipes, starter, ref output, .. } = *program;
+        let taken = || output.as_ref().map(OwnedFd::try_clone).transpose();
+        command.stdin(end(stdin)?).stdout(end(taken()?.or(child_out))?).stderr(end(taken()?.or(child_err))?);
         let process = Self::begin(command, pipes, starter, Some(terminal))?;
         let [out, err] = [out, err].map(|pipe| pipe.map_or_else(Output::none, Output::new));
         Ok((process, [screen, out, err]))
@@ -192,10 +195,16 @@ impl Process {
         self.terminal.as_ref().map(OwnTerminal::take_unread).unwrap_or_default()
     }
 
-    /// Its program has ended. Returns whether others still have its terminal: they go on until this value is dropped.
+    /// Its program has ended. Returns whether others are left: they go on until this value is dropped.
     pub(super) fn leave(&mut self) -> bool {
-        self.is_left = self.terminal.as_mut().is_some_and(OwnTerminal::is_left_to_others);
+        let has_terminal = self.terminal.as_mut().is_some_and(OwnTerminal::is_left_to_others);
+        self.is_left = has_terminal || self.has_others();
         self.is_left
+    }
+
+    /// Whether there are processes in its group after its end.
+    pub(super) fn has_others(&self) -> bool {
+        killpg(self.group, None).is_ok()
     }
 
     /// A script has ended. Returns whether others may still have its output.

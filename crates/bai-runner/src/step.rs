@@ -169,17 +169,22 @@ impl RunningStep {
         [self.process.take_unread(), self.stdin.take_unwritten()].concat()
     }
 
-    /// Its program has ended. Returns whether others still have its terminal.
+    /// Its program has ended. Returns whether others are left.
     pub(super) fn leave(&mut self) -> bool {
         self.process.leave()
     }
 
-    /// What those print; `None` when there are none any more. Cancel-safe.
+    /// What those print; `None` when none is left that could. Cancel-safe.
     pub(super) async fn left_output(&mut self) -> Option<String> {
         let out = &mut self.outputs.out;
         out.readable().await;
         let text = out.read();
-        if text.is_none() && out.is_closed() { None } else { Some(text.unwrap_or_default()) }
+        if text.is_some() || self.is_left() { Some(text.unwrap_or_default()) } else { None }
+    }
+
+    /// Whether others may still be left.
+    pub(super) fn is_left(&self) -> bool {
+        !self.outputs.out.is_closed() || self.process.has_others()
     }
 
     fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {
@@ -200,6 +205,7 @@ impl RunningStep {
             env,
             pipes: &[],
             stdin,
+            output: None,
             starter: None,
         };
         if let Some((kind, piped)) = &variables.pty {

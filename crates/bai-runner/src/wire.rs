@@ -195,13 +195,8 @@ pub(super) enum FromDriver {
     },
     /// The program does not wait for the line any more.
     Unask,
-    /// Start this program at a terminal of its own, in the driver's stead. Answered with `Ended`. Bytes that are not UTF-8 are
-    /// written as [`bai_protocol::byte_text`] does.
-    Program {
-        args: Vec<String>,
-        environment: BTreeMap<String, String>,
-        folder: String,
-    },
+    /// Start this program at a terminal of its own, in the driver's stead. Answered with `Ended`.
+    Program(CellProgram),
     /// The cell is over.
     Done {
         id: u64,
@@ -229,6 +224,17 @@ fn exit_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i32, D
     let number = serde_json::Number::deserialize(deserializer)?;
     let wide = number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)).unwrap_or(1);
     Ok(i32::try_from(wide).unwrap_or((wide & 0xff) as i32))
+}
+
+/// A program of a cell. Bytes that are not UTF-8 are written as [`bai_protocol::byte_text`] does.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(super) struct CellProgram {
+    pub(super) args: Vec<String>,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) folder: String,
+    /// The path of a pipe that takes its standard output and standard error, if the code keeps them.
+    #[serde(default)]
+    pub(super) output: Option<String>,
 }
 
 impl FromDriver {

@@ -10,14 +10,15 @@ use crate::terminal::{Keyboard, OwnLines, PassthroughGuard, suspend};
 use bai_client::{Cell, RunEvent, RunSignal};
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 
-/// Whether the cell has a line of the shell, as IPython writes it, or a magic that may run one. What keeps the output of such a line
-/// for the code does not count.
+/// Whether the cell has a line of the shell, as IPython writes it, or a magic that may run one, also if the code keeps the output:
+/// `lines = !COMMAND`.
 pub(super) fn asks_for_terminal(cell: &Cell) -> bool {
-    let starts_program = |line: &str| {
-        let of_sign = |sign: char| line.strip_prefix(sign).is_some_and(|rest| !rest.starts_with(sign));
-        of_sign('!') || of_sign('%')
+    let is_of_shell = |text: &str| match text.trim_start().strip_prefix("%%") {
+        Some(magic) => ["!", "sx", "system"].iter().any(|name| magic.starts_with(name)),
+        None => text.trim_start().starts_with(['!', '%']),
     };
-    matches!(cell, Cell::Query(code) if code.lines().map(str::trim_start).any(starts_program))
+    let starts_program = |line: &str| line.split('=').any(is_of_shell) || line.contains("get_ipython()");
+    matches!(cell, Cell::Query(code) if code.lines().any(starts_program))
 }
 
 /// The terminal, as far as programs of a cell may have it.
@@ -184,10 +185,13 @@ mod tests {
             ("for x in y:\n    !echo {x}", true),
             ("%pip install x", true),
             ("%%time\n!ls", true),
-            ("!!ls", false),
-            ("files = !ls", false),
+            ("!!ls", true),
+            ("files = !ls", true),
+            ("if x:\n    x, y=%sx ls", true),
+            ("get_ipython().getoutput('ls')", true),
+            ("%%sx\nls", true),
             ("%%bash\nls", false),
-            ("x != y\nx % y", false),
+            ("x != y\nx % y\nx %= y\nx == y", false),
         ] {
             assert_eq!(asks_for_terminal(&Cell::query(code)), asks, "{code}");
         }

@@ -105,6 +105,7 @@ async fn until_ready(
         env: &env,
         pipes: &[],
         stdin: None,
+        output: None,
         starter: None,
     };
     let (mut process, out, err) = Process::spawn(program).map_err(|source| cannot_start(kernel, source))?;

@@ -203,8 +203,17 @@ fn spawn(
     let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let executable = Path::new(program);
-    Process::spawn(Program { executable, args: &args, workdir, env, pipes: &[], stdin: None, starter: None })
-        .map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
+    Process::spawn(Program {
+        executable,
+        args: &args,
+        workdir,
+        env,
+        pipes: &[],
+        stdin: None,
+        output: None,
+        starter: None,
+    })
+    .map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
 }
 
 /// Waits until the service accepts a connection or ends.

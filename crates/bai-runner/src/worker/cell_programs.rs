@@ -1,18 +1,26 @@
 //! The programs that a cell starts by a line of the shell, at a terminal of their own: each is started in the driver's stead, as
 //! the process of the task, so that keys, signals and the window reach it as they reach a script at a terminal. Meanwhile the
-//! interpreter waits, and so does its output. What such a program leaves in the background goes on, and is shown.
+//! interpreter waits, and so does its output. What the code keeps goes to it by a pipe of its own. What such a program leaves in
+//! the background goes on, and is shown.
 
 use super::super::process::Program;
 use super::super::step::RunningStep;
-use super::super::wire::ToDriver;
+use super::super::wire::{CellProgram, ToDriver};
 use super::{InputRequester, InterpreterSlot, Worker};
 use crate::own_terminal;
 use bai_protocol::byte_text;
+use bai_protocol::execute::Window;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use futures_util::future::select_all;
-use std::collections::{BTreeMap, VecDeque};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::Pid;
+use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 /// How many terminals programs in the background may keep. With one more, the oldest ends, and its programs with it.
@@ -69,32 +77,51 @@ fn os_text(text: &str) -> OsString {
     OsString::from_vec(byte_text::bytes(text).into_owned())
 }
 
+/// Starts a program at a new terminal of this type and size, in the stead of this process.
+fn start(
+    wanted: &CellProgram,
+    kind: &str,
+    window: Option<Window>,
+    starter: Option<Pid>,
+) -> io::Result<Box<RunningStep>> {
+    let (executable, args) = wanted.args.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let variables = wanted.environment.iter();
+    let mut env: Vec<_> = variables.map(|(name, value)| (os_text(name), os_text(value))).collect();
+    own_terminal::name_in(&mut env, kind);
+    let program = Program {
+        executable: &PathBuf::from(os_text(executable)),
+        args: &args.iter().map(|argument| os_text(argument)).collect::<Vec<_>>(),
+        workdir: &PathBuf::from(os_text(&wanted.folder)),
+        env: &env,
+        pipes: &[],
+        stdin: None,
+        output: wanted.output.as_deref().map(open_pipe).transpose()?,
+        starter,
+    };
+    RunningStep::start_at_terminal(&program, window)
+}
+
+/// The writing end of a pipe that the driver reads.
+fn open_pipe(name: &str) -> io::Result<OwnedFd> {
+    // It does not wait: without a reader there is an error.
+    let pipe = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(os_text(name))?;
+    if !pipe.metadata()?.file_type().is_fifo() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let pipe = OwnedFd::from(pipe);
+    fcntl(&pipe, FcntlArg::F_SETFL(OFlag::empty()))?;
+    Ok(pipe)
+}
+
 impl Worker {
     /// Starts a program of the cell that runs.
-    pub(super) fn start_cell_program(
-        &mut self,
-        args: &[String],
-        environment: &BTreeMap<String, String>,
-        folder: &str,
-    ) {
+    pub(super) fn start_cell_program(&mut self, wanted: &CellProgram) {
         let InterpreterSlot::Running(interpreter) = &mut self.slot else { return };
         let current =
             self.current.as_mut().filter(|current| current.in_interpreter && current.step.is_none());
-        let started = match (current, &self.cell_programs.pty, args.split_first()) {
-            (Some(current), Some(kind), Some((executable, args))) => {
-                let mut env: Vec<_> =
-                    environment.iter().map(|(name, value)| (os_text(name), os_text(value))).collect();
-                own_terminal::name_in(&mut env, kind);
-                let program = Program {
-                    executable: &PathBuf::from(os_text(executable)),
-                    args: &args.iter().map(|argument| os_text(argument)).collect::<Vec<_>>(),
-                    workdir: &PathBuf::from(os_text(folder)),
-                    env: &env,
-                    pipes: &[],
-                    stdin: None,
-                    starter: interpreter.leader(),
-                };
-                match RunningStep::start_at_terminal(&program, self.window) {
+        let started = match (current, &self.cell_programs.pty) {
+            (Some(current), Some(kind)) => {
+                match start(wanted, kind, self.window, interpreter.leader()) {
                     Ok(mut step) => {
                         // It reads what was typed for the one before it.
                         step.type_bytes(&std::mem::take(&mut self.cell_programs.unread), false, false);
@@ -137,6 +164,7 @@ impl Worker {
         self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Closed { taken, unread }));
         let Some(code) = code else { return };
         if program.leave() {
+            self.cell_programs.left.retain(|program| program.is_left());
             self.cell_programs.left.truncate(LEFT_TERMINALS - 1);
             self.cell_programs.left.push_front(program);
         }

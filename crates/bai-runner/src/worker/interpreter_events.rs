@@ -111,9 +111,7 @@ impl Worker {
                 self.waiting_secret = true;
                 self.outbox.push(ConsoleRecord::AskSecret { prompt });
             }
-            FromDriver::Program { args, environment, folder } => {
-                self.start_cell_program(&args, &environment, &folder);
-            }
+            FromDriver::Program(program) => self.start_cell_program(&program),
             FromDriver::Unask => self.withdraw(InputRequester::Driver),
             FromDriver::Done { id, code }
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>

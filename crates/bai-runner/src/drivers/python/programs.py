@@ -1,6 +1,6 @@
-# The programs that a cell runs as lines of a shell: `!COMMAND`, and `lines = !COMMAND` where there is IPython. The first kind has a
-# terminal of its own if the cell was typed at one, which the runner makes. The others have the streams of the session. An
-# interrupt ends the cell and not only the program.
+# The programs that a cell runs as lines of a shell: `!COMMAND`, and `lines = !COMMAND` where there is IPython. If the cell was
+# typed at a terminal, each has one of its own, which the runner makes, and what the code keeps goes to a pipe of ours. Else they
+# have the streams of the session. An interrupt ends the cell and not only the program.
 
 import _signal
 import os
@@ -10,6 +10,9 @@ from _bai_repl import cells, interrupts, streams, window, wire
 
 # It reads its standard input to the end before it shows a file, unless that is a terminal.
 _MORE_OF_A_FILE = re.compile(r'\s*more\s+[^\s<>|&;]')
+
+# How much of an output is read at once.
+_PIECE = 1 << 16
 
 
 def _run(command, **options):
@@ -42,16 +45,64 @@ def _start(command, options):
         return subprocess.Popen(command, shell=True, **options)
 
 
+class _Output:
+    """What a program that the runner starts writes for the code: a pipe, whose other end the runner opens by its name."""
+
+    def __init__(self):
+        self._reader, self._writer = os.pipe()
+        # Only what wakes the reader is written here.
+        os.set_blocking(self._writer, False)
+        self._is_unwanted = False
+        self._pieces = []
+        # On a system that has no such name, the program is not started.
+        self.name = '/proc/%d/fd/%d' % (os.getpid(), self._writer)
+
+    def read(self):
+        """Reads to the end."""
+        while not self._is_unwanted:
+            piece = os.read(self._reader, _PIECE)
+            if not piece:
+                return
+            self._pieces.append(piece)
+
+    def end(self, is_wanted=True):
+        """The program has ended. What it has left in the background may still write."""
+        # In one step: this is called in several threads.
+        writer = self.__dict__.pop('_writer', None)
+        if writer is None:
+            return
+        if not is_wanted:
+            self._is_unwanted = True
+            try:
+                os.write(writer, b'\0')
+            except BlockingIOError:
+                # There is something to read.
+                pass
+        os.close(writer)
+
+    def take(self):
+        pieces, self._pieces = self._pieces, []
+        return b''.join(pieces)
+
+    def close(self):
+        self.end()
+        os.close(self._reader)
+
+
 class _AtTerminal:
     """A program that the runner starts in our stead."""
 
-    def __init__(self):
+    def __init__(self, output):
         self._is_over = wire.Bell()
-        self._is_asked_for = False
+        self._is_asked_for = self._has_ended = False
+        self.output = output
         self.code = None
 
     def end(self, code):
         self.code = code
+        if self.output is not None:
+            self.output.end(is_wanted=code != -_signal.SIGINT)
+        self._has_ended = True
         self._is_over.ring()
 
     def run(self, message):
@@ -61,12 +112,16 @@ class _AtTerminal:
             try:
                 if not self._is_asked_for:
                     self._ask(message)
+                if self.output is not None:
+                    self.output.read()
                 self._is_over.wait()
                 return was_interrupted
             except KeyboardInterrupt:
                 if not self._is_asked_for:
                     raise
                 was_interrupted = True
+                if self._has_ended:
+                    return True
 
     def _ask(self, message):
         # The message has several pieces.
@@ -81,6 +136,16 @@ class _AtTerminal:
 _at_terminal = None
 
 
+def _forget_output():
+    """Another thread has made this process by a fork: it does not keep the pipe open."""
+    if _at_terminal is not None and _at_terminal.output is not None:
+        _at_terminal.output.end()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_forget_output)
+
+
 def ended(code):
     """The program at the terminal has ended, or was not started. Called in the thread of messages."""
     if _at_terminal is not None:
@@ -93,8 +158,9 @@ def _plain(text):
     return ''.join(chr(ord(c) - 0xdc00 + 0x10ff00) if '\udc80' <= c <= '\udcff' else c for c in text)
 
 
-def _run_at_terminal(command):
-    """Runs a line of the shell at a terminal of its own. Returns whether there was one."""
+def _run_at_terminal(command, output=None):
+    """Runs a line of the shell at a terminal of its own; what it writes goes to the output, if there is one. Returns whether
+    there was a terminal."""
     global _at_terminal
     if not streams.gives_terminal or not interrupts.is_main_thread() or wire.is_alone():
         return False
@@ -105,11 +171,13 @@ def _run_at_terminal(command):
             'environment': {_plain(name): _plain(value) for name, value in window.environment_at_terminal().items()},
             'folder': _plain(os.getcwd()),
         }
+        if output is not None:
+            message['output'] = output.name
     except (OSError, ValueError):
         # The other way says what is wrong.
         return False
     streams.before_child()
-    program = _at_terminal = _AtTerminal()
+    program = _at_terminal = _AtTerminal(output)
     was_interrupted = program.run(message)
     if program.code is None:
         return False
@@ -127,5 +195,15 @@ def run(command):
 
 def output(command):
     """The output of a line of the shell, with what it writes to standard error."""
+    return _output(command).decode('utf-8', 'replace')
+
+
+def _output(command):
+    kept = _Output()
+    try:
+        if _run_at_terminal(command, kept):
+            return kept.take()
+    finally:
+        kept.close()
     import subprocess
-    return _run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).decode('utf-8', 'replace')
+    return _run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
