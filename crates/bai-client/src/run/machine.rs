@@ -172,7 +172,8 @@ impl Machine {
                     // A resumed run repeats its open question.
                     self.ask();
                 }
-                if self.at_terminal { NextAction::Continue } else { NextAction::Await }
+                // A question that the interrupt is to end is not answered: only the server tells that it has ended.
+                if self.at_terminal || self.stale { NextAction::Continue } else { NextAction::Await }
             }
             RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code.map(as_shell)),
             RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code.map(as_shell)),
@@ -518,7 +519,7 @@ mod tests {
         machine.interrupt_begins();
         machine.frame(asking(1));
         assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Before);
-        machine.frame(asking(1));
+        assert_eq!(machine.frame(asking(1)), NextAction::Continue);
         assert_eq!(asked(&mut machine), 1);
         machine.frame(asking(2));
         assert_eq!(asked(&mut machine), 1);
