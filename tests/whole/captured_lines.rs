@@ -1,11 +1,11 @@
-//! A line of the shell whose output Python keeps, `x = !COMMAND`: its program has the terminal too, and asks there.
+//! A line of the shell whose output Python keeps, `x = !COMMAND`: its program finds the terminal by its name, and asks there.
 
 use super::ipython::sandboxes;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
 use nix::sys::termios::LocalFlags;
 
 /// What asks for a line at the terminal, and then prints it.
-const ASKS: &str = "echo asks > /dev/tty; read n; echo got $n";
+const ASKS: &str = "echo asks > /dev/tty; read n < /dev/tty; echo got $n";
 
 fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
     let terminal = FakeTerminal::start_sized(sandbox, &["-q", "python"], 24, 70);
@@ -52,12 +52,13 @@ fn its_output_is_kept_and_the_rest_is_the_terminal() {
         let terminal = at_prompt(&sandbox);
         terminal.run(
             PROMPT,
-            "x = !tty < /dev/tty; [ -t 0 ] && echo in; [ -t 1 ] || echo out; [ -t 2 ] || echo err; exit 3",
+            "x = !tty < /dev/tty; [ -t 0 ] || echo in; [ -t 1 ] || echo out; [ -t 2 ] || echo err; exit 3",
         );
         assert_shows(&terminal, "x, _exit_code", "(['/dev/tty', 'in', 'out', 'err'], 3)");
-        terminal.run(PROMPT, r"x = !stty size; printf '\377\n'; echo error >&2");
+        terminal.run(PROMPT, r"x = !cat; stty size < /dev/tty; printf '\377\n'; echo error >&2");
         assert_shows(&terminal, "x", "['24 70', '\u{fffd}', 'error']");
-        terminal.enter("x = !echo on > /dev/tty; until stty size | grep '20 60'; do sleep 0.01; done");
+        terminal
+            .enter("x = !echo on > /dev/tty; until stty size < /dev/tty | grep '20 60'; do sleep 0.01; done");
         terminal.wait_until("the program", |screen| screen.has_line("on"));
         terminal.resize(20, 60);
         terminal.wait_until("the end", |screen| screen.last_line() == PROMPT);
@@ -111,7 +112,7 @@ fn keys_that_send_signals_are_those_of_the_program() {
         terminal.send("\x03");
         terminal.wait_for_prompt(PROMPT);
         assert_shows(&terminal, "x, _exit_code", "(['caught'], 5)");
-        terminal.enter("x = !echo asks > /dev/tty; cat; echo end");
+        terminal.enter("x = !echo asks > /dev/tty; cat < /dev/tty; echo end");
         terminal.wait_until("the start", |screen| screen.last_line() == "asks");
         terminal.send("Ann\r\x04");
         terminal.wait_for_prompt(PROMPT);

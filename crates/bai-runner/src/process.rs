@@ -38,7 +38,8 @@ pub(super) struct Program<'a> {
     pub(super) pipes: &'a [OwnedFd],
     /// Standard input. `None` is an empty input.
     pub(super) stdin: Option<OwnedFd>,
-    /// Standard output and standard error of a program at a terminal, if somebody else reads them.
+    /// Standard output and standard error of a program at a terminal, if somebody else reads them. Its standard input is empty then: nobody
+    /// would see what it asks there.
     pub(super) output: Option<OwnedFd>,
     /// The process in whose stead it is started, if that is not ours.
     pub(super) starter: Option<Pid>,
@@ -136,7 +137,11 @@ impl Process {
         let end = |pipe: Option<OwnedFd>| pipe.map_or_else(|| terminal.programs_end(), Ok);
         let Program { pipes, starter, ref output, .. } = *program;
         let taken = || output.as_ref().map(OwnedFd::try_clone).transpose();
-        command.stdin(end(stdin)?).stdout(end(taken()?.or(child_out))?).stderr(end(taken()?.or(child_err))?);
+        command.stdout(end(taken()?.or(child_out))?).stderr(end(taken()?.or(child_err))?);
+        match output {
+            Some(_) => command.stdin(Stdio::null()),
+            None => command.stdin(end(stdin)?),
+        };
         let process = Self::begin(command, pipes, starter, Some(terminal))?;
         let [out, err] = [out, err].map(|pipe| pipe.map_or_else(Output::none, Output::new));
         Ok((process, [screen, out, err]))
