@@ -19,18 +19,37 @@ const EVENT_BYTES: usize = 256;
 pub(super) struct BufferedRun {
     run: Run,
     held: EventBuffer,
+    /// Whether the last question is that of a script for a piece of its input. The prompt asks for a line.
+    asks_piece: bool,
 }
 
 impl BufferedRun {
     pub(super) fn new(run: Run) -> Self {
-        BufferedRun { run, held: EventBuffer::default() }
+        BufferedRun { run, held: EventBuffer::default(), asks_piece: false }
     }
 
     /// The next event, in the order of arrival. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<RunEvent> {
         match self.held.pop() {
             Some(event) => Some(event),
-            None => self.run.next().await,
+            None => {
+                let event = self.run.next().await;
+                self.received(event)
+            }
+        }
+    }
+
+    fn received(&mut self, event: Option<RunEvent>) -> Option<RunEvent> {
+        match event {
+            Some(RunEvent::WaitingPiece) => {
+                self.asks_piece = true;
+                Some(RunEvent::WaitingInput { is_password: false })
+            }
+            Some(RunEvent::WaitingInput { .. }) => {
+                self.asks_piece = false;
+                event
+            }
+            event => event,
         }
     }
 
@@ -40,6 +59,7 @@ impl BufferedRun {
             return std::future::pending().await;
         }
         let event = self.run.next().await;
+        let event = self.received(event);
         self.held.push(event)
     }
 
@@ -87,6 +107,7 @@ impl BufferedRun {
         while self.held.has_room()
             && let Some(event) = self.run.next().now_or_never()
         {
+            let event = self.received(event);
             self.held.push(event);
         }
     }
@@ -97,7 +118,15 @@ impl BufferedRun {
     }
 
     pub(super) fn send_input(&self, text: Zeroizing<String>) -> bool {
+        if self.asks_piece {
+            return self.run.send_piece(format!("{}\n", *text), Rest::WhenAsked);
+        }
         self.run.send_input(text)
+    }
+
+    /// Ends the input of a script that asks for a piece of it. Returns whether that is what is asked.
+    pub(super) fn end_pieces(&self) -> bool {
+        self.asks_piece && self.run.send_piece(Vec::new(), Rest::None)
     }
 
     pub(super) fn resize(&self, window: Window) {

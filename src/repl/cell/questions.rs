@@ -4,6 +4,7 @@ use bai_protocol::execute::END_OF_INPUT;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use super::event_buffer::BufferedRun;
 use super::question_watch::{Followed, QuestionWatch};
 use super::{PauseReason, RunningCell};
 use crate::render::Stream;
@@ -140,6 +141,9 @@ impl RunningCell<'_> {
     fn send_end(&mut self) -> Result<(), TerminalError> {
         if has_hung_up() {
             return Err(TerminalError::Closed);
+        }
+        if self.run.as_ref().is_some_and(BufferedRun::end_pieces) {
+            return Ok(());
         }
         if self.runtime.block_on(self.session.ends_input()) {
             self.send(Zeroizing::new(END_OF_INPUT.to_owned()));
