@@ -26,6 +26,20 @@ async fn the_shell_is_ipython_where_it_is_installed() {
 }
 
 #[tokio::test]
+async fn an_interrupt_right_before_a_cell_begins_is_all_that_is_told() {
+    for mut session in Session::start_with_ipython().await {
+        // IPython asks this between making the cell and running it.
+        let code = "shell, real = get_ipython(), get_ipython().should_run_async\n\
+                    def interrupted(*args, **options):\n    shell.should_run_async = real\n    \
+                    raise KeyboardInterrupt\nshell.should_run_async = interrupted";
+        session.value(code).await;
+        let outcome = session.run_with("1", &[]).await;
+        assert_eq!((outcome.stdout().as_str(), outcome.stderr().as_str()), ("", "KeyboardInterrupt\n"));
+        assert_eq!(session.value("6 * 7").await, "42\n");
+    }
+}
+
+#[tokio::test]
 async fn what_ipython_knows_works() {
     for mut session in Session::start_with_ipython().await {
         for (code, shown) in [

@@ -4,6 +4,7 @@
 
 import builtins
 import contextlib
+import inspect
 import os
 import re
 import signal
@@ -231,6 +232,17 @@ class Shell(InteractiveShell):
         finally:
             self._awaits = False
 
+    _cell = None
+
+    def run_cell_async(self, *args, **options):
+        self._cell = super().run_cell_async(*args, **options)
+        return self._cell
+
+    def give_up_cell(self):
+        """An interrupt has met the cell. If that was before it began, Python would say that nobody has awaited it."""
+        if self._cell is not None and inspect.getcoroutinestate(self._cell) == inspect.CORO_CREATED:
+            self._cell.close()
+
     def run_source(self, source):
         """Runs a cell; returns its exit code."""
         self.code = self._callback_interrupt = None
@@ -294,6 +306,7 @@ def _run(source, started):
         return _shell.run_source(source)
     except KeyboardInterrupt as error:
         # It came into the shell's own code.
+        _shell.give_up_cell()
         if not _shell.has_shown(error):
             streams.complain('KeyboardInterrupt\n')
         return 1
