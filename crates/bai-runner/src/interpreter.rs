@@ -252,13 +252,7 @@ impl Interpreter {
             return Event::Output(record);
         }
         if let Some(last_words) = &mut self.last_words {
-            if !room {
-                std::future::pending::<()>().await;
-            }
-            return match self.outputs.after_end(last_words).await {
-                Some(record) => Event::Output(record),
-                None => Event::Ended(last_words.status()),
-            };
+            return self.outputs.after_end(last_words, room).await.map_or_else(Event::Ended, Event::Output);
         }
         let Interpreter {
             process,

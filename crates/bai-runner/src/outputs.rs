@@ -4,6 +4,7 @@
 use super::last_words::LastWords;
 use super::output::Output;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
+use std::process::ExitStatus;
 
 /// Where output comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,20 +64,27 @@ impl Outputs {
         self.stream(from).read().map(|text| (from, text))
     }
 
-    /// What comes after the end of the program, from its children. `None` once all of them have closed the output, or nothing has come
-    /// for long enough. Cancel-safe.
-    pub(super) async fn after_end(&mut self, last_words: &mut LastWords) -> Option<ConsoleRecord> {
+    /// What comes after the end of the program, from its children, when there is `room` for it. How the program has ended, once all of them
+    /// have closed the output, or nothing has come for long enough. Cancel-safe.
+    pub(super) async fn after_end(
+        &mut self,
+        last_words: &mut LastWords,
+        room: bool,
+    ) -> Result<ConsoleRecord, ExitStatus> {
+        if !room {
+            return std::future::pending().await;
+        }
         loop {
             if [&self.out, &self.err, &self.screen].iter().all(|stream| stream.is_closed()) {
-                return None;
+                return Err(last_words.status());
             }
             let from = tokio::select! { biased;
                 from = self.readable() => from,
-                () = last_words.over() => return None,
+                () = last_words.over() => return Err(last_words.status()),
             };
             if let Some((from, text)) = self.read(from) {
                 last_words.heard();
-                return Some(from.record(text));
+                return Ok(from.record(text));
             }
         }
     }

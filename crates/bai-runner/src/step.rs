@@ -250,13 +250,11 @@ impl RunningStep {
             return StepEvent::Output(record);
         }
         if let Some(last_words) = &mut self.last_words {
-            if !room {
-                std::future::pending::<()>().await;
-            }
-            return match self.outputs.after_end(last_words).await {
-                Some(record) => StepEvent::Output(record),
-                None => StepEvent::Ended(last_words.status()),
-            };
+            return self
+                .outputs
+                .after_end(last_words, room)
+                .await
+                .map_or_else(StepEvent::Ended, StepEvent::Output);
         }
         let leader = self.process.leader();
         let from = tokio::select! { biased;
