@@ -1,6 +1,7 @@
 //! A line of the shell whose output Python keeps, `x = !COMMAND`: its program finds the terminal by its name, and asks there.
 
 use super::ipython::sandboxes;
+use super::shell_lines::type_ahead;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
 use nix::sys::termios::LocalFlags;
 
@@ -152,14 +153,8 @@ fn ctrl_z_stops_the_program_and_us_until_the_shell_lets_both_go_on() {
 fn what_is_typed_ahead_is_typed_again_at_the_prompt() {
     for sandbox in sandboxes("ipython") {
         let terminal = at_prompt(&sandbox);
-        terminal.enter("x = !echo on > /dev/tty; while [ ! -e go ]; do sleep 0.01; done");
-        terminal.wait_until("the program", |screen| screen.has_line("on"));
-        terminal.send("print(6 * 7)\rsum(");
-        terminal.wait_until("the echo", |screen| screen.last_line().ends_with("sum("));
-        sandbox.write("go", "");
-        terminal.wait_until("the last line", |screen| screen.last_line() == format!("{PROMPT} sum("));
-        terminal.enter("[40, 30])");
-        let screen = terminal.wait_until("the end", |screen| screen.has_line("70"));
+        let program = "x = !echo on > /dev/tty; while [ ! -e go ]; do sleep 0.01; done";
+        let screen = type_ahead(&terminal, &sandbox, program, "print(6 * 7)\r");
         assert!(screen.has_line("42"), "{}", screen.all);
         terminal.wait_for_prompt(PROMPT);
         terminal.leave();

@@ -1,7 +1,7 @@
 //! A line of the shell at Python's prompt: its program has the terminal, and the prompt comes back in order.
 
 use super::ipython::sandboxes;
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, need};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, Screen, binary, need};
 use nix::sys::termios::LocalFlags;
 
 /// Sandboxes with each shell of Python.
@@ -13,6 +13,19 @@ fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
     let terminal = FakeTerminal::start_sized(sandbox, &["-q", "python"], 24, 60);
     terminal.wait_for_prompt(PROMPT);
     terminal
+}
+
+/// Types at a program that prints `on` and ends when there is a file `go`: these keys, and half a line. Then that is typed again at the
+/// prompt, and the rest of the line. Returns the screen.
+pub(super) fn type_ahead(terminal: &FakeTerminal, sandbox: &Sandbox, program: &str, keys: &str) -> Screen {
+    terminal.enter(program);
+    terminal.wait_until("the program", |screen| screen.has_line("on"));
+    terminal.send(format!("{keys}sum("));
+    terminal.wait_until("the echo", |screen| screen.last_line().ends_with("sum("));
+    sandbox.write("go", "");
+    terminal.wait_until("the last line", |screen| screen.last_line() == format!("{PROMPT} sum("));
+    terminal.enter("[40, 30])");
+    terminal.wait_until("the end", |screen| screen.has_line("70"))
 }
 
 #[test]
@@ -149,14 +162,9 @@ fn without_a_shell_around_us_ctrl_z_stops_nothing() {
 fn what_is_typed_ahead_is_typed_again_at_the_prompt() {
     for sandbox in shells() {
         let terminal = at_prompt(&sandbox);
-        terminal.enter("!echo on; while [ ! -e go ]; do sleep 0.01; done");
-        terminal.wait_until("the program", |screen| screen.has_line("on"));
-        terminal.send("print(6 * 7)\rfor n in range(2):\r  print('n', n)\r\rsum(");
-        terminal.wait_until("the echo", |screen| screen.last_line().ends_with("sum("));
-        sandbox.write("go", "");
-        terminal.wait_until("the last line", |screen| screen.last_line() == format!("{PROMPT} sum("));
-        terminal.enter("[40, 30])");
-        let screen = terminal.wait_until("the end", |screen| screen.has_line("70"));
+        let program = "!echo on; while [ ! -e go ]; do sleep 0.01; done";
+        let keys = "print(6 * 7)\rfor n in range(2):\r  print('n', n)\r\r";
+        let screen = type_ahead(&terminal, &sandbox, program, keys);
         for line in ["42", "n 0", "n 1"] {
             assert!(screen.has_line(line), "{line}: {}", screen.all);
         }
