@@ -42,7 +42,7 @@ fn a_script_asks_for_a_secret_at_the_terminal_beside_its_input() {
                 terminal.enter(SECRET);
                 terminal.wait_until("the answer", |screen| screen.says("got 9"));
                 let end = terminal.wait_for_end();
-                assert!(!end.screen.all.contains(SECRET), "{}", end.screen.all);
+                assert!(!end.screen.all.contains(SECRET), "{words:?}: {}", end.screen.all);
                 (end.code, end.screen.all)
             });
             let [own, ours] = shown;

@@ -92,7 +92,8 @@ impl Backend {
         }
     }
 
-    /// Takes the output from before it wanted these keys, which are to be told after that, unless it wants others already.
+    /// Takes the output from before it wanted these keys if that has other modes, and returns whether to tell them now: not if it wants
+    /// others already.
     pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
         match self {
             Backend::Driven(interpreter) => interpreter.wants_keys(keys, take),

@@ -64,6 +64,11 @@ impl Input {
         matches!(self, Input::Split(_, terminal) if terminal.wants(keys))
     }
 
+    /// Whether the keys that were told last follow modes of the program's own, which are those of what it wrote before.
+    pub(super) fn had_own_modes(&self) -> bool {
+        matches!(self, Input::Split(_, terminal) if terminal.had_own_modes())
+    }
+
     /// Output has just been read. Returns what is to be told before it: the modes that the program has set before it wrote that.
     pub(super) fn before_output(&mut self) -> Option<ConsoleRecord> {
         match self {

@@ -391,10 +391,11 @@ impl Interpreter {
         }
     }
 
-    /// Takes the output from before it wanted these keys, which are to be told after that, unless it wants others already.
+    /// Takes the output from before it wanted these keys if that has other modes, and returns whether to tell them now: not if it wants
+    /// others already.
     pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
-        // What is written in modes of the program's own comes after them.
-        if keys != WantedKeys::All {
+        // Else the keyboard is taken before what is written then, which may be a question for a secret.
+        if self.stdin.as_ref().is_some_and(Input::had_own_modes) {
             self.drain(take);
         }
         self.stdin.as_ref().is_some_and(|stdin| stdin.wants(keys))

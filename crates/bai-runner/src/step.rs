@@ -299,10 +299,11 @@ impl RunningStep {
         self.stdin.send(bytes, end, ahead);
     }
 
-    /// Takes the output from before it wanted these keys, which are to be told after that, unless it wants others already.
+    /// Takes the output from before it wanted these keys if that has other modes, and returns whether to tell them now: not if it wants
+    /// others already.
     pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
-        // What is written in modes of the program's own comes after them.
-        if keys != WantedKeys::All {
+        // Else the keyboard is taken before what is written then, which may be a question for a secret.
+        if self.stdin.had_own_modes() {
             self.take_output(take);
         }
         self.stdin.wants(keys)

@@ -41,6 +41,8 @@ pub(super) struct TerminalKeys {
     name: PathBuf,
     device: u64,
     wanted: WantedKeys,
+    /// Whether all keys were wanted before those.
+    were_all: bool,
     /// Whether the modes say so.
     is_by_modes: bool,
     piece: Piece,
@@ -61,6 +63,7 @@ impl TerminalKeys {
             name,
             device,
             wanted: WantedKeys::None,
+            were_all: false,
             is_by_modes: false,
             piece: Piece::Awaited,
             missed: 0,
@@ -117,6 +120,11 @@ impl TerminalKeys {
         self.wanted == keys
     }
 
+    /// Whether what was written before is to be shown in modes of the program's own.
+    pub(super) fn had_own_modes(&self) -> bool {
+        self.were_all
+    }
+
     /// The keys of a terminal whose modes the program has just changed, if any: to be told before what it writes then.
     pub(super) fn take_changed_modes(&mut self) -> Option<WantedKeys> {
         // A question is often what was written.
@@ -134,7 +142,7 @@ impl TerminalKeys {
     }
 
     fn change(&mut self, wanted: WantedKeys) -> WantedKeys {
-        self.wanted = wanted;
+        self.were_all = std::mem::replace(&mut self.wanted, wanted) == WantedKeys::All;
         self.piece = Piece::Awaited;
         self.interval = SOON;
         wanted
