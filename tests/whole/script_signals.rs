@@ -232,6 +232,23 @@ fn a_script_gets_each_ctrl_c() {
 }
 
 #[test]
+fn a_signal_to_a_script_that_is_stopped_ends_what_it_waits_for() {
+    let sandbox = Sandbox::new();
+    let script = "import os, signal, time\nprint('on', flush=True)\nread, write = os.pipe()\ncame = 0\n\
+                  def send(pid, *numbers):\n  for number in numbers: os.kill(pid, number); time.sleep(0.003)\n\
+                  for _ in range(30):\n  child = os.fork()\n  if not child:\n    time.sleep(0.01)\n\
+                  \x20   send(os.getppid(), signal.SIGSTOP, signal.SIGINT, signal.SIGCONT); os._exit(0)\n\
+                  \x20 try: signal.alarm(20); os.read(read, 1)\n  except KeyboardInterrupt: came += 1\n  os.waitpid(child, 0)\n\
+                  print(came)";
+    for python in pythons() {
+        let endings = python.both(&sandbox, script).map(Running::end);
+        let [own, ours] = endings;
+        assert_eq!(ours, own, "{}", python.image);
+        assert_eq!(ours, (Some(0), "30\n".to_owned(), String::new()));
+    }
+}
+
+#[test]
 fn programs_of_other_kinds_get_their_signals_too() {
     let sandbox = Sandbox::new();
     let trap = "trap 'echo bye; exit 9' TERM; echo on; while :; do sleep 0.01; done";

@@ -8,7 +8,7 @@ import os
 import sys
 
 # The part in C: the module around it takes longer to load than all of ours.
-from _signal import SIGKILL
+import _signal
 
 from _bai_repl import IS_GUEST, PIPES
 
@@ -23,6 +23,7 @@ _killpg = os.killpg
 _set_inheritable = os.set_inheritable
 _new_lock = _thread.allocate_lock
 _start_thread = _thread.start_new_thread
+_block = _signal.pthread_sigmask
 _numbers = iter(range(1, 1 << 62))
 
 PID = _getpid()
@@ -48,12 +49,21 @@ def _quote(text):
     return quote(text).encode('ascii')
 
 
+# A signal to a process that is stopped goes to whichever thread runs first after that. Taken by one of ours, it would not wake the
+# main thread from a call that waits. The kernel sends those that are left out to the thread that has the fault.
+_FAULTS = {_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL, _signal.SIGABRT, _signal.SIGTRAP}
+_FOR_MAIN = set(range(1, 32)) - _FAULTS
+if hasattr(_signal, 'SIGRTMIN'):
+    _FOR_MAIN.update(range(_signal.SIGRTMIN, _signal.SIGRTMAX + 1))
+
+
 def start_thread(work, *args):
-    """Runs work(*args) in a thread that threading.enumerate() does not list."""
+    """Runs work(*args) in a thread that threading.enumerate() does not list, and that takes no signals."""
     _start_thread(_do, (work, args))
 
 
 def _do(work, args, is_over=sys.is_finalizing):
+    _block(_signal.SIG_BLOCK, _FOR_MAIN)
     # Until 3.8, Python lets a thread begin when it is about to end itself, and has emptied the modules already.
     try:
         work(*args)
@@ -205,7 +215,7 @@ def _listen(handlers):
             return _cut_off()
         if not line:
             # The runner has ended, and so does everything that it started.
-            _killpg(0, SIGKILL)
+            _killpg(0, _signal.SIGKILL)
         message = _read(line)
         what = message.pop('do')
         if what == 'ack':
