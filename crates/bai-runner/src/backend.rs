@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::own_program::OwnScript;
 use super::process;
 use super::wire::{FromDriver, ToDriver};
-use bai_protocol::execute::{Script, WantedKeys, Window};
+use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use nix::unistd::Pid;
@@ -92,12 +92,11 @@ impl Backend {
         }
     }
 
-    /// Takes the output from before it wanted these keys if that has other modes, and returns whether to tell them now: not if it wants
-    /// others already.
-    pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
-        match self {
-            Backend::Driven(interpreter) => interpreter.wants_keys(keys, take),
-            Backend::Jupyter(_) => false,
+    /// Other keys are wanted, which are to be told after this: takes what was written to the terminal in modes of the program's own. The
+    /// rest comes after the keys, because a question may be in it, and others than the program show it.
+    pub(super) fn before_keys(&mut self, take: impl FnMut(ConsoleRecord)) {
+        if let Backend::Driven(interpreter) = self {
+            interpreter.before_keys(take);
         }
     }
 

@@ -3,7 +3,6 @@
 use super::own_terminal::TerminalInput;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::terminal_keys::TerminalKeys;
-use bai_protocol::execute::WantedKeys;
 use bai_protocol::record::{ConsoleRecord, TerminalChange};
 use nix::unistd::Pid;
 
@@ -57,11 +56,6 @@ impl Input {
         if let Input::Split(_, keys) = self {
             keys.send(bytes);
         }
-    }
-
-    /// Whether these are the keys of a shared terminal that were told last.
-    pub(super) fn wants(&self, keys: WantedKeys) -> bool {
-        matches!(self, Input::Split(_, terminal) if terminal.wants(keys))
     }
 
     /// Whether the keys that were told last follow modes of the program's own, which are those of what it wrote before.

@@ -19,7 +19,7 @@ use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
-use bai_protocol::execute::{Script, WantedKeys, Window};
+use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
 use nix::unistd::Pid;
@@ -391,14 +391,12 @@ impl Interpreter {
         }
     }
 
-    /// Takes the output from before it wanted these keys if that has other modes, and returns whether to tell them now: not if it wants
-    /// others already.
-    pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
-        // Else the keyboard is taken before what is written then, which may be a question for a secret.
+    /// Other keys are wanted, which are to be told after this: takes what was written to the terminal in modes of the program's own. The
+    /// rest comes after the keys, because a question may be in it, and others than the program show it.
+    pub(super) fn before_keys(&mut self, take: impl FnMut(ConsoleRecord)) {
         if self.stdin.as_ref().is_some_and(Input::had_own_modes) {
-            self.drain(take);
+            self.outputs.drain_screen(take);
         }
-        self.stdin.as_ref().is_some_and(|stdin| stdin.wants(keys))
     }
 
     /// Types bytes into a terminal that is shared.

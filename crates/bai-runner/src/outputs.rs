@@ -118,6 +118,12 @@ impl Outputs {
         self.held.take()
     }
 
+    /// What was read, and what the terminal has.
+    pub(super) fn drain_screen(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.held.take().into_iter().for_each(&mut take);
+        self.screen.drain(|text| take(Origin::Screen.record(text)));
+    }
+
     /// All that was written before this call. `first`, which is looked at once all is read, gives what is told before it.
     pub(super) fn drain(
         &mut self,

@@ -14,7 +14,7 @@ use super::process::{self, Process, Program, Spawned};
 use super::program_signal;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::window;
-use bai_protocol::execute::{Piped, WantedKeys, Window};
+use bai_protocol::execute::{Piped, Window};
 use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::signal::RunSignal;
@@ -299,14 +299,12 @@ impl RunningStep {
         self.stdin.send(bytes, end, ahead);
     }
 
-    /// Takes the output from before it wanted these keys if that has other modes, and returns whether to tell them now: not if it wants
-    /// others already.
-    pub(super) fn wants_keys(&mut self, keys: WantedKeys, take: impl FnMut(ConsoleRecord)) -> bool {
-        // Else the keyboard is taken before what is written then, which may be a question for a secret.
+    /// Other keys are wanted, which are to be told after this: takes what was written to the terminal in modes of the program's own. The
+    /// rest comes after the keys, because a question may be in it, and others than the program show it.
+    pub(super) fn before_keys(&mut self, take: impl FnMut(ConsoleRecord)) {
         if self.stdin.had_own_modes() {
-            self.take_output(take);
+            self.outputs.drain_screen(take);
         }
-        self.stdin.wants(keys)
     }
 
     /// Types bytes into a terminal that is shared.

@@ -115,11 +115,6 @@ impl TerminalKeys {
         }
     }
 
-    /// Whether these are the keys that were told last.
-    pub(super) fn wants(&self, keys: WantedKeys) -> bool {
-        self.wanted == keys
-    }
-
     /// Whether what was written before is to be shown in modes of the program's own.
     pub(super) fn had_own_modes(&self) -> bool {
         self.were_all

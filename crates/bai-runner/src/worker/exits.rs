@@ -77,9 +77,8 @@ impl Worker {
             StepEvent::Output(record) => self.outbox.push(record),
             StepEvent::Reader(ReaderEvent::Keys(wanted)) => {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());
-                if step.is_some_and(|step| step.wants_keys(wanted, |record| self.outbox.push(record))) {
-                    self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
-                }
+                step.into_iter().for_each(|step| step.before_keys(|record| self.outbox.push(record)));
+                self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
             }
             StepEvent::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
             StepEvent::Reader(ReaderEvent::Waits) => {

@@ -16,11 +16,10 @@ impl Worker {
             Event::Progress => {}
             Event::Output(record) => self.outbox.push(record),
             Event::Reader(ReaderEvent::Keys(wanted)) => {
-                if let InterpreterSlot::Running(interpreter) = &mut self.slot
-                    && interpreter.wants_keys(wanted, |record| self.outbox.push(record))
-                {
-                    self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+                    interpreter.before_keys(|record| self.outbox.push(record));
                 }
+                self.outbox.push(ConsoleRecord::Terminal(TerminalChange::Keys(wanted)));
             }
             Event::Reader(ReaderEvent::Gone) => self.withdraw(InputRequester::Reader),
             Event::Reader(ReaderEvent::Waits) => {

@@ -23,7 +23,6 @@ _killpg = os.killpg
 _set_inheritable = os.set_inheritable
 _new_lock = _thread.allocate_lock
 _start_thread = _thread.start_new_thread
-_block = _signal.pthread_sigmask
 _numbers = iter(range(1, 1 << 62))
 
 PID = _getpid()
@@ -62,10 +61,10 @@ def start_thread(work, *args):
     _start_thread(_do, (work, args))
 
 
-def _do(work, args, is_over=sys.is_finalizing):
-    _block(_signal.SIG_BLOCK, _FOR_MAIN)
+def _do(work, args, is_over=sys.is_finalizing, block=_signal.pthread_sigmask, how=_signal.SIG_BLOCK, signals=_FOR_MAIN):
     # Until 3.8, Python lets a thread begin when it is about to end itself, and has emptied the modules already.
     try:
+        block(how, signals)
         work(*args)
     except:
         if not is_over():
