@@ -504,6 +504,9 @@ impl Interpreter {
             self.stdin.iter_mut().for_each(|stdin| stdin.hold(false));
         }
         program_signal::deliver(signal, &mut self.process, &mut self.outputs);
+        if signal.ends() {
+            self.send(&ToDriver::Wake);
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) enum ToDriver<'a> {
         #[serde(serialize_with = "as_object")]
         variables: &'a [(&'static str, Option<String>)],
     },
-    /// SIGINT was sent: make sure that the main thread notices it.
+    /// SIGINT, or to a script another signal that it can handle, was sent: make sure that the main thread notices it.
     Wake,
     /// An interrupt came and no cell runs: end code of an earlier cell that holds the interpreter, if there is such code. A
     /// driver that knows none passes over it.

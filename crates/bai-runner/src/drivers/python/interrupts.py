@@ -33,6 +33,8 @@ _BEFORE_PROGRAM = ('site', 'sitecustomize', 'importlib._bootstrap', '_frozen_imp
 _rests = False
 # Another number for each piece of user code.
 _turn = 0
+# Another number for each signal.
+_wakes = 0
 
 
 def is_main_thread():
@@ -94,11 +96,11 @@ def disarm():
             continue
 
 
-def _wake(turn):
+def _wake(turn, number):
     pause = 0.002
     while True:
         _sleep(pause)
-        if _turn != turn:
+        if _turn != turn or _wakes != number:
             return
         _kill_thread(_main_thread, _NUDGE)
         # So that they do not end before the main thread of a slow machine has come to its call, and soon are few.
@@ -106,10 +108,12 @@ def _wake(turn):
 
 
 def wake():
-    """SIGINT was sent. When it came in the moment between Python's last look for signals and a system call that
+    """A signal was sent. When it came in the moment between Python's last look for signals and a system call that
     waits, the call would wait on; so the main thread is woken a few times more, which does nothing else."""
+    global _wakes
     if _armed:
-        wire.start_thread(_wake, _turn)
+        _wakes += 1
+        wire.start_thread(_wake, _turn, _wakes)
 
 
 def rest(action, *args):
@@ -176,7 +180,7 @@ def _again(turn):
     _sleep(0.01)
     if _turn == turn:
         _kill_thread(_main_thread, _SIGINT)
-        _wake(turn)
+        _wake(turn, _wakes)
 
 
 def _was_discarded():
