@@ -291,6 +291,20 @@ async fn a_question_that_takes_jedi_long_is_not_asked_twice_at_once() {
 }
 
 #[tokio::test]
+async fn a_module_that_another_thread_is_importing_stops_no_cell() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let code = "import sys, types\nfor name in ('linecache', 'bdb', 'pdb', 'IPython.lib.pretty'):\n\
+                    \x20 sys.modules[name] = types.ModuleType(name)";
+        session.value(code).await;
+        let value = "class P:\n  def __repr__(self): return 'P'\n  def _repr_pretty_(self, p, cycle): p.text('P')\nP()";
+        assert_eq!(session.value(value).await, "P\n", "{python}");
+        let outcome = session.run("import linecache; del sys.modules['linecache']; 1 / 0").await;
+        assert!(outcome.stderr().ends_with("ZeroDivisionError: division by zero\n"), "{python}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn unevaluated_names_complete_through_jedi() {
     let Some(mut session) = Session::start_in_test_venv().await else { return };
     session.value(UNEVALUATED).await;

@@ -79,11 +79,12 @@ def change_pdb(module):
 def _end_cell():
     """A debugger that was told to go to the next line does not go on to the next cell, and does not handle its interrupts.
     Its breakpoints stay."""
-    bdb, pdb = sys.modules.get('bdb'), sys.modules.get('pdb')
+    # Another thread may be importing them.
+    Bdb, pdb = getattr(sys.modules.get('bdb'), 'Bdb', ()), sys.modules.get('pdb')
     debugger = getattr(sys.gettrace(), '__self__', None)
-    if bdb is not None and isinstance(debugger, bdb.Bdb):
+    if isinstance(debugger, Bdb):
         debugger.set_continue()
-    handler = getattr(pdb.Pdb, '_previous_sigint_handler', None) if pdb is not None else None
+    handler = getattr(getattr(pdb, 'Pdb', None), '_previous_sigint_handler', None)
     if handler is not None:
         pdb.Pdb._previous_sigint_handler = None
         pdb.signal.signal(pdb.signal.SIGINT, handler)
@@ -91,8 +92,7 @@ def _end_cell():
 
 def is_quit(kind):
     """Whether an exception means that the user has left the debugger."""
-    bdb = sys.modules.get('bdb')
-    return bdb is not None and issubclass(kind, bdb.BdbQuit)
+    return issubclass(kind, getattr(sys.modules.get('bdb'), 'BdbQuit', ()))
 
 
 def is_asking():

@@ -179,9 +179,9 @@ def _new_name():
 
 def _text(value):
     # IPython's own printer, for values that only it can print, as its class Pretty.
-    printer = sys.modules.get('IPython.lib.pretty')
-    if printer is not None and _method(value, '_repr_pretty_') is not None:
-        return printer.pretty(value)
+    pretty = getattr(sys.modules.get('IPython.lib.pretty'), 'pretty', None)
+    if pretty is not None and _method(value, '_repr_pretty_') is not None:
+        return pretty(value)
     text = repr(value)
     if len(text) > _LINE and isinstance(value, _CONTAINERS):
         text = load('pretty').text(value, text)

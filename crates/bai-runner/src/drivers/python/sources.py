@@ -15,9 +15,10 @@ def keep(filename, source):
     if source.endswith('\n'):
         del lines[-1]
     entry = _kept[filename] = (len(source), None, lines, filename)
-    linecache = sys.modules.get('linecache')
-    if linecache is not None:
-        linecache.cache[filename] = entry
+    # Another thread may be importing it, and takes what is kept then.
+    cache = getattr(sys.modules.get('linecache'), 'cache', None)
+    if cache is not None:
+        cache[filename] = entry
 
 
 def _change(linecache):
