@@ -1,9 +1,9 @@
 //! A line of the shell whose output Python keeps, `x = !COMMAND`: its program finds the terminal by its name, and asks there.
 
 use super::ipython::sandboxes;
-use super::shell_lines::type_ahead;
+use super::script_terminal::interactive_shell;
+use super::shell_lines::{stop_and_go_on, type_ahead};
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
-use nix::sys::termios::LocalFlags;
 
 /// What asks for a line at the terminal, and then prints it.
 const ASKS: &str = "echo asks > /dev/tty; read n < /dev/tty; echo got $n";
@@ -125,20 +125,12 @@ fn keys_that_send_signals_are_those_of_the_program() {
 #[test]
 fn ctrl_z_stops_the_program_and_us_until_the_shell_lets_both_go_on() {
     for sandbox in sandboxes("ipython").into_iter().take(1) {
-        let mut command = sandbox.in_terminal(&["bash", "--norc", "--noprofile", "-i"]);
-        command.env("PS1", "shell: ");
-        let terminal = FakeTerminal::start_command(command, 24, 80);
-        terminal.wait_for_prompt("shell:");
+        let terminal = interactive_shell(&sandbox);
         terminal.enter(&format!("{} -q python", binary()));
         terminal.wait_for_prompt(PROMPT);
         terminal.enter(&format!("x = !{ASKS}"));
         terminal.wait_until("the question", |screen| screen.last_line() == "asks");
-        terminal.send("\x1a");
-        terminal.wait_until("the stop", |screen| screen.answered && screen.last_line() == "shell:");
-        assert!(terminal.termios().local_flags.contains(LocalFlags::ISIG));
-        terminal.enter("fg");
-        terminal.wait_for_raw_mode();
-        terminal.wait_until("the program", |screen| screen.last_line().ends_with("-q python"));
+        stop_and_go_on(&terminal);
         terminal.enter("Ann");
         terminal.wait_for_prompt(PROMPT);
         assert_shows(&terminal, "x", "['got Ann']");

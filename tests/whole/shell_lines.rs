@@ -1,6 +1,7 @@
 //! A line of the shell at Python's prompt: its program has the terminal, and the prompt comes back in order.
 
 use super::ipython::sandboxes;
+use super::script_terminal::interactive_shell;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, Screen, binary, need};
 use nix::sys::termios::LocalFlags;
 
@@ -26,6 +27,16 @@ pub(super) fn type_ahead(terminal: &FakeTerminal, sandbox: &Sandbox, program: &s
     terminal.wait_until("the last line", |screen| screen.last_line() == format!("{PROMPT} sum("));
     terminal.enter("[40, 30])");
     terminal.wait_until("the end", |screen| screen.has_line("70"))
+}
+
+/// Presses Ctrl-Z at a program of our prompt in the shell of [`interactive_shell`], and lets both go on.
+pub(super) fn stop_and_go_on(terminal: &FakeTerminal) {
+    terminal.send("\x1a");
+    terminal.wait_until("the stop", |screen| screen.answered && screen.last_line() == "shell:");
+    assert!(terminal.termios().local_flags.contains(LocalFlags::ISIG));
+    terminal.enter("fg");
+    terminal.wait_for_raw_mode();
+    terminal.wait_until("the program", |screen| screen.last_line().ends_with("-q python"));
 }
 
 #[test]
@@ -118,21 +129,13 @@ fn keys_that_send_signals_are_those_of_the_program() {
 #[test]
 fn ctrl_z_stops_the_program_and_us_until_the_shell_lets_both_go_on() {
     let sandbox = Sandbox::new();
-    let mut command = sandbox.in_terminal(&["bash", "--norc", "--noprofile", "-i"]);
-    command.env("PS1", "shell: ");
-    let terminal = FakeTerminal::start_command(command, 24, 80);
-    terminal.wait_for_prompt("shell:");
+    let terminal = interactive_shell(&sandbox);
     terminal.enter(&format!("{} -q python", binary()));
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("!read -p 'name? ' x; echo \"got $x\"");
     terminal.wait_until("the question", |screen| screen.last_line() == "name?");
     for _ in 0..2 {
-        terminal.send("\x1a");
-        terminal.wait_until("the stop", |screen| screen.answered && screen.last_line() == "shell:");
-        assert!(terminal.termios().local_flags.contains(LocalFlags::ISIG));
-        terminal.enter("fg");
-        terminal.wait_for_raw_mode();
-        terminal.wait_until("the program", |screen| screen.last_line().ends_with("-q python"));
+        stop_and_go_on(&terminal);
     }
     terminal.enter("Ann");
     terminal.wait_until("the answer", |screen| screen.has_line("got Ann"));
