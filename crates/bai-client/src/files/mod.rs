@@ -37,6 +37,7 @@ pub use upload::{Upload, UploadOptions, Uploaded, UploadedFile};
 pub(crate) use download::create_folders;
 pub(crate) use large_down::open_partial;
 pub(crate) use large_up::{blocking, identity, local_error};
+pub(crate) use multipart::form_of_one;
 pub(crate) use outcome::{can_go_on, is_about_one_file};
 pub(crate) use partial_download::{DownloadTarget, PartialDownload};
 pub(crate) use plan::PlannedFolder;

@@ -33,6 +33,11 @@ pub(super) fn form(files: &[OutgoingPart]) -> (String, Bytes) {
     (format!("multipart/form-data; boundary={boundary}"), body.freeze())
 }
 
+/// The content type and the body of an upload of one file, which replaces another one.
+pub(crate) fn form_of_one(name: &str, content: Bytes) -> (String, Bytes) {
+    form(&[OutgoingPart { name: name.to_owned(), content, mode: MODE, replaces: true }])
+}
+
 /// One file of an upload. A name with a slash at its end makes a folder, on our own server.
 #[derive(Debug, Clone)]
 pub(super) struct OutgoingPart {

@@ -8,6 +8,7 @@
 # - A line is [kind, value, before]. `stdout`, `stderr` and `media` are what the cluster's runner makes of the messages of the kernel; `question`
 #   says whether its answer is a password, and `answered` that it is over; `end` has the exit code. `before` is how much of the kind came
 #   before it, in characters of text and else in records.
+# - A client puts marks beside the files of a run, `<id>.left` and `<id>.shown` (run/ring.rs). They go with the last of these files.
 # - An interrupt ends a question without an answer, but the runner waits for one before it sees the end of the run. `unanswered` before the
 #   `end` says that the last question of the run has ended so.
 # - A client that polls gets marks among its output, if it wants them: how much there was of each kind. So it knows where it is after a break.
@@ -25,6 +26,7 @@ KEPT_RUN = '#bai-repl: run '
 SEGMENT = 1 << 19
 # The limits for all files, in bytes and in files.
 MOST_KEPT, MOST_SEGMENTS = 16 << 20, 64
+MARKS = ('.left', '.shown')
 # A mark follows after so many characters, or after this time, in seconds.
 MARK_AFTER, MARK_EVERY = 1 << 18, 0.5
 DELIMITER = b'<IDS|MSG>'
@@ -175,6 +177,13 @@ class Keeper:
             os.remove(path)
         except OSError:
             pass
+        run = path.rpartition('.')[0]
+        if not any(other.rpartition('.')[0] == run for other in self.files):
+            for mark in MARKS:
+                try:
+                    os.remove(run + mark)
+                except OSError:
+                    pass
 
 
 def records(kind, content):

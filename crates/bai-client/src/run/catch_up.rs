@@ -111,6 +111,11 @@ impl CatchUp {
         catch_up
     }
 
+    /// The name of the run in the files.
+    pub(super) fn name(&self) -> &RunId {
+        &self.name
+    }
+
     /// A run that another client has begun: whatever came over its connection is lost.
     pub(super) fn of_left(name: RunId) -> Self {
         let mut catch_up = CatchUp::new(name, Kept::default(), true);
@@ -170,6 +175,11 @@ impl CatchUp {
     pub(super) fn has_ended_for(&self, time: Duration) -> bool {
         let Some(since) = self.ended_since.filter(|_| self.was_broken) else { return false };
         since.elapsed() >= time
+    }
+
+    /// Whether the files have brought the end, so that another client may have collected it or may still have to.
+    pub(super) fn has_shown_end(&self) -> bool {
+        self.was_broken && self.kept.end().is_some()
     }
 
     /// Whether a request that was sent at this time got all records of its time: the server goes on with the one that the break has cut off, for a while.

@@ -249,6 +249,7 @@ impl Driver {
         if let Link::Poll(poll) = &mut self.link {
             poll.rest().await;
         }
+        self.leave_marks().await;
         let leaves = self.extras().numbers && *self.leave.borrow();
         if let Link::Socket(socket) = &mut self.link
             && leaves

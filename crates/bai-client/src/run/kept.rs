@@ -3,6 +3,7 @@
 //! characters, the rest in records. After a break the place of the connection is not known until a mark of the kernel comes over it, and what comes between is
 //! taken from the files. No request is made here.
 
+use super::ring::END;
 use crate::error::{ClientError, ErrorKind};
 use crate::prelude::mark_in;
 use bai_protocol::execute::{ExecuteResult, RunStatus};
@@ -13,6 +14,9 @@ use std::collections::VecDeque;
 
 /// The most bytes of records that wait until the files have what comes before them.
 const AHEAD_LIMIT: usize = 64 * 1024 * 1024;
+
+/// How the line begins that ends a question.
+const ANSWERED: &[u8] = b"[\"answered\",";
 
 /// A place in the output of a run: how much of each kind there was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -262,6 +266,7 @@ impl Kept {
         let mut frame = ExecuteResult::new(RunStatus::Continued);
         let asked = self.question.filter(|_| !self.is_answered);
         let rest = std::mem::take(&mut self.rest);
+        let over = questions_over(&rest);
         let mut lines = rest.as_slice();
         while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
             let (line, after) = lines.split_at(end + 1);
@@ -278,7 +283,7 @@ impl Kept {
                 break;
             }
             lines = after;
-            if let Some(question) = self.line(line, &mut frame.console) {
+            if let Some(question) = self.line(line, over, &mut frame.console) {
                 let next = ExecuteResult::new(RunStatus::Continued);
                 frames.push(question.asked_in(std::mem::replace(&mut frame, next)));
             }
@@ -300,16 +305,22 @@ impl Kept {
         }
     }
 
-    /// Takes a line. Returns the question that it asks.
+    /// Takes a line. Returns the question that it asks, unless that is one of the first `over`, which nobody can answer any more: a line that the user
+    /// types ahead is not for it.
     fn line(
         &mut self,
         Line(kind, value, before): Line,
+        over: u64,
         console: &mut Vec<ConsoleRecord>,
     ) -> Option<Question> {
         match kind.as_str() {
             "question" => {
                 let is_password = value.as_bool().unwrap_or(false);
                 let question = Question { number: before + 1, is_password, is_of_files: true };
+                if question.number <= over {
+                    self.shown.question = self.shown.question.max(question.number);
+                    return None;
+                }
                 let is_new = question.number > self.shown.question;
                 if is_new {
                     self.ask(question);
@@ -387,6 +398,19 @@ impl Question {
         let options = Some(json!({"is_password": self.is_password, "question": self.number}));
         ExecuteResult { status: RunStatus::WaitingInput, options, ..frame }
     }
+}
+
+/// How many questions are over at the end of these lines.
+fn questions_over(lines: &[u8]) -> u64 {
+    let ends = lines.split(|byte| *byte == b'\n').filter_map(|line| {
+        if line.starts_with(END) {
+            return Some(u64::MAX);
+        }
+        let line =
+            line.starts_with(ANSWERED).then(|| bai_protocol::json::from_slice::<Line>(line).ok())??;
+        Some(line.2 + 1)
+    });
+    ends.max().unwrap_or_default()
 }
 
 /// What is said where a break may have cost output.

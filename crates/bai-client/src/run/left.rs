@@ -6,13 +6,16 @@
 //! A client that has gone between an interrupt and the empty line that the server needs at a question (`docs/wire` §3.10) leaves a run that has ended in its kernel
 //! and not for its server. The kept output tells that too, and anybody can send the line.
 //!
+//! A client that only wants its own cell to begin collects the end of what was left before it, and shows none of it. It puts a mark beside the kept output then, by
+//! which the next one that attaches finds it.
+//!
 //! Whether the other client lives cannot be known while its cell runs. So a run of a living client may be followed, too; both clients then find
 //! what the other one has got in the kept output.
 
 use super::activity::{Activity, Sight, look_at_kernel};
 use super::answering::ask;
 use super::driver::Start;
-use super::ring::{self, Ended};
+use super::ring::{self, Ended, Mark, Newest, Ring};
 use super::{Run, RunEvent, RunOptions, Transport, poll};
 use crate::error::ClientError;
 use crate::prelude;
@@ -77,29 +80,33 @@ impl ComputeSession {
         if !prelude::is_useful(&capabilities) {
             return None;
         }
-        let ((sight, since), newest) = tokio::join!(look_at_kernel(&self.at), ring::newest(&self.at));
-        let newest = newest.ok().flatten();
+        let ((sight, since), kept) = tokio::join!(look_at_kernel(&self.at), Ring::look(&self.at));
+        let kept = kept.ok().flatten();
+        let newest = kept.as_ref().and_then(Ring::newest);
         let end = match &newest {
             Some(newest) => newest.end(&self.at).await.ok()?,
             None => None,
         };
-        let id = newest.and_then(|newest| newest.id());
-        match (sight, id) {
-            (Sight::Lives(Activity::Cell), id) => {
-                let run = id.filter(|_| end.is_none());
+        match sight {
+            Sight::Lives(Activity::Cell) => {
+                let run = newest.and_then(|newest| newest.id()).filter(|_| end.is_none());
                 Some(Occupation { is_running: true, since, needs_client: run.is_none(), run })
             }
-            (Sight::Lives(Activity::Nothing), Some(id)) => {
-                let was_left = release_if_left(&self.at, &id, end).await?;
-                was_left.then_some(Occupation {
-                    is_running: false,
-                    since: None,
-                    needs_client: false,
-                    run: Some(id),
-                })
+            Sight::Lives(Activity::Nothing) => {
+                let run = self.first_left(kept?, newest, end).await?;
+                Some(Occupation { is_running: false, since: None, needs_client: false, run: Some(run) })
             }
             _ => None,
         }
+    }
+
+    /// Releases the session if it waits for the client of the newest run. Returns the first of the runs that were left and that nobody has shown.
+    async fn first_left(&self, kept: Ring, newest: Option<Newest>, end: Option<Ended>) -> Option<RunId> {
+        let Some((is_shown, id)) = newest.and_then(|newest| Some((newest.is_shown, newest.id()?))) else {
+            return kept.left();
+        };
+        let was_left = release_if_left(&self.at, &id, end).await?;
+        kept.left().or((was_left && !is_shown).then_some(id))
     }
 
     /// Follows a run that another client has left, from its beginning as far as the session keeps that. `None` if it cannot be followed. The
@@ -124,7 +131,8 @@ impl ComputeSession {
 /// Releases the session from the run that has written to the files last. Returns whether the session answers.
 pub(super) fn release_newest(session: SessionRef) -> BoxFuture<'static, bool> {
     async move {
-        let Ok(Some(newest)) = ring::newest(&session).await else { return false };
+        let Ok(Some(kept)) = Ring::look(&session).await else { return false };
+        let Some(newest) = kept.newest() else { return false };
         let Some(id) = newest.id() else { return false };
         let end = newest.end(&session).await.ok().flatten();
         release(&session, &id, end).await.is_some()
@@ -142,11 +150,18 @@ async fn release_if_left(session: &SessionRef, id: &RunId, end: Option<Ended>) -
     knocking.await.then_some(was_left?)
 }
 
-/// Collects the end of a run. Returns whether there was one. `None` if the session does not answer, which may be for the turn of another run: this goes on
-/// then, so that the turn of this one ends as well.
+/// Collects the end of a run, and marks it as left. Returns whether there was one. `None` if the session does not answer, which may be for the turn
+/// of another run: this goes on then, so that the turn of this one ends as well.
 async fn release(session: &SessionRef, id: &RunId, end: Option<Ended>) -> Option<bool> {
     let lacks_answer = end.is_some_and(|end| end.lacks_answer);
-    let collecting = tokio::spawn(poll::collect(session.clone(), id.clone(), lacks_answer));
+    let (session, run) = (session.clone(), id.clone());
+    let collecting = tokio::spawn(async move {
+        let was_left = poll::collect(session.clone(), run.clone(), lacks_answer).await;
+        if matches!(was_left, Ok(true)) {
+            ring::mark(&session, &run, Mark::Left).await;
+        }
+        was_left
+    });
     let was_left = tokio::time::timeout(RELEASE_LIMIT, collecting).await.ok()?.ok()?.ok();
     tracing::info!(%id, ?was_left, "the end of a run of an earlier client was to be collected");
     was_left

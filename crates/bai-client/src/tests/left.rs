@@ -35,6 +35,10 @@ struct State {
     is_unanswered: bool,
     /// The answers that came.
     answers: Vec<String>,
+    /// The marks beside the files, the first one first.
+    marks: Vec<String>,
+    /// Whether nothing can be uploaded, as with a full disk.
+    takes_no_marks: bool,
 }
 
 async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
@@ -46,6 +50,11 @@ async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
             // It is heard from now on, whenever the state changes.
             let freed = freeing.notified();
             let now = state.lock().unwrap().clone();
+            if asked.is("POST /session/work/upload") && !now.takes_no_marks {
+                let name = asked.body.split("output-of-work/").nth(1).and_then(|rest| rest.split('"').next());
+                state.lock().unwrap().marks.push(name.unwrap().to_owned());
+                return status(stream, "204 No Content").await;
+            }
             if !asked.is("POST /session/work ") {
                 return beside(&now, &asked, stream).await;
             }
@@ -112,6 +121,9 @@ async fn beside(now: &State, asked: &Asked, stream: TcpStream) -> Option<TcpStre
     if asked.line.contains("output-of-work") {
         entries.push(file("before.0", "-rw-r--r--", 2.0));
         entries.push(file(&format!("{}.0", now.name), "-rw-r--r--", 4.0));
+        for (mark, at) in now.marks.iter().zip(5_u32..) {
+            entries.push(file(mark, "-rw-r--r--", f64::from(at)));
+        }
     } else if asked.line.contains("process-of-work") {
         entries.push(file("0", "lr-x------", 2.0));
     } else {
@@ -236,6 +248,34 @@ async fn a_run_that_waits_for_a_client_that_has_gone_begins() {
     assert_eq!((outcome.exit, outcome.notes.is_empty()), (Some(Some(0)), false), "{outcome:?}");
     assert!(!outcome.notes.iter().any(|note| note.contains("Nothing")), "{outcome:?}");
     assert!(!state.lock().unwrap().is_left);
+    assert_eq!(state.lock().unwrap().marks, ["r.left"]);
+    // Whoever attaches next sees what was left, once.
+    let found = look(&session).await.unwrap();
+    assert!(!found.is_running && found.can_be_followed());
+    let outcome = follow(&session, &found).await;
+    assert!(is_kept(&outcome), "{outcome:?}");
+    assert_eq!(state.lock().unwrap().marks, ["r.left", "r.shown"]);
+    assert!(look(&session).await.is_none());
+}
+
+#[tokio::test]
+async fn a_run_that_was_shown_is_not_shown_again_when_its_end_is_collected() {
+    let marks = vec!["r.shown".to_owned()];
+    let (server, state) = cluster(State { name: "r", is_left: true, marks, ..State::default() }).await;
+    let session = server.session();
+    assert!(look(&session).await.is_none());
+    assert!(!state.lock().unwrap().is_left);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_marks_shows_what_was_left_to_the_client_that_attaches() {
+    let left = State { name: "r", is_left: true, ..State::default() };
+    let (server, _) = cluster(State { takes_no_marks: true, ..left }).await;
+    let session = server.session();
+    let found = look(&session).await.unwrap();
+    let outcome = follow(&session, &found).await;
+    assert!(is_kept(&outcome), "{outcome:?}");
+    assert!(look(&session).await.is_none());
 }
 
 #[tokio::test]

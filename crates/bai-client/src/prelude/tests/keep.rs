@@ -121,12 +121,15 @@ fn the_oldest_files_make_way_and_a_new_kernel_begins_without_any() {
             "import os\nfolder = os.path.expanduser('~/.ipython/profile_default/output-of-s/')\nos.makedirs(folder)\nopen(folder + 'n.99', 'w').close()".into(),
             small.clone(),
             kept("o", "pass"),
+            "for mark in '.left', '.shown': open(folder + 'o' + mark, 'w').close()".into(),
             kept("n", "print('ä' * 10000)"),
             list.into(),
+            "[name for name in os.listdir(folder) if name[0] == 'o']".into(),
         ];
         let came = outputs(python, &cells);
         let files: Vec<(usize, usize)> =
-            serde_json::from_str(&text(&came[4]).replace('(', "[").replace(')', "]")).unwrap();
+            serde_json::from_str(&text(&came[5]).replace('(', "[").replace(')', "]")).unwrap();
+        assert_eq!(text(&came[6]).trim(), "[]", "marks of a run without files");
         assert_eq!(files.last().unwrap().0, 19, "{files:?}");
         assert!((6..=8).contains(&files.len()), "{files:?}");
         assert!(files[..files.len() - 1].iter().all(|file| file.1 == 1024), "{files:?}");

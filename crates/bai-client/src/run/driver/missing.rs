@@ -10,6 +10,7 @@ use crate::run::link::Link;
 use crate::run::link_event::LinkEnd;
 use crate::run::lost_run;
 use crate::run::machine::NextAction;
+use crate::run::ring::{self, Mark};
 use crate::run::{Answer, SessionState};
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::{ExecuteResult, RunStatus};
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// A run whose end is known for this time without a word of the server needs another way to end there.
 const END_IS_LOST: Duration = Duration::from_secs(1);
+/// How long a run that is over waits until the one before it is marked as left.
+const RELEASING_LIMIT: Duration = Duration::from_secs(3);
 
 impl Driver {
     /// The part of a frame of the connection that follows what was shown.
@@ -188,6 +191,21 @@ impl Driver {
         let exit_code = self.ended;
         let ending = ExecuteResult { exit_code, ..ExecuteResult::new(RunStatus::Finished) };
         self.frame(ending);
+    }
+
+    /// Finishes what it has begun for others: the mark of a run that was left, and that of one which is shown to its end by the files.
+    pub(super) async fn leave_marks(&mut self) {
+        if self.drain.is_some() || self.ends_session {
+            return;
+        }
+        if let Some(releasing) = self.releasing.take() {
+            let _ = tokio::time::timeout(RELEASING_LIMIT, releasing).await;
+        }
+        if let Some(catch_up) = &self.catch_up
+            && catch_up.has_shown_end()
+        {
+            ring::mark(&self.session, catch_up.name(), Mark::Shown).await;
+        }
     }
 
     /// Whether the end of the kernel or the session is told later, after what is left of the output.

@@ -128,6 +128,23 @@ fn a_question_that_ends_by_itself_is_withdrawn() {
 }
 
 #[test]
+fn a_question_that_is_over_when_it_is_read_is_not_asked() {
+    let end = json!(["end", 1, 0]);
+    for over in
+        [vec![json!(["answered", null, 0])], vec![json!(["unanswered", null, 0]), end.clone()], vec![end]]
+    {
+        let mut kept = Kept::new();
+        kept.broke();
+        let came = [vec![json!(["stdout", "who? ", 0]), json!(["question", false, 0])], over].concat();
+        let frames = kept.read(&lines(&came));
+        assert_eq!(text(&frames), "who? ");
+        assert!(frames.iter().all(|frame| frame.status == RunStatus::Continued), "{frames:?}");
+        let next = kept.read(&lines(&[json!(["question", false, 1])]));
+        assert_eq!(next.last().and_then(ExecuteResult::question), Some(2));
+    }
+}
+
+#[test]
 fn the_connection_asks_while_it_is_whole() {
     let mut kept = Kept::new();
     let early = lines(&[
