@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 /// The folder of the links. The runner writes a file there whenever it starts a kernel.
-const FOLDER: &str = ".ipython/profile_default";
+pub(super) const FOLDER: &str = ".ipython/profile_default";
 const WRITTEN_AT_START: &str = "ipython_kernel_config.py";
 /// The link to the process; the id of the session follows.
 const PROCESS: &str = "process-of-";
@@ -131,6 +131,8 @@ pub(super) enum Sight {
     },
     /// The session has ended.
     SessionGone,
+    /// The command of the batch step has ended with this exit code.
+    StepEnded(i32),
 }
 
 impl ComputeSession {
@@ -144,7 +146,9 @@ impl ComputeSession {
         match before {
             Sight::Lives(Activity::Cell) => {}
             Sight::Lives(Activity::Nothing) => return Ok(InterruptOutcome::NoCell),
-            Sight::Lives(Activity::Unknown) | Sight::SessionGone => return Ok(InterruptOutcome::Sent),
+            Sight::Lives(Activity::Unknown) | Sight::SessionGone | Sight::StepEnded(_) => {
+                return Ok(InterruptOutcome::Sent);
+            }
             Sight::KernelEnded { .. } => return Ok(InterruptOutcome::KernelEnded),
         }
         let deadline = Instant::now() + END_LIMIT;

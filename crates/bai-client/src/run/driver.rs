@@ -15,6 +15,7 @@ use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
 use super::ring;
+use super::step_end::StepEnd;
 use super::turn::{Turn, Turns};
 use super::{Answer, Beside, Cell, LostRun, Run, RunEnds, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
@@ -45,6 +46,8 @@ const INTERRUPT_AGAIN: Duration = Duration::from_secs(3);
 pub(crate) enum Start {
     /// A new run.
     Cell(Cell),
+    /// A step of a batch, which tells its end in the session, too.
+    Step(Cell, StepEnd),
     /// A run that exists on the server.
     Resume(RunId),
     /// A question that only tells whether the session answers.
@@ -76,13 +79,17 @@ pub(crate) async fn start_in_turn(
 /// Begins a run. The WebSocket is opened here, so that refusals are errors and not events.
 pub(crate) async fn start(
     session: SessionRef,
-    mut start: Start,
+    start: Start,
     options: RunOptions,
     turn: Turn,
 ) -> Result<Run, ClientError> {
+    let (mut start, step_end) = match start {
+        Start::Step(cell, end) => (Start::Cell(cell), Some(end)),
+        start => (start, None),
+    };
     let run_id = match &start {
         Start::Resume(id) | Start::Left { id, .. } => id.clone(),
-        Start::Cell(_) | Start::Knock | Start::Listen => RunId::random(),
+        Start::Cell(_) | Start::Step(..) | Start::Knock | Start::Listen => RunId::random(),
     };
     let capabilities = session.api.capabilities().await;
     let mark = match &start {
@@ -103,11 +110,12 @@ pub(crate) async fn start(
     }
     let of_other = Cell::query("");
     let cell = match &start {
-        Start::Cell(cell) => Some(cell),
+        Start::Cell(cell) | Start::Step(cell, _) => Some(cell),
         Start::Left { .. } | Start::Knock => Some(&of_other),
         Start::Resume(_) | Start::Listen => None,
     };
-    let mut watch = KernelWatch::new(&capabilities, cell, options.look_after, turn.kernel_ended.clone());
+    let mut watch =
+        KernelWatch::new(&capabilities, (cell, step_end), options.look_after, turn.kernel_ended.clone());
     let may_release = matches!(start, Start::Cell(_)) && prelude::is_useful(&capabilities);
     let is_left = matches!(start, Start::Left { .. });
     let listens = matches!(start, Start::Listen);
@@ -129,7 +137,9 @@ pub(crate) async fn start(
             let link = PollLink::begin(session.clone(), run_id.clone(), (&prelude::knock(), None), extras);
             (Link::Poll(Box::new(link)), None)
         }
-        Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?,
+        Start::Cell(cell) | Start::Step(cell, _) => {
+            connect(&session, &capabilities, &cell, &run_id, &options, &turn).await?
+        }
     };
     let is_late = matches!(link, Link::Poll(_));
     let catch_up = match kept {
@@ -166,6 +176,7 @@ pub(crate) async fn start(
         catch_up,
         ends_session,
         ended: None,
+        step_code: None,
         beginning: Beginning::new(!listens),
         may_release,
         releasing: None,
@@ -212,6 +223,8 @@ struct Driver {
     ends_session: bool,
     /// The exit code of a run whose connection is lost for good, if all of its output is shown.
     ended: Option<i32>,
+    /// The exit code of a batch step whose end the server has lost.
+    step_code: Option<i32>,
     /// What is told of a run that has not begun.
     beginning: Beginning,
     /// Whether the session may be released from a run that an earlier client has left, so that this one begins.
@@ -377,6 +390,9 @@ impl Driver {
             let console = std::mem::take(&mut frame.console).into_iter();
             frame.console = console.map(|record| record.map_text(byte_text::of_utf8)).collect();
         }
+        if frame.status == RunStatus::Finished {
+            frame.exit_code = self.step_code.or(frame.exit_code);
+        }
         let is_news = !frame.console.is_empty() || frame.status != RunStatus::Continued;
         let next = self.machine.frame(frame);
         self.watch.heard(is_news, self.machine.is_waiting());
@@ -477,6 +493,20 @@ impl Driver {
         }
     }
 
+    /// The command of a batch step has ended. If the server stays silent about it, it has lost the end, and what was printed last may be lost with it.
+    fn step_has_ended(&mut self, code: i32) {
+        self.watch.rest();
+        if let Link::Poll(poll) = &mut self.link
+            && self.watch.has_lost_end(Activity::Nothing)
+            && self.step_code.is_none()
+        {
+            tracing::warn!(run = %self.run_id, code, "the server has lost the end of a step");
+            self.step_code = Some(code);
+            poll.release();
+            self.machine.emit(RunEvent::OutputLost(end_was_lost()));
+        }
+    }
+
     fn not_started(&mut self, activity: Activity) {
         let interrupted_alone = self.capabilities.has(Capability::RunInterrupts);
         let waited = self.beginning.waited();
@@ -490,6 +520,7 @@ impl Driver {
         }
         let (why, state) = match sight {
             Sight::Lives(activity) => return self.lives(activity),
+            Sight::StepEnded(code) => return self.step_has_ended(code),
             Sight::KernelEnded { .. } if self.watch.had_ended => {
                 ("the Python of this session has ended: the code was not run", SessionState::Stuck)
             }
@@ -636,4 +667,10 @@ impl Driver {
         // An open question is answered after the interrupt was sent.
         self.machine.drain();
     }
+}
+
+/// What is said of a step whose end the server has lost.
+fn end_was_lost() -> ClientError {
+    let why = "the server has lost the end of this step, and what it printed last may be missing";
+    ClientError::new(ErrorKind::Lost, "read the output", why).into_sentence()
 }

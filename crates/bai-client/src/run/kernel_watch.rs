@@ -1,9 +1,10 @@
 //! When a client looks what a session does whose run is silent: whether its kernel still lives, and, for a run that has not begun, what
-//! runs instead. A kernel that runs nothing while the server says that the run goes on tells that the server has lost the end of the run. What
-//! is seen is in `activity`; what becomes of the run, in `driver`.
+//! runs instead. A kernel that runs nothing while the server says that the run goes on tells that the server has lost the end of the run; so does the
+//! end of the command of a batch step. What is seen is in `activity` and `step_end`; what becomes of the run, in `driver`.
 
 use super::Cell;
 use super::activity::{Activity, Sight, look};
+use super::step_end::StepEnd;
 use crate::prelude;
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::Capabilities;
@@ -32,6 +33,9 @@ pub(super) struct KernelWatch {
     idle: Option<Instant>,
     /// Only until the first frame: after that no kernel runs the program.
     until_begun: bool,
+    /// What tells the end of a batch step after the first frame.
+    step: Option<StepEnd>,
+    has_begun: bool,
     /// What the runs of the session know of its kernel's end. Another client may have restarted it since, so each run looks again,
     /// at once.
     ended: Arc<AtomicBool>,
@@ -40,15 +44,15 @@ pub(super) struct KernelWatch {
 }
 
 impl KernelWatch {
-    /// The watch over a run of this cell; `None` for a run that began elsewhere.
+    /// The watch over a run of this cell; `None` for a run that began elsewhere. A batch step may tell its end.
     pub(super) fn new(
         capabilities: &Capabilities,
-        cell: Option<&Cell>,
+        (cell, step): (Option<&Cell>, Option<StepEnd>),
         patience: Duration,
         ended: Arc<AtomicBool>,
     ) -> Self {
         let patience = cell.filter(|_| prelude::is_useful(capabilities)).map(|_| patience);
-        let until_begun = matches!(cell, Some(Cell::Batch(_)));
+        let until_begun = step.is_none() && matches!(cell, Some(Cell::Batch(_)));
         let had_ended = ended.load(Ordering::Relaxed);
         let mut watch = KernelWatch {
             patience,
@@ -57,6 +61,8 @@ impl KernelWatch {
             looking: None,
             idle: None,
             until_begun,
+            step,
+            has_begun: false,
             ended,
             had_ended,
         };
@@ -76,6 +82,7 @@ impl KernelWatch {
 
     /// A frame came. Nobody looks while a program waits for an answer.
     pub(super) fn heard(&mut self, is_news: bool, waits: bool) {
+        self.has_begun = true;
         if self.until_begun {
             self.patience = None;
         }
@@ -103,7 +110,11 @@ impl KernelWatch {
         self.next = None;
         if self.looking.is_none() {
             let (session, ended) = (session.clone(), self.ended.clone());
+            let step = self.step.clone().filter(|_| self.has_begun);
             self.looking = Some(Box::pin(async move {
+                if let Some(step) = step {
+                    return step.look(&session).await;
+                }
                 let sight = look(&session).await;
                 ended.store(matches!(sight, Sight::KernelEnded { .. }), Ordering::Relaxed);
                 sight
@@ -143,7 +154,8 @@ mod tests {
     fn only_a_kernel_that_stays_idle_has_ended_its_run() {
         let capabilities = Capabilities::default();
         let patience = Duration::from_secs(3600);
-        let mut watch = KernelWatch::new(&capabilities, Some(&Cell::query("1")), patience, Arc::default());
+        let mut watch =
+            KernelWatch::new(&capabilities, (Some(&Cell::query("1")), None), patience, Arc::default());
         let long_ago = Instant::now() - IDLE_LIMIT;
         assert!(!watch.has_lost_end(Activity::Nothing), "it was not looked at before");
         watch.idle = Some(long_ago);

@@ -22,6 +22,7 @@ mod machine;
 mod poll;
 mod ring;
 mod socket;
+mod step_end;
 pub(super) mod steps;
 mod turn;
 

@@ -1,5 +1,6 @@
 # Runs the command of a batch step in a process group of its own, and passes SIGINT on to all of it: the runner of a cluster signals only the
-# process that it has started, and a shell waits for its children first. The command's end becomes this process's own.
+# process that it has started, and a shell waits for its children first. The command's end becomes this process's own, and a file tells it as well:
+# the agent may lose it. The arguments are the command, that file and the id of the step.
 import os
 import signal
 import sys
@@ -14,6 +15,18 @@ def pass_on(*_):
         except OSError:
             # The group is not there yet.
             pass
+
+
+def leave(code):
+    path, step = sys.argv[2:]
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + '.new', 'w') as file:
+            file.write('%s %d\n' % (step, code))
+        os.replace(path + '.new', path)
+    except OSError:
+        # It only helps a client that hears nothing else.
+        pass
 
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
@@ -31,8 +44,10 @@ signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 status = os.waitpid(command, 0)[1]
 if os.WIFSIGNALED(status):
     end = os.WTERMSIG(status)
+    leave(128 + end)
     if end != signal.SIGKILL:
         signal.signal(end, signal.SIG_DFL)
     os.kill(os.getpid(), end)
     os._exit(128 + end)
+leave(os.WEXITSTATUS(status))
 os._exit(os.WEXITSTATUS(status))

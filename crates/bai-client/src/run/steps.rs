@@ -4,6 +4,7 @@
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
 use super::heuristics;
+use super::step_end::StepEnd;
 use super::{Answer, Cell, Run, RunEnds, RunEvent, RunOptions, Start, Step, Turns, start_in_turn};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
@@ -87,25 +88,28 @@ async fn begin(
     part: &BatchStep,
     options: &RunOptions,
 ) -> Result<Run, ClientError> {
+    let end = StepEnd::new(session);
     let exec = match part.command.as_str() {
         "" => format!("sleep {PAUSE}"),
-        command => format!("sleep {PAUSE}\n{}", interruptible(command, RUNNER_PYTHON)),
+        command => {
+            format!("sleep {PAUSE}\n{}", interruptible(command, RUNNER_PYTHON, &end.arguments()))
+        }
     };
     let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
-    start_in_turn(session.clone(), turns, Start::Cell(cell), options.clone()).await
+    start_in_turn(session.clone(), turns, Start::Step(cell, end), options.clone()).await
 }
 
 /// The command as all of it gets an interrupt, where the Python is that the runner of genuine clusters brings along: that runner
-/// signals one process only. The command reads no input, as nobody could give it any.
-fn interruptible(command: &str, python: &str) -> String {
+/// signals one process only. It leaves its end there, too. The command reads no input, as nobody could give it any.
+fn interruptible(command: &str, python: &str, end: &str) -> String {
     let (program, command) = (shell_word::quoted(GROUP), shell_word::quoted(command));
     format!(
-        "set -- {command}\n[ ! -x {python} ] || exec {python} -I -S -c {program} \"$1\"\nexec sh -c \"$1\" </dev/null"
+        "set -- {command}\n[ ! -x {python} ] || exec {python} -I -S -c {program} \"$1\" {end}\nexec sh -c \"$1\" </dev/null"
     )
 }
 
-/// The end of one step.
-enum StepEnd {
+/// What following one step has come to.
+enum Followed {
     Finished(Option<i32>),
     /// The last event was delivered, or the reader is gone.
     Over,
@@ -132,7 +136,7 @@ impl Relay {
             self.tell(&run, RunEvent::StepFinished { step, exit_code: Some(0) }).await;
         }
         loop {
-            let StepEnd::Finished(exit_code) = self.follow(&mut run).await else { return };
+            let Followed::Finished(exit_code) = self.follow(&mut run).await else { return };
             let Some(step) = part.step else {
                 return self.tell(&run, RunEvent::Finished { exit_code }).await;
             };
@@ -175,14 +179,14 @@ impl Relay {
         }
     }
 
-    async fn follow(&mut self, run: &mut Run) -> StepEnd {
+    async fn follow(&mut self, run: &mut Run) -> Followed {
         loop {
             let event = tokio::select! { biased;
                 () = self.events.closed(), if !self.left => {
                     self.left = *self.leave.borrow();
                     if self.left { continue }
                     // The run is interrupted when it is dropped.
-                    return StepEnd::Over;
+                    return Followed::Over;
                 }
                 Ok(()) = self.interrupts.changed(), if !self.left => {
                     self.interrupted = true;
@@ -196,16 +200,16 @@ impl Relay {
                 event = run.next() => event,
             };
             match event {
-                Some(RunEvent::Finished { exit_code }) => return StepEnd::Finished(exit_code),
+                Some(RunEvent::Finished { exit_code }) => return Followed::Finished(exit_code),
                 Some(RunEvent::StepFinished { .. }) => {}
                 Some(event) => {
                     let over = matches!(event, RunEvent::Lost(_));
                     self.tell(run, event).await;
                     if over {
-                        return StepEnd::Over;
+                        return Followed::Over;
                     }
                 }
-                None => return StepEnd::Over,
+                None => return Followed::Over,
             }
         }
     }
@@ -237,11 +241,15 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
 
-    /// A shell that runs a step, where this Python is that of the runner.
-    fn step(command: &str, python: &str) -> Command {
+    /// A shell that runs a step, which leaves its end in this file, where this Python is that of the runner.
+    fn step(command: &str, python: &str, end: &str) -> Command {
         let mut shell = Command::new("sh");
         // As a terminal to which nobody types.
-        shell.arg("-c").arg(interruptible(command, python)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        shell
+            .arg("-c")
+            .arg(interruptible(command, python, &format!("{end} id")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         shell
     }
 
@@ -252,7 +260,9 @@ mod tests {
 
     #[test]
     fn a_step_ends_as_its_command_ends_and_finds_no_input() {
-        for python in [python(), "/nowhere/python".to_owned()] {
+        let folder = tempfile::tempdir().unwrap();
+        let end = folder.path().join("new/end").display().to_string();
+        for (python, leaves) in [(python(), true), ("/nowhere/python".to_owned(), false)] {
             for (command, code, signal, printed) in [
                 ("echo \"it's $0 $#\"; exit 4", Some(4), None, "it's sh 0\n"),
                 ("kill -TERM $$", None, Some(15), ""),
@@ -261,12 +271,16 @@ mod tests {
                 ("no-such-command 2>/dev/null", Some(127), None, ""),
                 ("yes | head -n 1", Some(0), None, "y\n"),
             ] {
-                let mut child = step(command, &python).spawn().unwrap();
+                let mut child = step(command, &python, &end).spawn().unwrap();
                 let input = child.stdin.take();
                 let ended = child.wait_with_output().unwrap();
                 drop(input);
                 assert_eq!((ended.status.code(), ended.status.signal()), (code, signal), "{command}");
                 assert_eq!(String::from_utf8(ended.stdout).unwrap(), printed, "{command}");
+                let code = code.or(signal.map(|signal| 128 + signal)).filter(|_| leaves);
+                let left = std::fs::read_to_string(&end).ok();
+                assert_eq!(left, code.map(|code| format!("id {code}\n")), "{command}");
+                let _ = std::fs::remove_file(&end);
             }
         }
     }
@@ -276,7 +290,7 @@ mod tests {
         // A shell that is just about to start a program runs its trap only after it, so that the programs are short.
         let command =
             "sh -c 'trap \"echo caught; exit 5\" INT; echo ready; while :; do sleep 0.1; done'; exit $?";
-        let mut child = step(command, &python()).spawn().unwrap();
+        let mut child = step(command, &python(), "/nowhere/end").spawn().unwrap();
         let mut output = child.stdout.take().unwrap();
         let mut ready = [0; 6];
         output.read_exact(&mut ready).unwrap();

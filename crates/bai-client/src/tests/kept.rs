@@ -3,8 +3,8 @@
 use super::server::{Asked, Server, frame, json, result, status, upgrade};
 use super::*;
 use futures_util::{SinkExt, StreamExt};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -173,4 +173,48 @@ async fn a_broken_socket_costs_no_output_and_the_next_run_polls() {
     let before = modes(&server).len();
     finish(&mut begin(&session, "more", Transport::Auto).await, &[]).await;
     assert!(modes(&server).len() > before);
+}
+
+#[tokio::test]
+async fn a_step_whose_end_the_server_has_lost_ends_by_the_file_that_it_leaves() {
+    let (id, looks) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicUsize::new(0)));
+    let looked = looks.clone();
+    let server = Server::start(move |asked, stream| {
+        let (id, looks) = (id.clone(), looks.clone());
+        async move {
+            if asked.is("POST /session/work/download_single") {
+                // Until it ends there is the file of the step before it.
+                let is_over = looks.fetch_add(1, Ordering::SeqCst) >= 3;
+                let step = if is_over { id.lock().unwrap().clone() } else { "before".into() };
+                return json(stream, &format!("{step} 4\n")).await;
+            }
+            if !asked.is("POST /session/work ") {
+                return status(stream, "500 Internal Server Error").await;
+            }
+            let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+            if let Some(exec) = body["options"]["exec"].as_str() {
+                let file = "/home/work/.ipython/profile_default/step-of-work";
+                let step = exec
+                    .split(file)
+                    .nth(1)
+                    .and_then(|rest| rest.split(['\'', ' ', '\n']).find(|word| !word.is_empty()));
+                *id.lock().unwrap() = step.unwrap().to_owned();
+                return json(stream, &result("continued", "one\n")).await;
+            }
+            let releases = body["mode"] == "query" && body["code"] == "";
+            json(stream, &result(if releases { "finished" } else { "continued" }, "")).await
+        }
+    })
+    .await;
+    let cell = Cell::Batch(BatchOptions { exec: "step".into(), ..BatchOptions::default() });
+    let options = RunOptions { look_after: Duration::from_millis(1), ..RunOptions::over(Transport::Poll) };
+    let mut run = server.session().execute(cell, options).await.unwrap();
+    let outcome = finish(&mut run, &[]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("one\n", Some(Some(4))));
+    assert!(
+        outcome.notes.iter().any(|note| note.contains("lost the end of this step")),
+        "{:?}",
+        outcome.notes
+    );
+    assert!(looked.load(Ordering::SeqCst) > 3);
 }
