@@ -15,8 +15,8 @@ pub(super) use creation::{CreationFlags, SessionFlags};
 pub(super) use manage::{Commit, ConvertToImage, SetPriority};
 pub(super) use run::Run;
 pub(super) use sessions::{
-    App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
-    LsColumn, Rename, Restart, Rm, Subject, Upload, UploadFlags,
+    App, AppFlags, Apps, AppsFlags, Attach, Download, DownloadFlags, Events, Files, FilesFlags, Logs,
+    LogsFlags, Ls, LsColumn, Rename, Restart, Rm, Subject, Upload, UploadFlags,
 };
 pub(super) use ssh::{Scp, Ssh, Tunnel};
 pub(super) use vfolder::{Folders, People, VFolderCommand, VFolderCreate};
@@ -205,7 +205,7 @@ pub(super) struct GlobalFlags {
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
     /// Open the prompt on an existing session
-    Attach(Subject),
+    Attach(Attach),
     /// Run files in batch mode: upload, clean, build, execute; also in parallel for ranges of values
     Run(Box<Run>),
     /// Create a session without a prompt, also one that runs a command and ends

@@ -184,7 +184,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
     let context = &CommandContext { global, config, environment, front_end: FrontEnd::CommandLine };
     let Some(command) = command else { return open_session::run(runtime, &open, context) };
     match command {
-        CliCommand::Attach(subject) => open_session::attach(runtime, subject.session, &open, context),
+        CliCommand::Attach(attach) => open_session::attach(runtime, attach, &open, context),
         CliCommand::Pty(flags) => runtime.block_on(pty::open(&flags, &open, context)),
         CliCommand::Run(flags) => runtime.block_on(run::run(context, &flags)),
         CliCommand::Create(flags) => runtime.block_on(create::run(context, &flags)),

@@ -1,6 +1,6 @@
 //! `bai-repl IMAGE` and `bai-repl attach`: open a session and run code in it, or the prompt.
 
-use super::args::OpenFlags;
+use super::args::{Attach, OpenFlags};
 use super::batch_steps::BatchSteps;
 use super::code::{self, Code};
 use super::context::CommandContext;
@@ -86,13 +86,17 @@ fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 /// Runs the code on standard input in an existing session, or opens the prompt on it when that is a terminal.
 pub(super) fn attach(
     runtime: &Runtime,
-    name: String,
+    Attach { subject, take }: Attach,
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
+    let name = subject.session;
     match code(open, Screen::detect().stdin_tty, context)? {
+        Some(_) if take => {
+            Err(CliError::new(ExitStatus::Usage, "--take is for a prompt, and there is code to run"))
+        }
         Some(code) => runtime.block_on(attach_and_run(&name, code, open, context)),
-        None => prompt::attach(runtime, name, open, context),
+        None => prompt::attach(runtime, &name, take, open, context),
     }
 }
 

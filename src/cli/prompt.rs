@@ -29,15 +29,20 @@ use tokio::sync::Mutex;
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Opens the prompt on an existing session. The session is looked up first: an unknown name must not get a prompt, and the
-/// image determines the language.
+/// image determines the language. `takes` says whether the cell of a client that is there is taken over.
 pub(super) fn attach(
     runtime: &Runtime,
-    name: String,
+    name: &str,
+    takes: bool,
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let prompts = Prompts { runtime, open, context, new_session: NewSessionSlot::default() };
-    prompts.run_all(prompts.attach(&name)?)
+    let mut target = prompts.attach(name)?;
+    if takes {
+        target.occupation = target.occupation.map(Occupation::taken_over);
+    }
+    prompts.run_all(target)
 }
 
 /// Opens the prompt on a new session, or on an existing one of that name.

@@ -360,6 +360,11 @@ fn occupied(occupation: &Occupation) -> String {
     if occupation.can_be_followed() {
         return format!("{what}; its output follows, and Ctrl-C interrupts it");
     }
+    if occupation.can_be_taken_over() {
+        return format!(
+            "{what}; what you type waits for its end, :interrupt interrupts it, and `bai-repl attach --take` takes it over"
+        );
+    }
     let until = if occupation.needs_client { "until that client has got its end" } else { "for its end" };
     format!("{what}; what you type waits {until}, and :interrupt interrupts it")
 }

@@ -166,3 +166,41 @@ fn all_that_earlier_clients_have_left_is_shown_in_its_order() {
     assert!(terminal.screen().has_line("'Ann'"), "{}", terminal.screen().all);
     expect_usable(terminal);
 }
+
+#[test]
+fn a_cell_of_a_client_that_is_there_can_be_taken_over() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let first = FakeTerminal::at_prompt(&sandbox, &["-t", "held", "python"]);
+    first.enter("print('be' + 'fore'); name = input('wh' + 'o? '); print('got', name)");
+    first.wait_until("the question", |screen| screen.last_line() == "who?");
+    let second = FakeTerminal::at_prompt(&sandbox, &["attach", "held"]);
+    assert!(
+        second.screen().all.contains("takes it over"),
+        "{}",
+        second.screen().all
+    );
+    assert!(!second.screen().has_line("before"), "{}", second.screen().all);
+    second.send("\x04");
+    second.wait_for_end();
+    let second = FakeTerminal::start(&sandbox, &["attach", "--take", "held"]);
+    second.wait_until("the question", |screen| screen.has_line("before") && screen.last_line() == "who?");
+    first.wait_for("another client follows this run now");
+    first.wait_for_prompt(PROMPT);
+    second.wait_for_raw_mode();
+    second.enter("Ann");
+    second.wait_for("got Ann");
+    second.wait_for_prompt(PROMPT);
+    for terminal in [first, second] {
+        terminal.run(PROMPT, "name");
+        assert!(terminal.screen().has_line("'Ann'"), "{}", terminal.screen().all);
+        expect_usable(terminal);
+    }
+}
+
+#[test]
+fn only_a_prompt_takes_a_cell_over() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let ended = sandbox.run_with_stdin(&["attach", "--take", "held"], b"1");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--take is for a prompt"), "{}", ended.stderr);
+}

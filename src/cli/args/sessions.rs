@@ -13,6 +13,18 @@ pub(in crate::cli) struct Subject {
     pub(in crate::cli) session: String,
 }
 
+/// What `bai-repl attach` opens.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Attach {
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Take over the cell that runs for another client, which then only sees that; without this, a cell is followed whose
+    /// client has gone, and on clusters any cell
+    #[arg(long)]
+    pub(in crate::cli) take: bool,
+}
+
 /// The flags of `bai-repl ls`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Ls {

@@ -85,7 +85,9 @@ fn an_image_is_not_a_command() {
     assert_eq!(arguments.open.image.as_deref(), Some("python:3.6"));
     assert_eq!(arguments.open.script, ["a.py"]);
     let arguments = Arguments::read(["bai-repl", "attach", "work", "--json"]).unwrap();
-    assert!(matches!(arguments.command, Some(CliCommand::Attach(subject)) if subject.session == "work"));
+    assert!(
+        matches!(arguments.command, Some(CliCommand::Attach(attach)) if attach.subject.session == "work")
+    );
     assert!(arguments.global.json);
     let arguments = Arguments::read(["bai-repl", "--json", "--endpoint", "http://h", "ls"]).unwrap();
     assert!(matches!(arguments.command, Some(CliCommand::Ls(_))) && arguments.global.json);

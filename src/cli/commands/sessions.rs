@@ -26,7 +26,7 @@ pub(in crate::cli) fn run(
         .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     runtime.block_on(server.close());
     match chosen {
-        Some(session) => prompt::attach(runtime, session, open, context),
+        Some(session) => prompt::attach(runtime, &session, false, open, context),
         None => Ok(ExitStatus::Ok),
     }
 }

@@ -45,6 +45,8 @@ pub struct Occupation {
     pub needs_client: bool,
     /// The run, if it can be followed.
     run: Option<RunId>,
+    /// The run of a client that is there, if it can be taken over.
+    of_other: Option<RunId>,
 }
 
 impl Occupation {
@@ -52,6 +54,7 @@ impl Occupation {
     fn told(info: &SessionInfo) -> Option<Occupation> {
         let (current, left) = (info.current_run(), info.left_run());
         let is_running = current.is_some();
+        let of_other = current.clone().filter(|current| left.as_ref() != Some(current));
         // One that was left waits until what runs for another client is over.
         let run = left.filter(|left| current.as_ref().is_none_or(|current| current == left));
         (is_running || run.is_some()).then_some(Occupation {
@@ -59,7 +62,20 @@ impl Occupation {
             since: None,
             needs_client: false,
             run,
+            of_other,
         })
+    }
+
+    /// Whether [`Occupation::taken_over`] would let it be followed.
+    pub fn can_be_taken_over(&self) -> bool {
+        self.run.is_none() && self.of_other.is_some()
+    }
+
+    /// The same, to follow the run of a client that is there: that one is told and hears no more of it. What can be followed in any case is
+    /// unchanged.
+    #[must_use]
+    pub fn taken_over(self) -> Self {
+        Occupation { run: self.run.or_else(|| self.of_other.clone()), ..self }
     }
 
     /// Whether [`ComputeSession::follow_left`] can follow it.
@@ -90,11 +106,17 @@ impl ComputeSession {
         match sight {
             Sight::Lives(Activity::Cell) => {
                 let run = newest.and_then(|newest| newest.id()).filter(|_| end.is_none());
-                Some(Occupation { is_running: true, since, needs_client: run.is_none(), run })
+                Some(Occupation { is_running: true, since, needs_client: run.is_none(), run, of_other: None })
             }
             Sight::Lives(Activity::Nothing) => {
                 let run = self.first_left(kept?, newest, end).await?;
-                Some(Occupation { is_running: false, since: None, needs_client: false, run: Some(run) })
+                Some(Occupation {
+                    is_running: false,
+                    since: None,
+                    needs_client: false,
+                    run: Some(run),
+                    of_other: None,
+                })
             }
             _ => None,
         }
