@@ -144,7 +144,7 @@ async fn view(
     Ok(match why {
         LeaveReason::Ended(ended) => exit_of(&ended),
         // The user leaves a terminal that has ended, or whose link is down, as well as one that lives.
-        LeaveReason::Left => match (host.ended(), host.status().link) {
+        LeaveReason::Left | LeaveReason::Detached => match (host.ended(), host.status().link) {
             (Some(ended), _) => exit_of(ended),
             (None, LinkState::Down { why, .. }) => exit_of(&Ended::Lost(why)),
             (None, LinkState::Up { .. }) => ExitStatus::Ok,

@@ -58,6 +58,8 @@ pub(super) enum PrefixCommand {
     DropLink,
     Search,
     Clipboard,
+    /// Leave the view, and what runs behind it.
+    Detach,
     /// Leave the view; the key is for the next reader.
     Leave,
 }
@@ -96,6 +98,7 @@ impl Prefix {
             b'.' => PrefixCommand::DropLink,
             b'/' => PrefixCommand::Search,
             b'=' => PrefixCommand::Clipboard,
+            b'd' => PrefixCommand::Detach,
             _ => PrefixCommand::Leave,
         })
     }
@@ -136,6 +139,7 @@ mod tests {
             (b'?', PrefixCommand::Help),
             (b'.', PrefixCommand::DropLink),
             (b'/', PrefixCommand::Search),
+            (b'd', PrefixCommand::Detach),
             (b'x', PrefixCommand::Leave),
         ] {
             prefix.press();

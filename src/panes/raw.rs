@@ -248,6 +248,7 @@ impl Raw<'_> {
             // These are not available here, and the key is not for the program.
             PrefixCommand::Search | PrefixCommand::Clipboard => {}
             PrefixCommand::Leave => self.leave(LeaveReason::Left, vec![byte]),
+            PrefixCommand::Detach => self.leave(LeaveReason::Left, Vec::new()),
         }
     }
 

@@ -35,7 +35,7 @@ impl Repl {
             PromptCommand::Replay => self.replay(),
             PromptCommand::Reset => self.reset(),
             PromptCommand::Interrupt => self.interrupt(),
-            PromptCommand::Pty(command) => self.visit_pane(&command).map(|()| LoopAction::Continue),
+            PromptCommand::Pty(command) => self.visit_pane(&command),
             PromptCommand::Info => self.info(),
             PromptCommand::Load(path) => {
                 if let Some(text) = self.read(&path)? {
@@ -283,7 +283,10 @@ impl Repl {
         match answer {
             AnswerRead::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
             AnswerRead::Failed(error) => Err(error.into()),
-            AnswerRead::Unwanted { .. } | AnswerRead::Interrupted { .. } | AnswerRead::End => Ok(false),
+            AnswerRead::Unwanted { .. }
+            | AnswerRead::Interrupted { .. }
+            | AnswerRead::Detached { .. }
+            | AnswerRead::End => Ok(false),
         }
     }
 

@@ -118,16 +118,17 @@ impl Repl {
     }
 
     /// Shows notices that the editor could not show, and opens the pane if its key was pressed in the meantime.
-    fn before_prompt(&mut self) -> Result<(), TerminalError> {
+    fn before_prompt(&mut self) -> Result<LoopAction, TerminalError> {
         let notices = std::mem::take(&mut *self.pane_notices.lock().unwrap_or_else(PoisonError::into_inner));
         for sentence in notices {
             self.terminal.note(&sentence)?;
         }
-        if self.terminal.pane_key.take() {
-            self.visit_pane("")?;
-        }
+        let then = match self.terminal.pane_key.take() {
+            true => self.visit_pane("")?,
+            false => LoopAction::Continue,
+        };
         let waiting = self.idle.take();
-        self.terminal.show_whole(&waiting)
+        self.terminal.show_whole(&waiting).map(|()| then)
     }
 
     /// Reads a line; what the session prints meanwhile appears above it.
@@ -145,15 +146,16 @@ impl Repl {
     }
 
     /// Shows the terminal inside the session until the user leaves it.
-    pub(super) fn visit_pane(&mut self, command: &str) -> Result<(), TerminalError> {
+    pub(super) fn visit_pane(&mut self, command: &str) -> Result<LoopAction, TerminalError> {
         let pane = Arc::clone(&self.terminal.pane);
         match self.runtime.block_on(pane.visit(command)) {
             Ok(visit) => {
                 self.initial.push_str(&printable(&visit.typed.replace('\r', "\n")));
                 self.terminal.resized();
-                visit.remark.map_or(Ok(()), |remark| self.terminal.note(&remark))
+                visit.remark.map_or(Ok(()), |remark| self.terminal.note(&remark))?;
+                Ok(if visit.detaches { LoopAction::Quit } else { LoopAction::Continue })
             }
-            Err(error) => self.terminal.error(&error),
+            Err(error) => self.terminal.error(&error).map(|()| LoopAction::Continue),
         }
     }
 
@@ -167,7 +169,9 @@ impl Repl {
             return self.leave();
         }
         loop {
-            self.before_prompt()?;
+            if self.before_prompt()? == LoopAction::Quit {
+                return self.leave();
+            }
             let then = match self.read_line()? {
                 CellRead::Cell(line) => self.line(&line)?,
                 CellRead::Cancelled => self.free_session(),

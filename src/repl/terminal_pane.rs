@@ -120,12 +120,13 @@ impl TerminalPane {
         let PaneExit { why, typed } = open(&host, options).await.map_err(|error| {
             SessionError::new(format!("cannot show the terminal inside the session: {error}"), None)
         })?;
+        let detaches = why == LeaveReason::Detached;
         let remark = match why {
             LeaveReason::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
             LeaveReason::Ended(ended) => Some(sentence(&ended, prefix)),
-            LeaveReason::Left | LeaveReason::HungUp => None,
+            LeaveReason::Left | LeaveReason::Detached | LeaveReason::HungUp => None,
         };
-        Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
+        Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark, detaches })
     }
 
     /// Shows a remark in it while it is shown.
@@ -143,6 +144,8 @@ pub(super) struct PaneVisit {
     pub(super) typed: String,
     /// A remark for the user.
     pub(super) remark: Option<String>,
+    /// Whether the user leaves the prompt as well.
+    pub(super) detaches: bool,
 }
 
 /// A function that visits the pane from the thread that owns the keyboard.

@@ -2,7 +2,8 @@
 
 use super::daemon::Daemon;
 use super::interrupts::expect_usable;
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, wait_until};
+use alacritty_terminal::term::TermMode;
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, binary, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::{PtySize, native_pty_system};
@@ -174,11 +175,7 @@ fn a_cell_of_a_client_that_is_there_can_be_taken_over() {
     first.enter("print('be' + 'fore'); name = input('wh' + 'o? '); print('got', name)");
     first.wait_until("the question", |screen| screen.last_line() == "who?");
     let second = FakeTerminal::at_prompt(&sandbox, &["attach", "held"]);
-    assert!(
-        second.screen().all.contains("takes it over"),
-        "{}",
-        second.screen().all
-    );
+    assert!(second.screen().all.contains("takes it over"), "{}", second.screen().all);
     assert!(!second.screen().has_line("before"), "{}", second.screen().all);
     second.send("\x04");
     second.wait_for_end();
@@ -203,4 +200,36 @@ fn only_a_prompt_takes_a_cell_over() {
     let ended = sandbox.run_with_stdin(&["attach", "--take", "held"], b"1");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
     assert!(ended.stderr.contains("--take is for a prompt"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_key_leaves_a_cell_to_the_next_client_while_it_runs_and_while_it_asks() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let path = sandbox.work().join("gate");
+    let gate = Gate::at(&path);
+    for (wait, shown) in
+        [(format!("open({path:?}).readline()"), "before"), ("input('wh' + 'o? ')".to_owned(), "who?")]
+    {
+        let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "left", "python"]);
+        terminal.enter(&format!("print('be' + 'fore'); name = {wait}; print('got', name)"));
+        terminal.wait_until("the cell", |screen| screen.last_line() == shown || screen.has_line(shown));
+        terminal.send("\x1d");
+        terminal.wait_until("the pane", |screen| screen.modes.contains(TermMode::ALT_SCREEN));
+        terminal.send("\x1dd");
+        let end = terminal.wait_for_end();
+        assert_eq!(end.code, 0, "{}", end.screen.all);
+        assert!(end.screen.all.contains("its program run on"), "{}", end.screen.all);
+        let terminal = FakeTerminal::start(&sandbox, &["attach", "left"]);
+        terminal.wait_until("the cell", |screen| screen.has_line("before"));
+        match shown {
+            "before" => gate.open(),
+            _ => {
+                terminal.wait_until("the question", |screen| screen.last_line() == shown);
+                terminal.wait_for_raw_mode();
+                terminal.enter("Ann");
+            }
+        }
+        terminal.wait_for("got");
+        expect_usable(terminal);
+    }
 }

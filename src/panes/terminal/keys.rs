@@ -17,6 +17,7 @@ impl Pane<'_> {
     fn command(&mut self, command: PrefixCommand, typed: Vec<u8>) {
         match command {
             PrefixCommand::Leave => self.leave(LeaveReason::Left, typed),
+            PrefixCommand::Detach => self.leave(LeaveReason::Detached, Vec::new()),
             PrefixCommand::Literal => self.pass_on(&[self.prefix.key().byte()]),
             PrefixCommand::Help => self.mode = PaneMode::Help,
             PrefixCommand::Search => self.mode = PaneMode::Search { text: String::new(), found: None },

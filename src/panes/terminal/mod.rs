@@ -47,6 +47,8 @@ pub fn rows_for_program(window: u16) -> u16 {
 pub enum LeaveReason {
     /// The user left; the terminal continues.
     Left,
+    /// The same, and the user leaves what runs behind the pane, too.
+    Detached,
     /// The terminal ended, or could not be opened. After [`Ended::Lost`] the pane stays open until the user leaves it, so that
     /// the user can read the last screen.
     Ended(Ended),

@@ -115,7 +115,7 @@ impl Status<'_> {
     fn text(&self) -> (String, String, bool) {
         let key = self.prefix;
         if self.prefixed {
-            let text = format!(" {key} sends it · ? help · / search · = clipboard · . reconnect");
+            let text = format!(" {key} sends it · ? help · / search · = clipboard · . reconnect · d detach");
             return (text, format!("{key} leaves "), false);
         }
         if let PaneMode::Search { text, found } = self.mode {
@@ -198,6 +198,7 @@ impl Widget for Help {
             (format!("{key} /"), "search the output backwards"),
             (format!("{key} ."), "drop the link and reconnect"),
             (format!("{key} ="), "whether programs write your clipboard"),
+            (format!("{key} d"), "leave the prompt as well; its cell goes on"),
             (format!("{key} ?"), "this help"),
             ("Shift-PgUp, wheel".to_owned(), "scroll back"),
             ("drag, double click".to_owned(), "select and copy (Shift: your terminal's own)"),

@@ -298,10 +298,7 @@ impl RunningCell<'_> {
                 }
                 PauseReason::Menu => self.runtime.clone().block_on(self.menu())?,
                 PauseReason::Program => self.runtime.clone().block_on(self.give_terminal())?,
-                PauseReason::Pane => {
-                    self.runtime.clone().block_on(self.visit_pane())?;
-                    None
-                }
+                PauseReason::Pane => self.runtime.clone().block_on(self.visit_pane())?,
                 PauseReason::Question { is_password } => {
                     // Only the line editing of the system needs the keyboard in its normal mode. Otherwise keys must
                     // not be echoed before the editor reads them.

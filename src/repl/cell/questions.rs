@@ -92,6 +92,12 @@ impl RunningCell<'_> {
                 self.typed.keys.push_str(&typed);
                 return Ok(self.interrupt().then_some(PauseReason::Menu));
             }
+            AnswerRead::Detached { typed } => {
+                self.typed.answers = (!typed.is_empty()).then_some(typed);
+                let end = self.detach()?;
+                // A question that stays is asked again.
+                return Ok(end.or(Some(PauseReason::Question { is_password: false })));
+            }
             AnswerRead::End => self.send_end()?,
             AnswerRead::Failed(error) => return Err(error.into()),
         }

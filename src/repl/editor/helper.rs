@@ -158,6 +158,7 @@ impl Highlighter for EditorHelper {
             painted = self.aligned(&painted);
         }
         match ending {
+            Some(EditorEnd::Detached) => {}
             Some(EditorEnd::Cancelled) => self.paint.push(&mut painted, Some(Role::Hint), "^C"),
             Some(EditorEnd::Pasted(text)) => painted.push_str(text.lines().next().unwrap_or_default()),
             None => {}

@@ -323,10 +323,14 @@ impl KeyHandler {
 
     /// Shows the pane. The line is unchanged afterwards.
     fn visit_pane(&self, context: &EventContext<'_>) -> Cmd {
-        let (typed, remark) = match with_listeners(|| (self.pane)()) {
-            Ok(PaneVisit { typed, remark }) => (typed, remark),
-            Err(error) => (String::new(), Some(error.in_lines())),
+        let PaneVisit { typed, remark, detaches } = match with_listeners(|| (self.pane)()) {
+            Ok(visit) => visit,
+            Err(error) => PaneVisit { remark: Some(error.in_lines()), ..PaneVisit::default() },
         };
+        if detaches {
+            self.shared.lock().ending = Some(EditorEnd::Detached);
+            return Cmd::AcceptLine;
+        }
         self.shared.lock().notice = remark.map(|remark| sanitize::sentences(&remark));
         if typed == "\r" {
             return self.enter(context);

@@ -75,6 +75,8 @@ pub(super) enum AnswerRead {
     Unwanted { typed: String },
     /// Ctrl-C; the text that was typed, if it came before the editor had the keyboard.
     Interrupted { typed: String },
+    /// The user leaves the prompt from the pane; the text that was typed.
+    Detached { typed: String },
     /// Ctrl-D on an empty line, or the terminal is gone.
     End,
     /// The keyboard cannot be read.
@@ -228,6 +230,7 @@ impl Editor {
                     Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
                         CellRead::Cancelled
                     }
+                    Ok((_, Some(EditorEnd::Detached))) => CellRead::End,
                     Ok((line, _)) => CellRead::Cell(self.folds.unfold(&line)),
                     Err(ReadlineError::Eof) => CellRead::End,
                     Err(error) => unless_gone(error).map_or(CellRead::End, CellRead::Failed),
@@ -278,6 +281,9 @@ impl Editor {
                         stopped(&self.folds.unfold(&self.shared.lock().shadow.0))
                     }
                     Ok((_, Some(EditorEnd::Cancelled))) => AnswerRead::Interrupted { typed: String::new() },
+                    Ok((typed, Some(EditorEnd::Detached))) => {
+                        AnswerRead::Detached { typed: self.folds.unfold(&typed) }
+                    }
                     Ok((typed, Some(EditorEnd::Pasted(pasted)))) => {
                         split_paste(&self.folds.unfold(&typed), &pasted)
                     }

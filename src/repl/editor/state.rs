@@ -42,6 +42,8 @@ impl PendingEdit {
 /// Why the editor returned an incomplete line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EditorEnd {
+    /// The user leaves the prompt from the pane.
+    Detached,
     /// Ctrl-C.
     Cancelled,
     /// A paste with line ends into an answer: its text, which follows the typed text.
