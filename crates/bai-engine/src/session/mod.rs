@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How many finished runs stay known by their id.
+/// How many finished runs stay known by their id, of those that were left and of the others.
 const KEPT_RUNS: usize = 32;
 /// How many uncollected bytes of finished runs are kept.
 const KEPT_BYTES: usize = 16 << 20;
@@ -325,9 +325,9 @@ impl Session {
     }
 }
 
-/// Drops finished runs beyond the limits, oldest first.
+/// Drops finished runs beyond the limits, oldest first. Those that were collected since make no place for what nobody has seen yet.
 fn forget_old(runs: &mut VecDeque<Arc<Run>>) {
-    let mut count = 0;
+    let (mut left, mut others) = (0, 0);
     let mut bytes = 0;
     let mut keep: Vec<bool> = runs
         .iter()
@@ -336,9 +336,11 @@ fn forget_old(runs: &mut VecDeque<Arc<Run>>) {
             if !run.is_over() {
                 return true;
             }
-            count += 1;
+            let is_newest = left + others == 0;
+            let count = if run.is_left() { &mut left } else { &mut others };
+            *count += 1;
             bytes += run.uncollected();
-            count <= KEPT_RUNS && (bytes <= KEPT_BYTES || count == 1)
+            *count <= KEPT_RUNS && (bytes <= KEPT_BYTES || is_newest)
         })
         .collect();
     runs.retain(|_| keep.pop().unwrap_or(true));
@@ -413,6 +415,29 @@ mod tests {
         session.set_current(None);
         let bytes: usize = session.runs().iter().map(|run| run.uncollected()).sum();
         assert!(bytes <= KEPT_BYTES && session.run(&id(203)).is_some(), "{bytes}");
+    }
+
+    #[tokio::test]
+    async fn runs_that_were_collected_do_not_drop_one_that_was_left() {
+        let session = session();
+        let begin = |number| {
+            let run = session.enter(id(number)).unwrap();
+            run.begin();
+            run
+        };
+        for number in 0..=KEPT_RUNS {
+            let left = begin(number);
+            left.push(ConsoleRecord::Stdout("unseen".to_owned()));
+            drop(left.attach(Some(0)).steady());
+            left.finish(End::Finished(0));
+        }
+        for number in 100..200 {
+            begin(number).finish(End::Finished(0));
+        }
+        session.set_current(None);
+        assert!(session.run(&id(100)).is_none() && session.run(&id(0)).is_none());
+        assert_eq!(session.left(), Some(id(1)));
+        assert_eq!(session.runs().len(), 2 * KEPT_RUNS);
     }
 
     #[test]
