@@ -81,6 +81,8 @@ pub(super) enum Outcome {
     Bytes(Vec<u8>),
     /// There is nothing new.
     Nothing,
+    /// The files cannot be reached now.
+    Away,
     /// The run has no file: it has not reached its kernel, or is not kept.
     NotBegun,
     /// The files cannot be read, or the run has none: nobody looks any more.
@@ -214,6 +216,7 @@ impl CatchUp {
     pub(super) fn fetched(&mut self, result: Result<Fetched, ClientError>) -> Outcome {
         self.fetching = None;
         let now = Instant::now();
+        let vain = if result.is_ok() { Outcome::Nothing } else { Outcome::Away };
         let limit = match &result {
             Ok(fetched) if fetched.is_absent => Some(BEGIN_LIMIT),
             Ok(_) => None,
@@ -232,10 +235,10 @@ impl CatchUp {
             }
             if is_over {
                 self.has_given_up = true;
-                return if self.kept.is_behind() { Outcome::InVain } else { Outcome::Nothing };
+                return if self.kept.is_behind() { Outcome::InVain } else { vain };
             }
             self.rest();
-            return Outcome::Nothing;
+            return vain;
         }
         self.vain_since = None;
         let Ok(fetched) = result else { return Outcome::Nothing };

@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 
 const RUN: &str = "#bai-repl: run ";
@@ -74,6 +75,45 @@ async fn a_lost_reply_costs_no_output_where_the_kernel_keeps_it() {
         assert!(asked.iter().any(|asked| asked.body.contains(RUN)));
         assert_eq!(modes(&server).len(), replies.len());
     }
+}
+
+#[tokio::test]
+async fn a_link_that_fails_again_and_again_is_restored_once() {
+    // The second request waits until the files have been read once. Then everything fails for a while.
+    let (is_read, failed) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let asked_for = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(move |asked, stream| {
+        let (is_read, failed, asked_for) = (is_read.clone(), failed.clone(), asked_for.clone());
+        async move {
+            let is_run = asked.is("POST /session/work ");
+            match is_run.then(|| asked_for.fetch_add(1, Ordering::SeqCst)) {
+                Some(0) => return json(stream, &result("continued", "one\n")).await,
+                Some(1) => {
+                    is_read.acquire().await.unwrap().forget();
+                    return None;
+                }
+                _ => {}
+            }
+            if asked.is("POST /session/work/download_single") && failed.load(Ordering::SeqCst) == 0 {
+                failed.fetch_add(1, Ordering::SeqCst);
+                let stream = json(stream, &KEPT[..=KEPT.find('\n').unwrap()]).await;
+                is_read.add_permits(1);
+                return stream;
+            }
+            if failed.load(Ordering::SeqCst) > 0 && failed.fetch_add(1, Ordering::SeqCst) < 8 {
+                // As a forwarder whose server is out of reach.
+                return None;
+            }
+            match is_run {
+                true => json(stream, &result("finished", "four\n")).await,
+                false => beside(&asked, stream).await,
+            }
+        }
+    })
+    .await;
+    let outcome = run(&server, true, Transport::Poll).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), (ALL, Some(Some(3))), "{:?}", outcome.notes);
+    assert_eq!(outcome.notes, ["Resumed"]);
 }
 
 #[tokio::test]

@@ -69,7 +69,9 @@ impl Driver {
     /// A look for kept output is over.
     pub(super) async fn fetched(&mut self, fetched: Result<Fetched, ClientError>) {
         let Some(catch_up) = &mut self.catch_up else { return };
-        let frames = match catch_up.fetched(fetched) {
+        let outcome = catch_up.fetched(fetched);
+        let is_away = outcome == Outcome::Away;
+        let frames = match outcome {
             Outcome::Bytes(bytes) => {
                 let frames = catch_up.kept.read(&bytes);
                 if let Some(error) = catch_up.kept.loss() {
@@ -78,10 +80,13 @@ impl Driver {
                 frames
             }
             Outcome::Nothing => self.doubted_answer().into_iter().collect(),
+            Outcome::Away => Vec::new(),
             Outcome::NotBegun if self.begins_again() => Vec::new(),
             Outcome::NotBegun | Outcome::InVain => return self.read_in_vain().await,
         };
-        self.restored();
+        if !is_away {
+            self.restored();
+        }
         for frame in frames {
             self.beginning.is_over();
             match self.frame(frame) {
