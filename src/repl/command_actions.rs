@@ -286,6 +286,7 @@ impl Repl {
             AnswerRead::Unwanted { .. }
             | AnswerRead::Interrupted { .. }
             | AnswerRead::Detached { .. }
+            | AnswerRead::Pane { .. }
             | AnswerRead::End => Ok(false),
         }
     }

@@ -108,6 +108,16 @@ pub(super) struct PaneKey {
 }
 
 impl PaneKey {
+    /// Another listener to the same key. It also knows of a key that is not handled yet.
+    ///
+    /// # Errors
+    /// When the system cannot tell of signals.
+    pub(super) fn again(&mut self, runtime: &Handle) -> io::Result<PaneKey> {
+        let _inside = runtime.enter();
+        let signal = signal(SignalKind::quit())?;
+        Ok(PaneKey { signal, pressed: self.is_pressed() })
+    }
+
     /// Whether it was pressed and is not handled yet.
     pub(super) fn is_pressed(&mut self) -> bool {
         self.pressed |= self.signal.recv().now_or_never().is_some();

@@ -1,5 +1,5 @@
 //! Follows a run while the user answers its question: the program may print something, stop waiting for the answer, or end, and
-//! Ctrl-C may be a signal still.
+//! Ctrl-C and the key of the pane may be signals still.
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use super::event_buffer::BufferedRun;
 use crate::repl::above_line::{AboveLine, LINE_LIMIT};
 use crate::repl::editor::{AnswerStop, StopReason};
 use crate::repl::output_fold::Transcript;
-use crate::repl::terminal::Interrupts;
+use crate::repl::terminal::{Interrupts, PaneKey};
 use bai_protocol::record::ConsoleRecord;
 
 /// Follows a run, on the runtime, while the thread that owns the keyboard reads an answer. Output is shown above the line if
@@ -46,12 +46,12 @@ impl Followed {
 }
 
 impl QuestionWatch {
-    /// `interrupts` are those that the reader of the answer does not listen to itself.
+    /// The signals are those that the reader of the answer does not listen to itself.
     pub(super) fn start(
         runtime: &Handle,
         mut followed: Followed,
         mut above: Option<AboveLine>,
-        mut interrupts: Option<Interrupts>,
+        (mut interrupts, mut pane_key): (Option<Interrupts>, Option<PaneKey>),
     ) -> Self {
         let (answered, mut answer) = oneshot::channel::<()>();
         let stop = AnswerStop::default();
@@ -65,6 +65,10 @@ impl QuestionWatch {
                     _ = &mut answer => return followed,
                     () = next(&mut interrupts) => {
                         reason = StopReason::Interrupted;
+                        break;
+                    }
+                    () = pressed(&mut pane_key) => {
+                        reason = StopReason::Pane;
                         break;
                     }
                     () = followed.run.hold_more() => false,
@@ -84,6 +88,13 @@ impl QuestionWatch {
     pub(super) fn end(self, runtime: &Handle) -> Option<Followed> {
         let _ = self.answered.send(());
         runtime.block_on(self.task).ok()
+    }
+}
+
+async fn pressed(pane_key: &mut Option<PaneKey>) {
+    match pane_key {
+        Some(pane_key) => pane_key.next().await,
+        None => std::future::pending().await,
     }
 }
 

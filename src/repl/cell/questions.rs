@@ -46,9 +46,11 @@ impl RunningCell<'_> {
         let above = (!is_password && notifier.can_show())
             .then(|| AboveLine::new(notifier, self.terminal.console.options().clone()));
         let transcript = std::mem::take(&mut self.fold.transcript);
-        // Until the line editor has the keyboard, Ctrl-C is a signal.
+        // Until the line editor has the keyboard, Ctrl-C and the key of the pane are signals.
         let interrupts = (!is_password).then(|| self.terminal.interrupts.clone());
-        let watch = QuestionWatch::start(self.runtime, Followed { run, transcript }, above, interrupts);
+        let pane_key = (!is_password).then(|| self.terminal.pane_key.again(self.runtime)).transpose()?;
+        let watch =
+            QuestionWatch::start(self.runtime, Followed { run, transcript }, above, (interrupts, pane_key));
         if is_password {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             let secret = self.read_secret(&watch.stop);
@@ -91,6 +93,13 @@ impl RunningCell<'_> {
             AnswerRead::Interrupted { typed } => {
                 self.typed.keys.push_str(&typed);
                 return Ok(self.interrupt().then_some(PauseReason::Menu));
+            }
+            AnswerRead::Pane { typed } => {
+                self.typed.answers = (!typed.is_empty()).then_some(typed);
+                // It is handled now.
+                self.terminal.pane_key.take();
+                let end = self.runtime.clone().block_on(self.visit_pane())?;
+                return Ok(end.or(Some(PauseReason::Question { is_password: false })));
             }
             AnswerRead::Detached { typed } => {
                 self.typed.answers = (!typed.is_empty()).then_some(typed);

@@ -77,6 +77,8 @@ pub(super) enum AnswerRead {
     Interrupted { typed: String },
     /// The user leaves the prompt from the pane; the text that was typed.
     Detached { typed: String },
+    /// The key of the pane came before the editor had the keyboard; the text that was typed.
+    Pane { typed: String },
     /// Ctrl-D on an empty line, or the terminal is gone.
     End,
     /// The keyboard cannot be read.
@@ -256,6 +258,7 @@ impl Editor {
         let stopped = |typed: &str| match stop.reason() {
             Some(StopReason::Unwanted) => AnswerRead::Unwanted { typed: typed.to_owned() },
             Some(StopReason::Interrupted) => AnswerRead::Interrupted { typed: typed.to_owned() },
+            Some(StopReason::Pane) => AnswerRead::Pane { typed: typed.to_owned() },
             None => AnswerRead::Interrupted { typed: String::new() },
         };
         match &mut self.input {

@@ -1,4 +1,4 @@
-//! Ends the editing of an answer from another thread: the program does not wait for it any more, or the user has pressed Ctrl-C
+//! Ends the editing of an answer from another thread: the program does not wait for it any more, or the user has pressed Ctrl-C or the key of the pane
 //! before the line editor had the keyboard.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,8 @@ pub(in crate::repl) enum StopReason {
     Unwanted,
     /// Ctrl-C came as a signal.
     Interrupted,
+    /// The key of the pane came before the editor had the keyboard.
+    Pane,
 }
 
 #[derive(Debug, Default)]
