@@ -56,7 +56,7 @@ pub(super) fn create(
     let mut target = PromptTarget::create(request, is_temporary(&open.creation));
     target.outlives = creation::outlives(&open.creation);
     if open.creation.session.name.is_some() {
-        target.occupation = runtime.block_on(prompts.occupation(target.session_name()));
+        target.occupation = runtime.block_on(prompts.occupation(target.session_name(), &target.image));
     }
     prompts.run_all(target)
 }
@@ -150,9 +150,9 @@ impl Prompts<'_> {
         self.runtime.block_on(look_up)
     }
 
-    /// What occupies the session of this name, if there is one. A server that is slow to tell is not waited for: the session is opened while the
+    /// What occupies the session of this name, if there is one, and it is not for another language: then there will be no prompt on it. A server that is slow to tell is not waited for: the session is opened while the
     /// user types.
-    async fn occupation(&self, name: &str) -> Option<Occupation> {
+    async fn occupation(&self, name: &str, image: &str) -> Option<Occupation> {
         let look_up = async {
             let server = Server::find_running(self.context, &|_| {}).await.ok()??;
             let session = ComputeSession::attach(&server.api, name).await.ok()?;
@@ -160,6 +160,11 @@ impl Prompts<'_> {
             Some((session, info))
         };
         let (session, info) = tokio::time::timeout(LOOK_LIMIT, look_up).await.ok()??;
+        let language =
+            |image: &str| bai_protocol::language::likely_of_image(image).map(|language| language.name);
+        if language(info.image()?) != language(image) {
+            return None;
+        }
         occupation_of(&session, &info).await
     }
 

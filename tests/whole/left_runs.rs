@@ -233,3 +233,14 @@ fn a_key_leaves_a_cell_to_the_next_client_while_it_runs_and_while_it_asks() {
         expect_usable(terminal);
     }
 }
+
+#[test]
+fn a_session_of_another_language_is_refused_before_its_cell_is_followed() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let cell = "n = input('wh' + 'o? ')";
+    leave_running(&sandbox, &["-t", "named", "python"], cell, "who? ", Going::TerminalCloses);
+    wait_until_left(&sandbox, "named");
+    let terminal = FakeTerminal::start(&sandbox, &["-t", "named", "bash"]);
+    let screen = terminal.wait_for("a session of that name runs python, not bash");
+    assert!(!screen.all.contains("its output follows"), "{}", screen.all);
+}
