@@ -244,3 +244,35 @@ fn a_session_of_another_language_is_refused_before_its_cell_is_followed() {
     let screen = terminal.wait_for("a session of that name runs python, not bash");
     assert!(!screen.all.contains("its output follows"), "{}", screen.all);
 }
+
+#[test]
+fn all_output_of_cells_that_were_left_can_be_looked_at() {
+    let (_daemon, [_home, sandbox]) = with_engine();
+    let path = sandbox.work().join("gate");
+    let gate = Gate::at(&path);
+    let clients = [(); 2].map(|()| FakeTerminal::at_prompt(&sandbox, &["-t", "long", "python"]));
+    let lines = |word: &str| format!("print(*('{word} %d' % n for n in range(3000)), sep='\\n')");
+    clients[0].enter(&format!("print('be' + 'gun'); open({path:?}).readline(); {}", lines("first")));
+    clients[0].wait_for("begun");
+    clients[1].enter(&lines("second"));
+    clients[1].wait_for("something else runs in it");
+    for client in clients {
+        kill(Pid::from_raw(client.pid()), Signal::SIGKILL).unwrap();
+    }
+    wait_until_left(&sandbox, "long");
+    gate.open();
+    wait_until("the end", || !sandbox.run(&["info", "long"]).stdout.contains("\nrun "));
+    let terminal = FakeTerminal::start(&sandbox, &["attach", "long"]);
+    terminal.wait_for("second 2999");
+    terminal.wait_for_prompt(PROMPT);
+    assert!(terminal.screen().all.contains("lines are not shown here; :output shows all]"));
+    terminal.enter(":output");
+    terminal.wait_for("line 1 of 6001");
+    for word in ["first", "second"] {
+        let line = format!("{word} 1234");
+        terminal.send(&format!("/\x15{line}\r"));
+        terminal.wait_until("the line", |screen| screen.lines.contains(&line));
+    }
+    terminal.send("q");
+    expect_usable(terminal);
+}

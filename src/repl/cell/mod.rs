@@ -157,6 +157,7 @@ pub(super) fn run(
     options: CellOptions,
 ) -> Result<EndedCell, TerminalError> {
     let began = began(&work);
+    let is_left = matches!(work, Work::Left(_));
     let now = Instant::now();
     terminal.console.begin_cell();
     let window = terminal.console.options().window();
@@ -231,7 +232,10 @@ pub(super) fn run(
         typed.keys.insert_str(0, &std::mem::take(&mut typed.unread));
     }
     let transcript = std::mem::take(&mut running.fold.transcript);
-    if !options.ours {
+    if is_left {
+        // Several may be followed one after the other, before the first cell.
+        terminal.output.push(&transcript.text());
+    } else if !options.ours {
         terminal.output = transcript;
     }
     if options.is_end {
