@@ -5,7 +5,7 @@
 //! language whose interpreter fails or does not answer has a row that says so. The benchmark does not assert times,
 //! because a busy machine is not a defect.
 
-use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, images};
+use bai_runner::{Kernel, KernelSpec, Op, Reply, images};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
@@ -76,14 +76,7 @@ async fn cost(kernel: &Kernel, replies: &mut Receiver<Reply>) -> Result<String, 
 }
 
 fn spec(image: &str, workdir: &Path) -> KernelSpec {
-    KernelSpec {
-        workdir: workdir.to_owned(),
-        env: Vec::new(),
-        image: ImageName::parse(image),
-        is_for_script: false,
-        first_script: None,
-        executable: None,
-    }
+    KernelSpec::new(image, workdir)
 }
 
 /// Returns the time for this many empty cells that are queued at once.

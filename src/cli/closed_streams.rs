@@ -15,8 +15,8 @@ pub(super) fn refuse_closed(stream: &impl AsFd, name: &str) -> Result<(), CliErr
     Ok(())
 }
 
-/// The runtime opens `/dev/null` to read and to write. A shell opens it in one direction.
-fn is_closed(stream: &impl AsFd) -> bool {
+/// Whether the stream is a closed one. The runtime opens `/dev/null` to read and to write. A shell opens it in one direction.
+pub(super) fn is_closed(stream: &impl AsFd) -> bool {
     let (Ok(found), Ok(null)) = (fstat(stream), stat("/dev/null")) else { return true };
     let flags = fcntl(stream, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
     let is_both_ways = flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_RDWR);

@@ -119,6 +119,16 @@ impl Code {
         }
     }
 
+    /// Whether it is a script whose session ends with it.
+    pub(super) fn ends_with_session(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.last)
+    }
+
+    /// Whether it is to have a terminal of its own, perhaps beside other streams.
+    pub(super) fn has_own_terminal(&self) -> bool {
+        self.script.as_ref().is_some_and(|script| script.pty.is_some())
+    }
+
     /// It can ask for secrets at the terminal beside its input.
     pub(super) fn asks_for_secrets(&mut self) {
         if let Some(script) = &mut self.script {

@@ -30,6 +30,7 @@ mod error;
 mod exit_status;
 mod input;
 mod json_lines;
+mod lent_streams;
 mod logging;
 mod login;
 mod name_cache;

@@ -8,6 +8,7 @@ use super::creation;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::input::InputSource;
+use super::lent_streams::lent;
 use super::output::Output;
 use super::progress::OpeningProgress;
 use super::readiness::Patience;
@@ -19,7 +20,7 @@ use super::{display, prompt, script};
 use crate::render::ConsoleOptions;
 use crate::terminal::{HeldKeys, Screen, has_terminal};
 use bai_client::{ComputeSession, ErrorKind};
-use bai_engine::Expectation;
+use bai_engine::{Expectation, ScriptStreams};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::Piped;
 use nix::sys::stat::fstat;
@@ -50,7 +51,9 @@ pub(super) fn run(
             let holds = code.wants_keyboard() && !server::is_cluster(context)?;
             let typed_ahead = if holds { HeldKeys::hold() } else { None };
             request.is_for_script = code.is_script() && !creation::outlives(&open.creation);
-            runtime.block_on(run_code(request, code, typed_ahead, &files, open, context))
+            let streams = if context.global.json { ScriptStreams::default() } else { lent(&code, &screen) };
+            let to_run = ToRun { code, typed_ahead, streams };
+            runtime.block_on(run_code(request, to_run, &files, open, context))
         }
         None => {
             script_files::refuse(open)?;
@@ -127,15 +130,24 @@ async fn attach_and_run(
     let image = info.image().unwrap_or_default().to_owned();
     let existing = OpenedSession { session, is_new: false, image, creation_note: None };
     let mut signals = StopSignals::listen()?;
-    let exit = run_in_place(&existing, code, None, open, context, display, &mut signals).await;
+    let to_run = ToRun { code, typed_ahead: None, streams: ScriptStreams::default() };
+    let exit = run_in_place(&existing, to_run, open, context, display, &mut signals).await;
     server.close().await;
     exit
 }
 
+/// Code to run, and what goes with it.
+struct ToRun {
+    code: Code,
+    /// What is typed meanwhile, if it is for the terminal of a script.
+    typed_ahead: Option<HeldKeys>,
+    /// The streams that a script gets as its own.
+    streams: ScriptStreams,
+}
+
 async fn run_code(
     request: CreateRequest,
-    code: Code,
-    typed_ahead: Option<HeldKeys>,
+    to_run: ToRun,
     files: &ScriptFiles,
     open: &OpenFlags,
     context: &CommandContext,
@@ -143,7 +155,8 @@ async fn run_code(
     let temporary = creation::is_temporary(&open.creation);
     // Mistakes in the settings for output are reported before there is a session.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
-    let expectation = Expectation { request: &request, script: code.as_script() };
+    let expectation =
+        Expectation { request: &request, script: to_run.code.as_script(), streams: &to_run.streams };
     let server = Server::open_expecting(context, creation::outlives(&open.creation), expectation).await?;
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
@@ -161,8 +174,7 @@ async fn run_code(
             };
             match sent {
                 Ok(None) => {
-                    let exit =
-                        run_in_place(&opened, code, typed_ahead, open, context, display, &mut signals).await;
+                    let exit = run_in_place(&opened, to_run, open, context, display, &mut signals).await;
                     exit.map(|exit| files.exit_of(exit))
                 }
                 Ok(Some(exit)) => Ok(exit),
@@ -232,14 +244,14 @@ async fn open_in_place(
 
 async fn run_in_place(
     opened: &OpenedSession,
-    code: Code,
-    typed_ahead: Option<HeldKeys>,
+    to_run: ToRun,
     open: &OpenFlags,
     context: &CommandContext,
     display: ConsoleOptions,
     signals: &mut StopSignals,
 ) -> Result<ExitStatus, CliError> {
     let OpenedSession { session, is_new, image, creation_note } = opened;
+    let ToRun { code, typed_ahead, streams } = to_run;
     creation::print_notes(context, session, creation_note.clone()).await;
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
     let options = context.shown_script_options(creation::outlives(&open.creation));
@@ -250,6 +262,6 @@ async fn run_in_place(
         Start::Ended(exit) => return Ok(exit),
     };
     let input = input.holding(typed_ahead);
-    let output = Output::start(context.global.json, display);
+    let output = Output::start(context.global.json, display).beside(streams);
     script::run(session, cell, options, output, &input, signals, BatchSteps::none()).await
 }

@@ -7,6 +7,7 @@ use super::exit_status::ExitStatus;
 use super::json_lines;
 use crate::render::{Console, ConsoleOptions, Flow, PassedTerminal, RenderError, Stream, sanitize};
 use crate::terminal::{Out, OwnLines, PassthroughGuard, Size};
+use bai_engine::ScriptStreams;
 use bai_protocol::byte_text;
 use bai_protocol::record::{ConsoleRecord, Display, TerminalChange};
 use bai_protocol::signal::OutputStream;
@@ -41,6 +42,8 @@ pub(super) struct Output {
     messages: mpsc::Sender<OutputMessage>,
     outcome: oneshot::Receiver<Result<Flow, CliError>>,
     unread: Option<mpsc::Receiver<OutputStream>>,
+    /// The streams that the program writes itself.
+    lent: ScriptStreams,
 }
 
 impl Output {
@@ -53,6 +56,25 @@ impl Output {
             false => write_plain(messages, options, readers, |write| write()),
         });
         Output { unread: Some(unread), ..output }
+    }
+
+    /// The program writes these streams itself.
+    pub(super) fn beside(self, lent: ScriptStreams) -> Self {
+        Output { lent, ..self }
+    }
+
+    /// A message that is to follow this record. With streams of its own, the program waits until the record is written.
+    pub(super) fn after(&self, record: &ConsoleRecord) -> Option<OutputMessage> {
+        (self.lent.are_lent() && ScriptStreams::wait_for(record)).then(|| {
+            let (done, written) = oneshot::channel();
+            let lent = self.lent.clone();
+            tokio::spawn(async move {
+                // An error means that nothing is written any more.
+                let _ = written.await;
+                lent.was_shown();
+            });
+            OutputMessage::Flush(done)
+        })
     }
 
     /// Starts the writer of JSON lines that ends when its reader has gone.
@@ -71,7 +93,7 @@ impl Output {
             // The run loop may have ended already and not wait for the result.
             let _ = sender.send(result);
         });
-        Output { messages, outcome, unread: None }
+        Output { messages, outcome, unread: None, lent: ScriptStreams::default() }
     }
 
     /// Starts a writer that keeps the output of one case of a sweep, which is shown later.

@@ -258,7 +258,11 @@ impl ScriptRun<'_> {
                 Some(RunEvent::Console(record)) => {
                     self.replacement.check(&record).await;
                     let record = self.in_its_place(record);
+                    let after = self.output.after(&record);
                     self.say(OutputMessage::Record(record)).await?;
+                    if let Some(message) = after {
+                        self.say(message).await?;
+                    }
                 }
                 Some(RunEvent::WaitingInput { .. }) if self.has_keyboard() => self.wants_keys(),
                 Some(RunEvent::WaitingInput { is_password }) => {

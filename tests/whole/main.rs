@@ -53,6 +53,7 @@ mod script_output;
 mod script_secrets;
 mod script_sessions;
 mod script_signals;
+mod script_streams;
 mod script_terminal;
 mod session_environment;
 mod session_history;

@@ -344,15 +344,18 @@ fn a_full_disk_is_reported() {
 #[test]
 fn a_full_disk_is_no_interrupt_for_a_script() {
     let sandbox = Sandbox::new();
-    let script = "import os, sys, time\ntry:\n  while True: os.write(1, b'y\\n'); time.sleep(.01)\n\
-                  except OSError: print('saved', file=sys.stderr)\nexcept KeyboardInterrupt: print('interrupted', file=sys.stderr)";
-    sandbox.write("s.py", script);
-    for words in [&["-q", "python", "s.py"][..], &["-q", "--json", "python", "s.py"]] {
+    sandbox.write(
+        "s.py",
+        "import os, sys, time\ntry:\n  while True: os.write(1, b'y\\n'); time.sleep(.01)\n\
+         except OSError: print('saved', file=sys.stderr)\nexcept KeyboardInterrupt: print('interrupted', file=sys.stderr)",
+    );
+    sandbox.write("s.sh", "trap '' PIPE; while echo y 2>/dev/null; do :; done; echo saved >&2");
+    let said = "bai-repl: cannot write to standard output: No space left on device (os error 28)\n";
+    for (words, own) in [(&["-q", "--json", "python", "s.py"][..], ""), (&["-q", "bash", "s.sh"], "saved\n")]
+    {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = sandbox.command(words).stdout(full).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let said = "bai-repl: cannot write to standard output: No space left on device (os error 28)\n";
-        let own = if words.contains(&"--json") { "" } else { "saved\n" };
         assert_eq!((&*stderr, output.status.code()), (&*format!("{own}{said}"), Some(1)), "{words:?}");
     }
 }
@@ -431,12 +434,12 @@ fn json_is_refused_where_the_output_is_for_people() {
 }
 
 #[test]
-fn both_streams_in_one_file_keep_their_order() {
+fn both_streams_of_a_session_in_one_file_keep_their_order() {
     let sandbox = Sandbox::new();
     let path = sandbox.work().join("both");
     let file = std::fs::File::create(&path).unwrap();
     let code = "import sys\nfor i in range(200):\n  print(i)\n  print(i, file=sys.stderr)";
-    let mut command = sandbox.command(&["-c", code, "python"]);
+    let mut command = sandbox.command(&["-q", "-t", "kept", "-c", code, "python"]);
     command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
     assert!(command.status().unwrap().success());
     let expected: String = (0..200).map(|i| format!("{i}\n{i}\n")).collect();

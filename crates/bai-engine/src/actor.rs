@@ -10,7 +10,7 @@ use bai_protocol::byte_text;
 use bai_protocol::execute::{RunId, RunStatus};
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::status::SessionStatus;
-use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
+use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, ScriptStreams, StartError, Step};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -122,6 +122,7 @@ pub(super) fn kernel_spec(session: &Session) -> KernelSpec {
         image: ImageName::parse(&spec.image),
         is_for_script: spec.is_for_script,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable: None,
     }
 }

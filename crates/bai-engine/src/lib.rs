@@ -96,7 +96,9 @@ mod tests;
 mod transfer;
 mod used_signatures;
 
-pub use bai_runner::{FoundImage, images, jupyter_language, keep_caches_in, languages_in_path};
+pub use bai_runner::{
+    FoundImage, ScriptStreams, images, jupyter_language, keep_caches_in, languages_in_path,
+};
 pub use keypair::Keypair;
 pub use options::{EngineOptions, SocketFolder, Workdirs};
 #[doc(no_inline)]

@@ -18,7 +18,7 @@ use bai_protocol::execute::Script;
 use bai_protocol::info::Matches;
 use bai_protocol::machine_limit::explain;
 use bai_protocol::status::SessionStatus;
-use bai_runner::{Kernel, StartError};
+use bai_runner::{Kernel, ScriptStreams, StartError};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -64,11 +64,12 @@ pub(super) async fn expect(
     server: &Arc<ServerState>,
     request: IncomingCreate,
     script: Option<(&str, &Script)>,
+    streams: &ScriptStreams,
 ) {
     let Some(name) = request.name.clone() else { return };
     let (state, begun) = (server.clone(), name.clone());
     let expected = if request.is_for_script && server.workdirs.are_shared() {
-        Expected::Begun(begin_here(state, &request, begun, script).await)
+        Expected::Begun(begin_here(state, &request, begun, script, streams).await)
     } else {
         Expected::Begins(tokio::spawn(async move { begin(state, &request, begun).await }))
     };
@@ -90,6 +91,7 @@ async fn begin_here(
     request: &IncomingCreate,
     name: String,
     script: Option<(&str, &Script)>,
+    streams: &ScriptStreams,
 ) -> ApiResult<Begun> {
     let image = checked_image(request)?;
     let stop = server.stop.child_token();
@@ -100,6 +102,7 @@ async fn begin_here(
         return Err(ApiError::exists(other.id()));
     }
     spec.first_script = script.map(|(code, script)| (code.to_owned(), script.clone()));
+    spec.streams = streams.clone();
     let kernel = Kernel::start_resolved(found, spec).await;
     let new = session.clone();
     tokio::spawn(actor::run_session(server, new, commands, Some(kernel)));

@@ -13,6 +13,7 @@ use bai_protocol::create::{CreateRequest, IncomingCreate};
 use bai_protocol::execute::Script;
 use bai_protocol::machine_limit::explain_or;
 use bai_protocol::version;
+use bai_runner::ScriptStreams;
 use secrecy::ExposeSecret;
 use std::io;
 use std::net::SocketAddr;
@@ -66,6 +67,9 @@ pub struct Expectation<'a> {
     /// The script that it runs there first, with its code, if the session is for that alone. Where the language's own program runs
     /// scripts, it starts at once, and waits for the script.
     pub script: Option<(&'a str, &'a Script)>,
+    /// The streams that the client lends to that script: those that it has itself, in the place of pipes between the two. A script that
+    /// the language's own program does not run gets none.
+    pub streams: &'a ScriptStreams,
 }
 
 /// A running engine. Dropping it ends the engine without waiting for the end.
@@ -117,9 +121,9 @@ impl Engine {
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let (lock, lost, without_files) = take_over(&options.workdirs).await;
         let state = Arc::new(ServerState::new(options.keypair, address, options.workdirs, at_once));
-        if let Some(Expectation { request, script }) = expectation {
+        if let Some(Expectation { request, script, streams }) = expectation {
             let request = IncomingCreate::from_wire(&request.to_wire(version::NEWEST));
-            lifecycle::expect(&state, request, script).await;
+            lifecycle::expect(&state, request, script, streams).await;
         }
         bai_private::remove_abandoned();
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();

@@ -9,6 +9,7 @@ use super::language::Resolved;
 use super::outbox::Outbox;
 use super::own_program::OwnScript;
 use super::process;
+use super::script_streams::ScriptStreams;
 use super::wire::{FromDriver, ToDriver};
 use bai_protocol::execute::{Script, Window};
 use bai_protocol::record::ConsoleRecord;
@@ -149,6 +150,16 @@ impl Backend {
         if let Backend::Driven(interpreter) = self {
             interpreter.resize(window);
         }
+    }
+
+    /// Whether a stream of the output of its script is lent.
+    pub(super) fn has_lent_output(&self) -> bool {
+        matches!(self, Backend::Driven(interpreter) if interpreter.lent().is_some_and(ScriptStreams::have_output))
+    }
+
+    /// Whether the whole output of its script is lent.
+    pub(super) fn has_lent_all_output(&self) -> bool {
+        matches!(self, Backend::Driven(interpreter) if interpreter.lent().is_some_and(ScriptStreams::have_all_output))
     }
 
     /// The script begins: gives it the input that is not the user's.

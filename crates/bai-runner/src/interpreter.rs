@@ -10,12 +10,12 @@ use super::language::{Launch, Resolved};
 use super::last_words::LastWords;
 use super::lost_interrupt::LostInterrupts;
 use super::outbox::Outbox;
-use super::output::Output;
 use super::outputs::{Origin, Outputs};
 use super::own_program::OwnScript;
 use super::own_terminal;
 use super::process::{self, Process, Program, Spawned};
 use super::program_signal;
+use super::script_streams::ScriptStreams;
 use super::stdin::{ReaderEvent, StandardInput};
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
@@ -69,6 +69,8 @@ pub(super) struct Interpreter {
     last_from: Origin,
     /// The script that it runs by itself.
     own_script: Option<OwnScript>,
+    /// The streams that this script has from its client.
+    lent: Option<ScriptStreams>,
     /// The end of that script, while its children may print.
     last_words: Option<LastWords>,
 }
@@ -138,9 +140,10 @@ impl Interpreter {
                 None => resolved.language.init(executable, numbers),
                 Some(OwnScript { code, script, scratch, input }) => {
                     let script = (code.as_str(), &*script);
+                    let are_lent = spec.streams.are_lent();
                     resolved
                         .language
-                        .init_script(executable, numbers, script, workdir, scratch)?
+                        .init_script(executable, numbers, script, workdir, scratch, are_lent)?
                         .map(|(launch, plan)| {
                             *input = plan.input;
                             plan.files
@@ -167,17 +170,20 @@ impl Interpreter {
                 output: None,
                 starter: None,
             };
+            let lent = own_script.as_ref().map(|_| spec.streams.clone()).filter(ScriptStreams::are_lent);
             let (process, outputs, stdin) = match pty.is_some() {
                 true => {
                     let piped = own_script.as_ref().and_then(|own| own.script.piped);
-                    let Spawned { process, outputs, stdin } = own_terminal::start(&program, None, piped)?;
+                    let Spawned { process, outputs, stdin } =
+                        own_terminal::start(&program, None, piped, lent.as_ref())?;
                     (process, outputs, Some(stdin))
                 }
                 false => {
-                    let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
+                    let is_lent = lent.as_ref().is_some_and(ScriptStreams::have_stdin);
+                    let is_ours = stdin && !is_lent;
+                    let (stdin, child_stdin) = is_ours.then(StandardInput::new).transpose()?.unzip();
                     program.stdin = child_stdin;
-                    let (process, out, err) = Process::spawn(program)?;
-                    let outputs = Outputs::new(Output::new(out), Output::new(err));
+                    let (process, outputs) = Process::spawn_with(program, lent.as_ref())?;
                     (process, outputs, stdin.map(Input::Pipe))
                 }
             };
@@ -200,6 +206,7 @@ impl Interpreter {
                 resume_at: Instant::now(),
                 last_from: Origin::Out,
                 own_script,
+                lent,
                 last_words: None,
             })
         };
@@ -334,6 +341,9 @@ impl Interpreter {
     fn has_ended(&mut self, status: ExitStatus) -> Event {
         if self.is_program() && self.busy {
             self.stdin = None;
+            if self.lent.as_ref().is_some_and(ScriptStreams::have_all_output) {
+                self.process.let_go();
+            }
             if self.process.leave_output() {
                 self.last_words = Some(LastWords::after(status));
                 return Event::Progress;
@@ -425,6 +435,11 @@ impl Interpreter {
     /// Whether it runs one script by itself.
     pub(super) fn is_program(&self) -> bool {
         self.own_script.is_some()
+    }
+
+    /// The streams that its script has from its client.
+    pub(super) fn lent(&self) -> Option<&ScriptStreams> {
+        self.lent.as_ref()
     }
 
     /// Whether this is the script that it runs by itself.

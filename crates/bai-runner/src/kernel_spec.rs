@@ -4,6 +4,7 @@ use super::error::StartError;
 use super::image::ImageName;
 use super::language::Resolved;
 use super::registry;
+use super::script_streams::ScriptStreams;
 use super::search_paths::SearchPaths;
 use bai_protocol::execute::Script;
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct KernelSpec {
     /// The script that is expected first, with its code, if it is for one script alone: an interpreter that can run it starts at
     /// once, and waits for it. If another one comes, that gets an interpreter of its own.
     pub first_script: Option<(String, Script)>,
+    /// The streams that such a script gets from its client.
+    pub streams: ScriptStreams,
     /// The interpreter or compiler. `None` searches for it.
     pub executable: Option<PathBuf>,
 }
@@ -37,6 +40,7 @@ impl KernelSpec {
             image: ImageName::parse(image),
             is_for_script: false,
             first_script: None,
+            streams: ScriptStreams::default(),
             executable: None,
         }
     }

@@ -43,8 +43,8 @@ pub(super) trait Language: Sync {
     fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
 
     /// How the language's own program runs the last script of a session, with the driver as its guest. The pipes are as for
-    /// [`Language::init`]; the scratch folder is the kernel's own. The caller writes the files of the plan, and gives its input. `None`
-    /// if the driver itself runs scripts, or has no part in them.
+    /// [`Language::init`]; the scratch folder is the kernel's own. The caller writes the files of the plan, and gives its input. Where
+    /// streams are lent, the driver leaves all of them to the language. `None` if the driver itself runs scripts, or has no part in them.
     ///
     /// # Errors
     /// When a file that it needs cannot be made.
@@ -55,6 +55,7 @@ pub(super) trait Language: Sync {
         _script: (&str, &Script),
         _workdir: &Path,
         _scratch: &Scratch,
+        _are_lent: bool,
     ) -> io::Result<Option<(Launch, Plan)>> {
         Ok(None)
     }

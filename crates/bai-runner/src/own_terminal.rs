@@ -8,6 +8,7 @@ use super::input::Input;
 use super::output::Output;
 use super::outputs::Outputs;
 use super::process::{Process, Program, Spawned, hand_over};
+use super::script_streams::ScriptStreams;
 use super::stdin::StandardInput;
 use super::terminal_keys::TerminalKeys;
 use bai_protocol::execute::{Piped, Window};
@@ -28,24 +29,29 @@ const USUAL: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel
 /// What a process may not close as one range is closed one by one, up to here.
 const LAST_DESCRIPTOR: RawFd = 65_536;
 
-/// Starts the program at a new terminal of this size, which is its standard input and output, as far as these are not pipes.
+/// Starts the program at a new terminal of this size, which is its standard input and output, as far as these are not pipes of ours
+/// or lent.
 pub(super) fn start(
     program: &Program<'_>,
     window: Option<Window>,
     piped: Option<Piped>,
+    lent: Option<&ScriptStreams>,
 ) -> io::Result<Spawned> {
     let terminal = OwnTerminal::open()?;
     window.into_iter().for_each(|window| terminal.resize(window));
     let keys = terminal.input()?;
     let Some(piped) = piped else {
-        let (process, [screen, ..]) = Process::spawn_at_terminal(program, terminal, None, Piped::default())?;
+        let none = (Piped::default(), None);
+        let (process, [screen, ..]) = Process::spawn_at_terminal(program, terminal, None, none)?;
         let outputs = Outputs::new(screen, Output::none());
         return Ok(Spawned { process, outputs, stdin: Input::Terminal(keys) });
     };
     let keys = TerminalKeys::new(keys, terminal.programs_end()?);
-    let (pipe, child_stdin) = piped.stdin.then(StandardInput::new).transpose()?.unzip();
+    let is_ours = piped.stdin && !lent.is_some_and(ScriptStreams::have_stdin);
+    let (pipe, child_stdin) = is_ours.then(StandardInput::new).transpose()?.unzip();
     let stdin = Input::Split(pipe, keys);
-    let (process, [screen, out, err]) = Process::spawn_at_terminal(program, terminal, child_stdin, piped)?;
+    let (process, [screen, out, err]) =
+        Process::spawn_at_terminal(program, terminal, child_stdin, (piped, lent))?;
     let outputs = match piped.stdout {
         true => Outputs::with_screen(out, err, screen),
         false => Outputs::new(screen, err),

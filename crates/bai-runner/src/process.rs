@@ -5,6 +5,7 @@ use super::input::Input;
 use super::output::Output;
 use super::outputs::Outputs;
 use super::own_terminal::{self, Job, OwnTerminal};
+use super::script_streams::ScriptStreams;
 use bai_protocol::execute::{Piped, Window};
 use std::ffi::OsString;
 use std::io;
@@ -64,6 +65,10 @@ pub(super) struct Process {
     stops: Stops,
     /// Whether what its program has started goes on after its end, until this value is dropped.
     is_left: bool,
+    /// The other end of the lifeline, if what its program has started may go on for good.
+    tied: Option<OwnedFd>,
+    /// Whether it goes on for good.
+    is_let_go: bool,
     /// This end is never written to. It closes when this value is dropped or when our process ends in any way; then the
     /// system kills the group.
     _lifeline: OwnedFd,
@@ -117,19 +122,35 @@ impl Process {
         Ok((Self::begin(command, program.pipes, None, None)?, out, err))
     }
 
-    /// Starts the program at a terminal of its own, which is its standard input and output, as far as these are not pipes. Returns
-    /// what the terminal gives, and what comes from a standard output and a standard error that are pipes.
+    /// The same for a program to which some streams may be lent, which it has in the place of pipes of ours. Returns what it writes to
+    /// the others.
+    pub(super) fn spawn_with(
+        program: Program<'_>,
+        lent: Option<&ScriptStreams>,
+    ) -> io::Result<(Process, Outputs)> {
+        let [stdin, out, err] = lent.map_or(Ok([None, None, None]), ScriptStreams::copies)?;
+        let (out, child_out) = output_end(out)?;
+        let (err, child_err) = output_end(err)?;
+        let mut command = command(&program);
+        command.stdin(program.stdin.or(stdin).map_or_else(Stdio::null, Stdio::from));
+        command.stdout(child_out).stderr(child_err);
+        Ok((Self::begin(command, program.pipes, None, None)?, Outputs::new(out, err)))
+    }
+
+    /// Starts the program at a terminal of its own, which is its standard input and output, as far as these are not pipes of ours or
+    /// lent. Returns what the terminal gives, and what comes from a standard output and a standard error that are such pipes.
     pub(super) fn spawn_at_terminal(
         program: &Program<'_>,
         terminal: OwnTerminal,
         stdin: Option<OwnedFd>,
-        piped: Piped,
+        (piped, lent): (Piped, Option<&ScriptStreams>),
     ) -> io::Result<(Process, [Output; 3])> {
         let screen = Output::of_terminal(terminal.output()?);
-        let pipe = |is_piped: bool| is_piped.then(output_pipe).transpose().map(Option::unzip);
-        let (out, child_out) = pipe(piped.stdout)?;
-        let is_joined = piped.stdout && piped.stderr && piped.joined;
-        let (err, mut child_err) = pipe(piped.stderr && !is_joined)?;
+        let [lent_in, lent_out, lent_err] = lent.map_or(Ok([None, None, None]), ScriptStreams::copies)?;
+        let is_joined = piped.stdout && piped.stderr && piped.joined && lent_out.is_none();
+        let end = |is_piped: bool, lent| is_piped.then(|| output_end(lent)).transpose().map(Option::unzip);
+        let (out, child_out) = end(piped.stdout, lent_out)?;
+        let (err, mut child_err) = end(piped.stderr && !is_joined, lent_err)?;
         if is_joined {
             child_err = child_out.as_ref().map(OwnedFd::try_clone).transpose()?;
         }
@@ -140,10 +161,10 @@ impl Process {
         command.stdout(end(taken()?.or(child_out))?).stderr(end(taken()?.or(child_err))?);
         match output {
             Some(_) => command.stdin(Stdio::null()),
-            None => command.stdin(end(stdin)?),
+            None => command.stdin(end(stdin.or(lent_in))?),
         };
         let process = Self::begin(command, pipes, starter, Some(terminal))?;
-        let [out, err] = [out, err].map(|pipe| pipe.map_or_else(Output::none, Output::new));
+        let [out, err] = [out, err].map(|output| output.unwrap_or_else(Output::none));
         Ok((process, [screen, out, err]))
     }
 
@@ -180,8 +201,19 @@ impl Process {
         let waited = Pid::from_raw(pid);
         let group = job.as_ref().map_or(Ok(waited), Job::group)?;
         let stops = Stops { wanted: terminal.is_some(), changes: None };
-        let process = Process { child, waited, group, terminal, stops, is_left: false, _lifeline: lifeline };
+        let mut process = Process {
+            child,
+            waited,
+            group,
+            terminal,
+            stops,
+            is_left: false,
+            tied: None,
+            is_let_go: false,
+            _lifeline: lifeline,
+        };
         tie_lifeline(&lifeline_child, group.as_raw())?;
+        process.tied = Some(lifeline_child);
         Ok(process)
     }
 
@@ -205,6 +237,14 @@ impl Process {
         let has_terminal = self.terminal.as_mut().is_some_and(OwnTerminal::is_left_to_others);
         self.is_left = has_terminal || self.has_others();
         self.is_left
+    }
+
+    /// What its program has started goes on for good: whatever that writes goes to where its user has led it.
+    pub(super) fn let_go(&mut self) {
+        if let Some(tied) = self.tied.take() {
+            untie_lifeline(&tied);
+            self.is_let_go = true;
+        }
     }
 
     /// Whether there are processes in its group after its end.
@@ -293,7 +333,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // After a while the number of the group may be that of another. The lifeline knows which is meant.
-        if !(self.is_left && cfg!(target_os = "linux")) {
+        if !(self.is_let_go || self.is_left && cfg!(target_os = "linux")) {
             self.kill();
         }
     }
@@ -411,11 +451,25 @@ fn tie_lifeline(_end: &OwnedFd, _group: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes that back, for all copies of this end.
+fn untie_lifeline(end: &OwnedFd) {
+    // An error is impossible: the flags are those of any pipe.
+    let _ = fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+}
+
 /// A pipe whose writing end is for a child's output.
 fn output_pipe() -> io::Result<(Receiver, OwnedFd)> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
     enlarge(&writer);
     Ok((Receiver::from_owned_fd(reader)?, writer))
+}
+
+/// The end of an output stream for a child, and what it writes there, if the stream is not lent.
+fn output_end(lent: Option<OwnedFd>) -> io::Result<(Output, OwnedFd)> {
+    match lent {
+        Some(lent) => Ok((Output::none(), lent)),
+        None => output_pipe().map(|(pipe, end)| (Output::new(pipe), end)),
+    }
 }
 
 /// A pipe whose reading end is for a child's standard input; our end does not block.

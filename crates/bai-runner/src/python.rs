@@ -98,21 +98,23 @@ impl Language for Python {
         script: (&str, &Script),
         workdir: &Path,
         scratch: &Scratch,
+        are_lent: bool,
     ) -> io::Result<Option<(Launch, Plan)>> {
         let mut plan = PROGRAM.plan(executable, script, workdir, scratch)?;
         let Some(Invocation { args, .. }) = plan.commands.pop() else { return Ok(None) };
         // The guest removes the variables.
         let folder = drivers::python_guest(scratch)?;
         let numbers = pipes.map(|number| number.to_string()).join(",");
-        // At a terminal Python's own streams are as they should be.
-        let default_env: &[_] = match script.1.pty {
-            Some(_) => &[("MPLBACKEND", "agg")],
-            None => &[("MPLBACKEND", "agg"), ("PYTHONUNBUFFERED", "bai-repl")],
+        let guest = if are_lent { numbers + ";lent" } else { numbers };
+        // At a terminal Python's own streams are as they should be, and so are those that lead to where its user wants.
+        let default_env: &[_] = match script.1.pty.is_some() || are_lent {
+            true => &[("MPLBACKEND", "agg")],
+            false => &[("MPLBACKEND", "agg"), ("PYTHONUNBUFFERED", "bai-repl")],
         };
         let launch = Launch {
             args,
             default_env,
-            first_in: vec![("PYTHONPATH", folder.into()), ("BAI_REPL_GUEST", numbers.into())],
+            first_in: vec![("PYTHONPATH", folder.into()), ("BAI_REPL_GUEST", guest.into())],
             remove_env: REMOVED,
             source: String::new(),
             dialect: Dialect::Json,

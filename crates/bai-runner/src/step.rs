@@ -143,7 +143,7 @@ impl RunningStep {
         program: &Program<'_>,
         window: Option<Window>,
     ) -> io::Result<Box<RunningStep>> {
-        let spawned = own_terminal::start(program, window, None)?;
+        let spawned = own_terminal::start(program, window, None, None)?;
         Ok(Box::new(Self::of(spawned, Variables::default(), VecDeque::new())))
     }
 
@@ -210,7 +210,7 @@ impl RunningStep {
         };
         if let Some((kind, piped)) = &variables.pty {
             own_terminal::name_in(&mut env, kind);
-            return own_terminal::start(&program(&env, None), variables.window, *piped);
+            return own_terminal::start(&program(&env, None), variables.window, *piped, None);
         }
         window::add_to(&mut env, window::in_session(variables.window, &spec.env));
         let (stdin, child_stdin) = StandardInput::new()?;

@@ -124,16 +124,20 @@ pub(super) struct Worker {
     cell_is_over: bool,
     /// The last script of the session has run, and its interpreter ends by itself.
     is_ending: bool,
+    /// Why the program of the script that is expected did not start, if it has said something itself.
+    failed_start: Option<StartError>,
+    /// Those of displays that the client has not shown yet, in the output of a script that has streams of its own: it waits for that.
+    unshown: Vec<u32>,
     /// The last field, so that processes outside their process group are ended last.
-    _descendants: Descendants,
+    descendants: Descendants,
 }
 
-/// All processes that the kernel's code has started, daemons included. Dropping it ends them.
-struct Descendants(ProcessTree);
+/// All processes that the kernel's code has started, daemons included. Dropping it ends them, unless they were let go.
+struct Descendants(Option<ProcessTree>);
 
 impl Drop for Descendants {
     fn drop(&mut self) {
-        self.0.kill();
+        self.0.iter().for_each(ProcessTree::kill);
     }
 }
 
@@ -154,6 +158,8 @@ enum WorkerEvent {
     Step(StepEvent),
     /// What programs in the background print to the terminal of one that has ended.
     Left(String),
+    /// The client has shown all displays.
+    Shown,
     Progress,
 }
 
@@ -166,7 +172,7 @@ impl Worker {
         replies: mpsc::Sender<Reply>,
     ) -> Result<Option<String>, StartError> {
         let mark = Mark::new();
-        let descendants = Descendants(ProcessTree::marked(mark.clone()));
+        let descendants = Descendants(Some(ProcessTree::marked(mark.clone())));
         spec.env.push(mark.variable());
         let first_script = spec.first_script.take();
         let spec = Arc::new(spec);
@@ -207,7 +213,9 @@ impl Worker {
             started_at: monotonic_seconds(),
             cell_is_over: false,
             is_ending: false,
-            _descendants: descendants,
+            failed_start: None,
+            unshown: Vec::new(),
+            descendants,
         };
         if let Some((code, script)) =
             first_script.filter(|(code, script)| worker.runs_by_itself(code, script))
@@ -240,6 +248,7 @@ impl Worker {
                 WorkerEvent::Started(result) => self.on_started(result),
                 WorkerEvent::Step(event) => self.on_step(event),
                 WorkerEvent::Left(text) => self.outbox.push(ConsoleRecord::Stdout(text)),
+                WorkerEvent::Shown => self.go_on_after_display(),
                 WorkerEvent::Progress => {}
             }
             if self.outbox.has_delivered() {
@@ -276,6 +285,7 @@ impl Worker {
             () = self.outbox.progress() => WorkerEvent::Progress,
             wake = interpreter => wake,
             wake = step => wake,
+            () = self.spec.streams.all_is_shown(), if !self.unshown.is_empty() => WorkerEvent::Shown,
             text = self.cell_programs.left_output(), if room && !at_terminal => WorkerEvent::Left(text),
         }
     }
@@ -546,21 +556,27 @@ impl Worker {
             Err(error) => {
                 self.slot = InterpreterSlot::Empty;
                 if self.spec.is_for_script && self.restarting.is_empty() && self.queue.peek().is_none() {
-                    // The script that it was started for has not come yet. That tries again, and tells it.
+                    // The script that it was started for has not come yet. That tries again, and tells it. What a program with
+                    // streams of its own has said was seen.
+                    self.failed_start = Some(error).filter(|_| self.spec.streams.are_lent());
                     return;
                 }
-                self.outbox.say(&format!("{error}; {}", error.hint()));
-                let mut error = Some(error);
-                for done in self.restarting.drain(..) {
-                    drop(done.send(Err(error.take().unwrap_or(StartError::Stopped))));
-                }
-                // The cell that asked for a new interpreter cannot run.
-                if let Some(Task::Code(..)) = self.queue.peek()
-                    && let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next()
-                {
-                    self.outbox.push(task.finished(NOT_RUN));
-                }
+                self.cannot_start(error);
             }
+        }
+    }
+
+    /// Tells it, and ends the cell or script that needs the interpreter.
+    fn cannot_start(&mut self, error: StartError) {
+        self.outbox.say(&format!("{error}; {}", error.hint()));
+        let mut error = Some(error);
+        for done in self.restarting.drain(..) {
+            drop(done.send(Err(error.take().unwrap_or(StartError::Stopped))));
+        }
+        if let Some(Task::Code(..)) = self.queue.peek()
+            && let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next()
+        {
+            self.outbox.push(task.finished(NOT_RUN));
         }
     }
 
@@ -580,6 +596,10 @@ impl Worker {
                         continue;
                     }
                     InterpreterSlot::Running(_) | InterpreterSlot::Unused => {}
+                    InterpreterSlot::Empty if self.failed_start.is_some() => {
+                        self.failed_start.take().into_iter().for_each(|error| self.cannot_start(error));
+                        continue;
+                    }
                     InterpreterSlot::Empty => match script {
                         Some(script) if self.runs_by_itself(code, script) => {
                             let (code, script) = (code.clone(), script.clone());

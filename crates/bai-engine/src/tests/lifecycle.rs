@@ -1,7 +1,7 @@
 //! Sessions are made, found, renamed, restarted and ended.
 
 use super::client::{IMAGE, Lab, slug, soon};
-use crate::{EngineOptions, Expectation, Workdirs};
+use crate::{EngineOptions, Expectation, ScriptStreams, Workdirs};
 use bai_protocol::create::CreateRequest;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -39,7 +39,12 @@ async fn the_session_that_is_expected_starts_before_its_client_asks() {
             let folder = tempfile::tempdir().unwrap();
             let options = EngineOptions::on_loopback(Workdirs::Shared(folder.path().to_owned()));
             let request = CreateRequest { is_for_script, ..CreateRequest::new(name, image) };
-            Lab::expecting(folder, options, Some(Expectation { request: &request, script: None })).await
+            Lab::expecting(
+                folder,
+                options,
+                Some(Expectation { request: &request, script: None, streams: &ScriptStreams::default() }),
+            )
+            .await
         };
         let lab = expecting("work", IMAGE).await;
         if !is_for_script {

@@ -30,6 +30,7 @@ use super::kernel::Kernel;
 use super::kernel_spec::KernelSpec;
 use super::op::{Op, Step};
 use super::reply::Reply;
+use super::script_streams::ScriptStreams;
 use super::services::Services;
 use bai_protocol::complete::CompletionRequest;
 use bai_protocol::execute::END_OF_INPUT;
@@ -166,6 +167,7 @@ impl AgentRunner {
             image,
             is_for_script: false,
             first_script: None,
+            streams: ScriptStreams::default(),
             executable,
         };
         let started = Kernel::start(spec(ImageName::parse(&language), runtime.clone())).await;

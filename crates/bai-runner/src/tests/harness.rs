@@ -136,8 +136,15 @@ impl Session {
         let env = [&[("LC_ALL", "C.UTF-8"), ("BAI_REPL_PYTHON_SHELL", "plain")], env].concat();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (workdir, image) = (folder.path().to_owned(), ImageName::parse(image));
-        let spec =
-            KernelSpec { workdir, env, image, is_for_script: false, first_script: None, executable: None };
+        let spec = KernelSpec {
+            workdir,
+            env,
+            image,
+            is_for_script: false,
+            first_script: None,
+            streams: ScriptStreams::default(),
+            executable: None,
+        };
         let (kernel, replies) = timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap();
         Session { kernel, replies, folder }
     }

@@ -27,6 +27,7 @@ async fn refused(image: &str, executable: Option<PathBuf>, env: &[(&str, &str)])
         image: ImageName::parse(image),
         is_for_script: false,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable,
     };
     timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap_err()

@@ -227,6 +227,7 @@ async fn an_unknown_kernel_is_reported_with_the_installed_ones() {
         image: ImageName::parse(image),
         is_for_script: false,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable: None,
     };
     let error = Kernel::start(spec("jupyter:none such")).await.err().unwrap().to_string();
@@ -256,6 +257,7 @@ async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
         image: ImageName::parse("jupyter:bad one"),
         is_for_script: false,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable: None,
     };
     let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap().to_string();
@@ -348,6 +350,7 @@ async fn a_missing_interpreter_points_to_a_kernel_of_its_language() {
         image: ImageName::parse("julia:1.10"),
         is_for_script: false,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable: None,
     };
     let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap();

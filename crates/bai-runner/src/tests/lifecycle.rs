@@ -63,6 +63,7 @@ async fn start_errors_have_a_reason_and_a_hint() {
         image: ImageName::parse(image),
         is_for_script: false,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable: None,
     };
     let error = Kernel::start(spec("cobol:85", "/")).await.unwrap_err();

@@ -21,6 +21,7 @@ async fn start() -> Session {
         image,
         is_for_script: false,
         first_script: None,
+        streams: ScriptStreams::default(),
         executable: None,
     };
     let started = Kernel::start_resolved(Resolved { language: &SKELETON, info }, spec);

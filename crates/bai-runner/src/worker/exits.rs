@@ -19,6 +19,8 @@ use std::time::Instant;
 
 /// Exit code of a program that SIGINT has ended.
 pub(super) const INTERRUPTED: i32 = 130;
+/// Exit code of a program that SIGPIPE has ended.
+const READER_GONE: i32 = 141;
 
 impl Worker {
     /// Starts a cell or a script that is a program, with a new empty folder for its files.
@@ -149,8 +151,13 @@ impl Worker {
             return;
         }
         let (mut exit_code, mut how) = describe_end(status);
+        let mut has_lent_output = false;
         if let InterpreterSlot::Running(interpreter) = &mut self.slot {
             (exit_code, how) = interpreter.describe_end(status);
+            has_lent_output = interpreter.has_lent_output();
+            if runs_code && interpreter.has_lent_all_output() {
+                self.descendants.0 = None;
+            }
             let last = interpreter.last_messages();
             interpreter.drain(|record| self.outbox.push(record));
             interpreter.finish_streams(&mut self.outbox);
@@ -170,10 +177,14 @@ impl Worker {
             self.outbox.say(&format!(
                 "The {language} process {how}. A new one has been started; its variables are gone."
             ));
-        } else if status.code().is_none() && exit_code != INTERRUPTED && signalled != Some(exit_code) {
+        } else if status.code().is_none()
+            && ![Some(INTERRUPTED), signalled, has_lent_output.then_some(READER_GONE)]
+                .contains(&Some(exit_code))
+        {
             self.outbox.say(&format!("The program {how}."));
         }
         self.slot = InterpreterSlot::Empty;
+        self.unshown.clear();
         self.completions.clear();
         self.cell_programs.end_left();
         if runs_code {

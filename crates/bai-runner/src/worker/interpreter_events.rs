@@ -2,6 +2,7 @@
 
 use super::{InputRequester, InterpreterSlot, Worker};
 use crate::interpreter::Event;
+use crate::script_streams::ScriptStreams;
 use crate::stdin::ReaderEvent;
 use crate::wire::{FromDriver, ToDriver};
 use bai_protocol::bundle;
@@ -32,7 +33,11 @@ impl Worker {
             Event::Message(id, message) => {
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.drain(|record| self.outbox.push(record));
-                    interpreter.send(&ToDriver::Ack { id });
+                    if interpreter.has_lent_output() {
+                        self.unshown.push(id);
+                    } else {
+                        interpreter.send(&ToDriver::Ack { id });
+                    }
                 }
                 self.on_message(message);
             }
@@ -45,6 +50,22 @@ impl Worker {
             Event::Alone => self.has_started(),
             Event::Ended(status) => self.on_death(&status),
         }
+    }
+
+    /// The client has written what the script displays: what the script itself writes comes after it.
+    pub(super) fn go_on_after_display(&mut self) {
+        let ids = std::mem::take(&mut self.unshown);
+        if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+            ids.into_iter().for_each(|id| interpreter.send(&ToDriver::Ack { id }));
+        }
+    }
+
+    /// Tells the client what keeps its place in the output.
+    fn show(&mut self, record: ConsoleRecord) {
+        if self.spec.streams.have_output() && ScriptStreams::wait_for(&record) {
+            self.spec.streams.will_be_shown();
+        }
+        self.outbox.push(record);
     }
 
     /// The work at the end of a cell, after its last reply: it looks through processes.
@@ -87,18 +108,18 @@ impl Worker {
     /// Handles a message that keeps its place in the output.
     pub(super) fn on_message(&mut self, message: FromDriver) {
         match message {
-            FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
-            FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
+            FromDriver::Media { mime, data } => self.show(ConsoleRecord::Media { mime, data }),
+            FromDriver::Html { data } => self.show(ConsoleRecord::Html(data)),
             FromDriver::Display { data, metadata, transient, update } => {
                 let record = bundle::displayed(data, &metadata, &transient, update);
-                record.into_iter().for_each(|record| self.outbox.push(record.map_text(byte_text::of_utf8)));
+                record.into_iter().for_each(|record| self.show(record.map_text(byte_text::of_utf8)));
             }
-            FromDriver::Record(record) => self.outbox.push(record),
-            FromDriver::Clear { wait } => self.outbox.push(ConsoleRecord::Clear { wait }),
+            FromDriver::Record(record) => self.show(record),
+            FromDriver::Clear { wait } => self.show(ConsoleRecord::Clear { wait }),
             FromDriver::NextInput { text, replace } => {
-                self.outbox.push(ConsoleRecord::NextInput { text, replace });
+                self.show(ConsoleRecord::NextInput { text, replace });
             }
-            FromDriver::Leave => self.outbox.push(ConsoleRecord::Leave),
+            FromDriver::Leave => self.show(ConsoleRecord::Leave),
             FromDriver::Ask { password, stdin: true } => {
                 if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.reader_was_announced();

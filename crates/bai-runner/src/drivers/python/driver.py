@@ -60,6 +60,8 @@ package.__path__ = []
 # Python itself runs a script, and the driver is its guest.
 IS_GUEST = package.IS_GUEST = 'PIPES' in globals()
 package.PIPES = [int(number) for number in (PIPES if IS_GUEST else sys.argv[1:4])]
+# Whether its client has lent it streams of its own.
+package.HAS_LENT_STREAMS = IS_GUEST and STREAMS == 'lent'
 package.load = load
 sys.modules['_bai_repl'] = package
 # The others are loaded when they are needed: most sessions run one script.

@@ -22,7 +22,8 @@ def own():
         sys.modules.setdefault('sitecustomize', me)
 
 
-PIPES = os.environ.pop('BAI_REPL_GUEST', '').split(',')
+PIPES, _, STREAMS = os.environ.pop('BAI_REPL_GUEST', '').partition(';')
+PIPES = PIPES.split(',')
 if len(PIPES) == 3:
     try:
         own()

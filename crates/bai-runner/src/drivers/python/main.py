@@ -102,7 +102,7 @@ def attend():
 
 
 def _begin(work):
-    if not streams.AT_TERMINAL:
+    if not streams.ARE_PYTHONS:
         streams.install()
     display.install()
     patches.install()

@@ -207,8 +207,8 @@ def install_for_sessions():
 
 def install():
     hooks.install()
-    if not streams.AT_TERMINAL:
-        # There is a window, and Python itself asks questions.
+    if not streams.ARE_PYTHONS:
+        # Else Python itself asks questions, and there is a window or nobody who looks.
         window.install()
         hooks.when_imported('getpass', _getpass)
         hooks.when_imported('bdb', _bdb)

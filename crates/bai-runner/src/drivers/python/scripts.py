@@ -40,7 +40,7 @@ def begin_program(script):
     """Python itself is about to run this script."""
     global is_running, _collections
     is_running, _collections = True, _count_collections()
-    if not streams.AT_TERMINAL:
+    if not streams.ARE_PYTHONS:
         streams.on_error = errors.hide_ours
         streams.begin_script(script['terminal'], script.get('tty', False))
     import atexit
@@ -68,7 +68,9 @@ def _end_program():
             action()
         except Exception:
             sys.excepthook(*sys.exc_info())
-    if streams.AT_TERMINAL:
+    if streams.ARE_PYTHONS:
+        # Python deletes the names of the script while there are builtins for what that calls, if nobody else has them.
+        cells.main = None
         return
     value = getattr(sys, 'last_value', None)
     if value is not None:

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-from _bai_repl import interrupts, window, wire
+from _bai_repl import HAS_LENT_STREAMS, interrupts, window, wire
 
 _file_write = io.FileIO.write
 _fstat = os.fstat
@@ -31,12 +31,12 @@ def _spare(number):
     return number
 
 
-# Whether there is a terminal of a script's own, which is one of these at least. Then they are Python's, and nothing of ours is
-# between them and the script.
-AT_TERMINAL = any(map(os.isatty, (0, 1, 2)))
+# Whether one of these at least is a terminal of a script's own, or what its user has led it to. Then they are Python's, and nothing
+# of ours is between them and the script.
+ARE_PYTHONS = HAS_LENT_STREAMS or any(map(os.isatty, (0, 1, 2)))
 
-# Kept in case user code closes these descriptors.
-_SPARE = {0: _spare(0), 1: _spare(1), 2: _spare(2)}
+# Kept in case user code closes these descriptors. Who is at the other end of Python's own learns of that.
+_SPARE = {number: number if ARE_PYTHONS else _spare(number) for number in (0, 1, 2)}
 
 # How Python itself encodes its three streams in this environment.
 _ENCODINGS = {number: {'encoding': stream.encoding, 'errors': stream.errors}
@@ -163,7 +163,7 @@ def _settle(number):
 
 def before_child():
     """Puts the output of a child after all output from before its start."""
-    if AT_TERMINAL:
+    if ARE_PYTHONS:
         return
     flush()
     _settle(1)
@@ -172,7 +172,7 @@ def before_child():
 
 def after_child():
     """Puts its text on standard error before the next output."""
-    if not AT_TERMINAL:
+    if not ARE_PYTHONS:
         _output.__class__ = _OutputAfterError
 
 
