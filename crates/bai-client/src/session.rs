@@ -143,8 +143,13 @@ impl ComputeSession {
             _ => self.start(Start::Cell(cell), options).await?,
         };
         run.begin_with(self.stray.take(&wanted));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.parting());
+        self.is_last(&run);
         Ok(run)
+    }
+
+    /// This run was begun last.
+    pub(super) fn is_last(&self, run: &Run) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.parting());
     }
 
     /// Opens the WebSocket of the next run now, and that of each later one as soon as the run before it has ended: the code is then sent
@@ -234,7 +239,7 @@ impl ComputeSession {
         tokio::time::timeout(limit, self.turns.is_over()).await.is_ok()
     }
 
-    /// Parts with the run that was begun last with [`ComputeSession::execute`], for a program that has to end while another part of it
+    /// Parts with the run that was begun last with [`ComputeSession::execute`] or [`ComputeSession::follow_left`], for a program that has to end while another part of it
     /// follows the run. A run that [`Run::can_be_left`] goes on, also when its handle is dropped then; another one is interrupted. Returns
     /// whether one was left. Without effect when it is over.
     pub fn part_with_run(&self) -> bool {

@@ -142,11 +142,15 @@ impl ComputeSession {
         options: RunOptions,
     ) -> Result<Option<Run>, ClientError> {
         let Some(id) = occupation.run.clone() else { return Ok(None) };
-        if self.api().capabilities().await.has(Capability::CurrentRun) {
-            return self.resume(id, options).await.map(Some);
-        }
-        let options = RunOptions { transport: Transport::Poll, ..options };
-        self.start(Start::Left { id, is_open: occupation.is_running }, options).await.map(Some)
+        let run = match self.api().capabilities().await.has(Capability::CurrentRun) {
+            true => self.resume(id, options).await?,
+            false => {
+                let options = RunOptions { transport: Transport::Poll, ..options };
+                self.start(Start::Left { id, is_open: occupation.is_running }, options).await?
+            }
+        };
+        self.is_last(&run);
+        Ok(Some(run))
     }
 }
 

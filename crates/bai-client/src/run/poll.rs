@@ -317,7 +317,8 @@ pub(super) async fn collect(
         };
         status = match ask(request.clone()).await {
             Ok(reply) => Some(reply.status),
-            Err(error) if error.kind() == ErrorKind::Timeout => None,
+            // A server that fails while the run has its turn waits for a request under its id, too.
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Server) => None,
             Err(error) => return Err(error),
         };
     }

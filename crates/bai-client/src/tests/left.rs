@@ -37,6 +37,8 @@ struct State {
     answers: Vec<String>,
     /// The marks beside the files, the first one first.
     marks: Vec<String>,
+    /// Whether the server fails at the next empty code under its id.
+    fails: bool,
     /// Whether nothing can be uploaded, as with a full disk.
     takes_no_marks: bool,
 }
@@ -67,6 +69,9 @@ async fn cluster(state: State) -> (Server, Arc<Mutex<State>>) {
                     return json(stream, &result("finished", "")).await;
                 }
                 return json(stream, ANSWERED).await;
+            }
+            if body["mode"] == "query" && std::mem::take(&mut state.lock().unwrap().fails) {
+                return status(stream, "500 Internal Server Error").await;
             }
             let ends = {
                 let mut state = state.lock().unwrap();
@@ -165,6 +170,25 @@ async fn a_run_whose_client_has_gone_is_followed_to_its_end_and_releases_the_ses
         assert!(!state.lock().unwrap().is_left);
         assert!(look(&session).await.is_none());
     }
+}
+
+#[tokio::test]
+async fn a_run_that_is_followed_can_be_parted_with_at_once() {
+    let (server, _) = cluster(State { name: "r", runs: true, is_left: true, ..State::default() }).await;
+    let session = server.session();
+    let found = look(&session).await.unwrap();
+    let _run = session.follow_left(&found, RunOptions::default()).await.unwrap();
+    assert!(session.part_with_run());
+}
+
+#[tokio::test]
+async fn a_server_that_fails_while_an_end_is_collected_is_asked_again() {
+    let left = State { name: "r", is_left: true, is_collected: true, fails: true, ..State::default() };
+    let (server, state) = cluster(left).await;
+    let session = server.session();
+    let outcome = finish(&mut begin(&session, "code", Transport::Poll).await, &[]).await;
+    assert_eq!(outcome.exit, Some(Some(0)), "{outcome:?}");
+    assert!(!state.lock().unwrap().is_left && !state.lock().unwrap().fails);
 }
 
 #[tokio::test]
