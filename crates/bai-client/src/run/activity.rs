@@ -1,7 +1,7 @@
 //! What a session does, as far as its server tells. A cluster does not say which code runs in a session, nor that a kernel has ended:
 //! its run goes on for ever, without output, and the session takes no other. The prelude leaves two links in a folder whose files the server
-//! lists at any time (`docs/wire` §3.6): one to what Linux says of the kernel's process, and one as long as a cell runs. Our engine
-//! names its active run.
+//! lists at any time (`docs/wire` §3.6): one to what Linux says of the kernel's process, and one as long as a cell runs. A batch step leaves one
+//! to its own process. Our engine names its active run.
 //!
 //! When to look is decided by those who ask. Whoever is not sure says nothing: a cell may compute for hours.
 
@@ -23,6 +23,10 @@ const WRITTEN_AT_START: &str = "ipython_kernel_config.py";
 const PROCESS: &str = "process-of-";
 /// The link that is there while a cell runs; the id of the session follows.
 const CELL: &str = "cell-of-";
+/// The file in which a batch step leaves its end; the id of the session follows. With [`STEP_PROCESS`] after that, it is the link to its process,
+/// which is there while it runs.
+pub(super) const STEP: &str = "step-of-";
+const STEP_PROCESS: &str = ".process";
 /// The words of the runner's log about a process that was killed because the memory was full.
 const OUT_OF_MEMORY: &str = "Out-of-memory detected";
 const WHAT: &str = "see what runs in the session";
@@ -37,9 +41,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub enum Activity {
     /// It is not known: the kernel is not IPython, or no client has installed the prelude in it.
     Unknown,
-    /// A cell or a script of some client.
+    /// A cell, a script or a batch step of some client.
     Cell,
-    /// No cell and no script; on clusters a batch step may run.
+    /// None of these; on clusters a batch step of another client program may run.
     Nothing,
 }
 
@@ -194,12 +198,29 @@ pub(super) async fn look_at_kernel(session: &SessionRef) -> (Sight, Option<Syste
     let Ok(descriptors) = session.list(WHAT, &format!("{FOLDER}/{process}/fd")).await else { return unknown };
     if !may_have_ended(&descriptors) {
         let runs = is_of_this_start(&entries, &cell);
+        if !runs && let Some(since) = running_step(session, &entries).await {
+            return (Sight::Lives(Activity::Cell), since);
+        }
         let since = entries.iter().find(|entry| runs && entry.filename == cell).and_then(changed);
         return (Sight::Lives(if runs { Activity::Cell } else { Activity::Nothing }), since);
     }
     let log = session.logs(None).await;
     let out_of_memory = log.is_ok_and(|log| log.contains(OUT_OF_MEMORY));
     (Sight::KernelEnded { out_of_memory }, None)
+}
+
+/// Since when a batch step runs whose command has left its links in this folder. `None` if none runs.
+async fn running_step(session: &SessionRef, folder: &[FileEntry]) -> Option<Option<SystemTime>> {
+    let link = format!("{STEP}{}{STEP_PROCESS}", session.key);
+    if !is_of_this_start(folder, &link) {
+        return None;
+    }
+    // It stays if the step was killed with all of its processes.
+    let descriptors = session.list(WHAT, &format!("{FOLDER}/{link}/fd")).await.ok()?;
+    if may_have_ended(&descriptors) {
+        return None;
+    }
+    Some(folder.iter().find(|entry| entry.filename == link).and_then(changed))
 }
 
 fn changed(entry: &FileEntry) -> Option<SystemTime> {

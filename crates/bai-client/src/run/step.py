@@ -17,19 +17,33 @@ def pass_on(*_):
             pass
 
 
-def leave(code):
-    path, step = sys.argv[2:]
+PATH, STEP = sys.argv[2:]
+# A link to what Linux says of this process, while the step runs: a client that comes looks at it.
+PROCESS = PATH + '.process'
+
+
+def appear():
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + '.new', 'w') as file:
-            file.write('%s %d\n' % (step, code))
-        os.replace(path + '.new', path)
+        os.makedirs(os.path.dirname(PATH), exist_ok=True)
+        os.symlink('/proc/%d' % os.getpid(), PROCESS + '.new')
+        os.replace(PROCESS + '.new', PROCESS)
+    except OSError:
+        pass
+
+
+def leave(code):
+    try:
+        with open(PATH + '.new', 'w') as file:
+            file.write('%s %d\n' % (STEP, code))
+        os.replace(PATH + '.new', PATH)
+        os.remove(PROCESS)
     except OSError:
         # It only helps a client that hears nothing else.
         pass
 
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+appear()
 command = os.fork()
 if command == 0:
     os.setsid()

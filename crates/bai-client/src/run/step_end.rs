@@ -3,7 +3,7 @@
 //!
 //! What becomes of the run is decided in `driver`.
 
-use super::activity::{Activity, FOLDER, Sight};
+use super::activity::{Activity, FOLDER, STEP, Sight};
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::RunId;
 use bai_protocol::files::HOME;
@@ -26,7 +26,7 @@ pub(crate) struct StepEnd {
 impl StepEnd {
     /// For a step that begins in this session.
     pub(super) fn new(session: &SessionRef) -> Self {
-        StepEnd { id: RunId::random(), path: format!("{FOLDER}/step-of-{}", session.key) }
+        StepEnd { id: RunId::random(), path: format!("{FOLDER}/{STEP}{}", session.key) }
     }
 
     /// The last arguments of `step.py`: the file and the id.

@@ -280,6 +280,7 @@ mod tests {
                 let code = code.or(signal.map(|signal| 128 + signal)).filter(|_| leaves);
                 let left = std::fs::read_to_string(&end).ok();
                 assert_eq!(left, code.map(|code| format!("id {code}\n")), "{command}");
+                assert!(!std::fs::exists(format!("{end}.process")).unwrap(), "{command}");
                 let _ = std::fs::remove_file(&end);
             }
         }
