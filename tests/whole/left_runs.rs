@@ -270,7 +270,7 @@ fn all_output_of_cells_that_were_left_can_be_looked_at() {
     terminal.wait_for("line 1 of 6001");
     for word in ["first", "second"] {
         let line = format!("{word} 1234");
-        terminal.send(&format!("/\x15{line}\r"));
+        terminal.send(format!("/\x15{line}\r"));
         terminal.wait_until("the line", |screen| screen.lines.contains(&line));
     }
     terminal.send("q");
